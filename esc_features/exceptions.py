@@ -23,3 +23,25 @@ class StoreLockedError(StoreError):
 
 class SourceLeakWarning(UserWarning):
     """Clips being scored share their source recording with clips of the training data."""
+
+
+class ExtractionError(StoreError):
+    """Some clips could not be extracted; everything else was.
+
+    Attributes
+    ----------
+    failures : pandas.DataFrame
+        A row for each clip and feature that failed: `fold`, `filename`, `feature`, `error`.
+    """
+
+    def __init__(self, store, failures):
+        import pandas as pd
+
+        self.failures = pd.DataFrame(failures)
+        clips, folds = self.failures["filename"].nunique(), sorted(self.failures["fold"].unique().tolist())
+        table = self.failures.to_string(index=False, max_rows=50, max_colwidth=120)
+        super().__init__(
+            f"{clips} clips could not be extracted, so fold {', '.join(map(str, folds))} of their features are not "
+            f"published in {store}:\n{table}\nReplace or remove these clips and run the same command again: "
+            "everything else is kept."
+        )

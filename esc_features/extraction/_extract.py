@@ -1,0 +1,249 @@
+"""`extract`: plan, compute in parallel, publish."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+from tqdm.auto import tqdm
+
+from ..exceptions import ExtractionError
+from ..store._store import Store, open_store
+from ._compute import Block, Failure, Output, compute_block
+from ._lock import store_lock
+from ._plan import FoldPlan, make_plan, refuse_stale, stored_waveforms
+from ._publish import begin, library_versions, publish, writing_failed
+
+if TYPE_CHECKING:
+    from ..features import Feature
+
+BLOCK_CLIPS = 32
+
+
+def extract(
+    dataset: str | os.PathLike | pd.DataFrame,
+    out: str | os.PathLike | None = None,
+    *,
+    features: str | Sequence | Mapping[str, Any] | None = None,
+    recipe: str | os.PathLike | None = None,
+    n_jobs: int | None = None,
+    categories: Sequence[str] | None = None,
+    folds: Sequence[int] | None = None,
+    data_home: str | os.PathLike | None = None,
+    mirror: str | None = None,
+    overwrite: bool = False,
+    verbose: bool = True,
+) -> Store:
+    """Compute what a store lacks, in parallel, and return the store.
+
+    Run it once before the experiments; run it again after a kill, with another feature or with more folds, and only
+    what is missing is computed. The files are bit for bit the same for every `n_jobs`, backend and interruption.
+
+    Parameters
+    ----------
+    dataset : {"demo", "esc10", "esc50"}, path-like or DataFrame
+        A data set by name, a folder in the layout of ESC-50, or a clip table as `esc_features.datasets` gives.
+    out : path-like, optional
+        Folder of the store; `stores/NAME` by default.
+    features : str, sequence or mapping, optional
+        Names ("waveform", "mel", "mfcc", ...), transformers, or a mapping of names to transformers; "waveform" and
+        "mel" where neither this nor a recipe is given.
+    recipe : path-like, optional
+        TOML file with a table `[features.NAME]` for each further feature: its `class` and its parameters.
+    n_jobs : int, optional
+        Workers, as in joblib; by default what `joblib.parallel_config` says, and else one a core.
+    categories, folds : sequence, optional
+        Take only the clips of these.
+    data_home, mirror : optional
+        Where downloads are kept and come from, as in `fetch_esc50`.
+    overwrite : bool, default=False
+        Replace files that other parameters, other audio or other library versions made, instead of refusing.
+    verbose : bool, default=True
+        Show the plan, a progress bar and a line for each file.
+
+    Returns
+    -------
+    Store
+
+    Raises
+    ------
+    ExtractionError
+        After everything else is finished, if some clips failed; its `failures` is the table of them.
+    StoreError
+        If the store is locked, stale or cannot be written.
+
+    Examples
+    --------
+    >>> from esc_features import extract
+    >>> store = extract("demo", "stores/demo", features=["waveform", "mel"], n_jobs=2)  # doctest: +SKIP
+    """
+    from ..features._recipe import make_features
+
+    if features is None and recipe is None:
+        features = "waveform,mel"
+    wanted = make_features(features, recipe)
+    clips = _find_clips(dataset, categories, folds, data_home, mirror, verbose)
+    name = clips.attrs.get("name", "dataset")
+    store = Path(out if out is not None else Path("stores") / name)
+    with store_lock(store):
+        failures = _bring_up_to_date(clips, name, wanted, store, n_jobs, overwrite, verbose)
+    if failures:
+        raise ExtractionError(store, failures)
+    return open_store(store)
+
+
+def _find_clips(dataset, categories, folds, data_home, mirror, verbose) -> pd.DataFrame:
+    from ..datasets import fetch_esc50, load_clips, make_demo
+
+    if isinstance(dataset, pd.DataFrame):
+        clips = dataset
+        for column, chosen in (("category", categories), ("fold", folds)):
+            if chosen is not None:
+                clips = clips[clips[column].isin(list(chosen))]
+        return clips.reset_index(drop=True)
+    if dataset == "demo":
+        folder = Path(data_home) / "demo" if data_home is not None else None
+        clips = make_demo(folder)
+        return _find_clips(clips, categories, folds, None, None, verbose)
+    if dataset in ("esc10", "esc50"):
+        clips = fetch_esc50(categories, esc10=dataset == "esc10", folds=folds, data_home=data_home, mirror=mirror)
+        clips.attrs["name"] = dataset
+        return clips
+    return load_clips(dataset, categories=categories, folds=folds)
+
+
+def _bring_up_to_date(
+    clips: pd.DataFrame,
+    name: str,
+    features: dict[str, Feature],
+    store: Path,
+    n_jobs,
+    overwrite: bool,
+    verbose: bool,
+) -> list[Failure]:
+    say = print if verbose else _say_nothing
+    jobs = _number_of_jobs(n_jobs)
+    versions = {feature_name: library_versions(feature) for feature_name, feature in features.items()}
+    plans = make_plan(clips, features, store, versions, jobs)
+    refuse_stale(plans, overwrite)
+    if overwrite:
+        for plan in plans:
+            if plan.state == "fresh" and plan.drift:
+                plan.state, plan.reasons = "stale", plan.drift
+    say(_plan_line(name, clips, plans, store))
+    for reason in sorted(
+        {f"{plan.name}: {reason}" for plan in plans if plan.state == "fresh" for reason in plan.drift}
+    ):
+        say(f"note: {reason} (esc_features verify --recompute tells whether it matters)")
+    failures: list[Failure] = []
+    waiting = [plan for plan in plans if plan.state != "fresh"]
+    if not waiting:
+        return failures
+    fold_numbers = sorted(int(fold) for fold in clips["fold"].unique())
+    headers = {id(plan): begin(plan, name, fold_numbers, versions[plan.name]) for plan in waiting}
+    blocks = _make_blocks(plans, headers)
+    left = {plan.fold: 0 for plan in waiting}
+    for block in blocks:
+        left[block.fold] += 1
+    clips_to_do = sum(len(block.rows) for block in blocks)
+    # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
+    with (
+        ThreadPoolExecutor(1) as publisher,
+        tqdm(total=clips_to_do, unit="clip", desc="extract", disable=not verbose, file=sys.stderr) as progress,
+    ):
+        published: list[tuple[FoldPlan, Future]] = []
+
+        def finish(fold):
+            for plan in waiting:
+                if plan.fold == fold and not any((f.fold, f.feature) == (fold, plan.name) for f in failures):
+                    published.append((plan, publisher.submit(publish, plan, headers[id(plan)])))
+
+        for fold, count in left.items():
+            if count == 0:
+                finish(fold)
+        try:
+            for block, failed in _run(blocks, jobs):
+                failures += failed
+                progress.update(len(block.rows))
+                left[block.fold] -= 1
+                if left[block.fold] == 0:
+                    finish(block.fold)
+        except OSError as error:
+            raise writing_failed(error, waiting[0]) from error
+        for _, future in published:
+            future.result()
+    for plan in plans:
+        say(_file_line(plan, [plan for plan, _ in published], failures))
+    return failures
+
+
+def _number_of_jobs(n_jobs: int | None) -> int | None:
+    if n_jobs is not None:
+        if n_jobs == 0:
+            raise ValueError("n_jobs=0 has no meaning: give a number of workers, or -1 for one a core.")
+        return n_jobs
+    _, configured = get_active_backend()
+    return configured if configured not in (None, 1) else -1
+
+
+def _make_blocks(plans: list[FoldPlan], headers: dict) -> list[Block]:
+    blocks = []
+    for fold in sorted({plan.fold for plan in plans}):
+        in_fold = [plan for plan in plans if plan.fold == fold and id(plan) in headers]
+        if not in_fold:
+            continue
+        stored = {id(plan): stored_waveforms(plans, plan.feature, fold) for plan in in_fold}
+        pending = {id(plan): plan.pending for plan in in_fold}
+        rows = np.unique(np.concatenate(list(pending.values())))
+        clips = in_fold[0].clips
+        for start in range(0, len(rows), BLOCK_CLIPS):
+            chosen = rows[start : start + BLOCK_CLIPS]
+            outputs = []
+            for plan in in_fold:
+                lacking = frozenset(np.intersect1d(chosen, pending[id(plan)]).tolist())
+                if lacking:
+                    outputs.append(Output(plan.name, plan.feature, headers[id(plan)], lacking, stored[id(plan)]))
+            paths, names = clips["path"].iloc[chosen].tolist(), clips["filename"].iloc[chosen].tolist()
+            blocks.append(Block(fold, chosen.tolist(), paths, names, outputs))
+    return blocks
+
+
+def _run(blocks: Iterable[Block], n_jobs) -> Iterator[tuple[Block, list[Failure]]]:
+    backend, _ = get_active_backend(prefer="threads")
+    # ray and multiprocessing cannot hand results over as they come.
+    kind = "generator_unordered" if getattr(backend, "supports_return_generator", False) else "list"
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as=kind, batch_size=1)
+    yield from parallel(delayed(compute_block)(block) for block in blocks)
+
+
+def _plan_line(name: str, clips: pd.DataFrame, plans: list[FoldPlan], store: Path) -> str:
+    states: dict[str, int] = {}
+    for plan in plans:
+        states[plan.state] = states.get(plan.state, 0) + 1
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    return f"{name}: {len(clips)} clips, {clips['fold'].nunique()} folds -> {store} ({len(plans)} files: {counts})"
+
+
+def _file_line(plan: FoldPlan, published: list[FoldPlan], failures: list[Failure]) -> str:
+    label = f"{plan.name}/fold{plan.fold}"
+    if plan.state == "fresh":
+        return f"{label}: {len(plan.clips)} clips, already there"
+    if plan in published:
+        size = plan.path.stat().st_size / 1e6
+        resumed = len(plan.clips) - len(plan.pending)
+        kept = f", {resumed} of them kept from an earlier run" if resumed else ""
+        return f"{label}: {len(plan.clips)} clips{kept}, {size:,.1f} MB"
+    failed = sum((failure.fold, failure.feature) == (plan.fold, plan.name) for failure in failures)
+    return f"{label}: NOT published, {failed} of {len(plan.clips)} clips failed"
+
+
+def _say_nothing(*_args) -> None:
+    pass

@@ -1,0 +1,151 @@
+"""What is there already, and what has to be computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ..exceptions import AudioError, StoreError
+from ..store._fold_file import FoldFile
+from ..store._format import Header, read_column, read_header, row_crc32
+from ..store._staleness import clip_differences, parameter_differences, version_differences
+from ..store._store import PARTIAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..features import Feature
+
+
+@dataclass
+class FoldPlan:
+    """What has to happen to one file: nothing (`fresh`), all of it (`missing`, `stale`) or the rest (`partial`)."""
+
+    name: str
+    feature: Feature
+    fold: int
+    clips: pd.DataFrame
+    path: Path
+    state: str = "missing"
+    reasons: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
+    done: np.ndarray | None = None
+
+    @property
+    def partial_path(self) -> Path:
+        return self.path.with_name(self.path.name + PARTIAL)
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Rows to compute, in order."""
+        return np.arange(len(self.clips)) if self.done is None else np.flatnonzero(~self.done)
+
+
+def make_plan(
+    clips: pd.DataFrame, features: dict[str, Feature], store: Path, versions: dict[str, dict], n_jobs
+) -> list[FoldPlan]:
+    """Return one FoldPlan for each feature and fold, in the order in which they are computed."""
+    plans = []
+    for fold, in_fold in clips.groupby("fold", sort=True):
+        in_fold = in_fold.reset_index(drop=True)
+        for name, feature in features.items():
+            plans.append(FoldPlan(name, feature, int(fold), in_fold, store / name / f"fold{fold}.h5"))
+    digests = _digests_of_known_clips(plans, n_jobs)
+    for plan in plans:
+        _find_state(plan, digests.get(plan.fold), versions[plan.name])
+    return plans
+
+
+def stored_waveforms(plans: list[FoldPlan], feature: Feature, fold: int) -> FoldFile | None:
+    """Return the published waveforms that `feature` can be computed from, where this fold has them."""
+    wanted = feature.waveform().fingerprint()
+    for plan in plans:
+        if plan.fold == fold and plan.state == "fresh" and plan.feature.fingerprint() == wanted:
+            return FoldFile(plan.path)
+    return None
+
+
+def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
+    """Raise StoreError for files that another setting or other audio made, unless they may be replaced."""
+    stale = [plan for plan in plans if plan.state == "stale"]
+    if not stale or overwrite:
+        return
+    lines = [f"  {plan.name}/fold{plan.fold}: {'; '.join(plan.reasons)}" for plan in stale[:10]]
+    more = [f"  and {len(stale) - 10} more"] if len(stale) > 10 else []
+    raise StoreError(
+        "\n".join(
+            [
+                f"{len(stale)} files of the store are not what would be extracted now:",
+                *lines,
+                *more,
+                "Nothing was changed. --overwrite replaces them; another name in a --recipe, or another --out, keeps both.",
+            ]
+        )
+    )
+
+
+def _digests_of_known_clips(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:
+    """Return the digests now (0 where unreadable) of the audio files of each fold that has a file."""
+    folds = {plan.fold: plan.clips for plan in plans if plan.path.exists() or plan.partial_path.exists()}
+    paths = [path for clips in folds.values() for path in clips["path"]]
+    digests = iter(Parallel(n_jobs=n_jobs, prefer="threads", batch_size=64)(delayed(_digest)(path) for path in paths))
+    return {fold: np.array([next(digests) for _ in range(len(clips))], np.uint64) for fold, clips in folds.items()}
+
+
+def _digest(path: str) -> int:
+    from ..features._recording import file_digest
+
+    try:
+        return file_digest(path)
+    except (AudioError, OSError):
+        return 0
+
+
+def _find_state(plan: FoldPlan, digests: np.ndarray | None, versions: dict) -> None:
+    if plan.path.exists():
+        _compare(plan, _header_of(plan, plan.path), digests, "fresh", versions)
+    elif plan.partial_path.exists():
+        try:
+            header = read_header(plan.partial_path)
+        except StoreError:
+            # Killed while it was being created: no row had been computed.
+            plan.partial_path.unlink()
+            return
+        _compare(plan, header, digests, "partial", versions)
+        if plan.state == "partial":
+            plan.done = _whole_rows(header)
+
+
+def _header_of(plan: FoldPlan, path: Path) -> Header | None:
+    try:
+        return read_header(path)
+    except StoreError as error:
+        plan.state, plan.reasons = "stale", [str(error)]
+        return None
+
+
+def _compare(plan: FoldPlan, header: Header | None, digests, otherwise: str, versions: dict) -> None:
+    if header is None:
+        return
+    plan.reasons = parameter_differences(header.attributes["description"], plan.feature.description())
+    if not plan.reasons and header.attributes["fingerprint"] != plan.feature.fingerprint():
+        plan.reasons = ["its fingerprint differs"]
+    plan.reasons += clip_differences(header, plan.clips, digests)
+    plan.drift = version_differences(header.attributes["versions"], versions)
+    plan.state = "stale" if plan.reasons else otherwise
+
+
+def _whole_rows(header: Header) -> np.ndarray:
+    """Return which rows are done and whole: after a power cut a done byte can be on the disk without its row."""
+    done = read_column(header, "done").astype(bool)
+    checksums = read_column(header, "crc32")
+    data = header.data
+    with header.path.open("rb") as file:
+        for row in np.flatnonzero(done):
+            file.seek(data.offset_of(row))
+            done[row] = row_crc32(np.fromfile(file, np.uint8, data.row_bytes)) == checksums[row]
+    return done

@@ -1,0 +1,130 @@
+"""The two ends of a file's making: created with room for every row, and published when every row is whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._platform import reserve_space, sync_folder
+from ..exceptions import StoreError
+from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_column, read_header, row_crc32
+
+if TYPE_CHECKING:
+    from ..features import Feature
+    from ._plan import FoldPlan
+
+_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def library_versions(feature: Feature) -> dict[str, str]:
+    """Return the versions of the libraries that decide the numbers of a feature."""
+    libraries = sorted({*_LIBRARIES, *getattr(feature, "libraries", ())})
+    versions = {"esc_features": metadata.version("esc_features")}
+    for library in libraries:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            versions[library] = "unknown"
+    return versions
+
+
+def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, str]) -> Header:
+    """Return the header of the partial file of a plan, created where it is missing, with all its space reserved."""
+    path = plan.partial_path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if plan.state != "partial":
+            path.unlink(missing_ok=True)
+            attributes = {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "dataset": dataset,
+                "feature": plan.name,
+                "fold": plan.fold,
+                "folds": np.array(folds, "<i8"),
+                "description": json.dumps(plan.feature.description(), sort_keys=True),
+                "fingerprint": plan.feature.fingerprint(),
+                "versions": json.dumps(versions, sort_keys=True),
+                "audio_folder": _common_folder(plan),
+                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
+            }
+            shape = tuple(plan.feature.output_shape())
+            create_file(path, shape, np.dtype(plan.feature.dtype).newbyteorder("<").str, plan.clips, attributes)
+        header = read_header(path)
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            reserve_space(descriptor, path.stat().st_size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise writing_failed(error, plan) from error
+    return header
+
+
+def publish(plan: FoldPlan, header: Header) -> None:
+    """Check every row of a partial file against its checksum and give the file its name."""
+    wrong = _wrong_rows(header)
+    if len(wrong):
+        names = ", ".join(plan.clips["filename"][wrong[:5]])
+        raise StoreError(
+            f"{header.path}: {len(wrong)} rows are not what was written ({names}). Check the disk, then run the same "
+            "command again: only these rows are computed anew."
+        )
+    try:
+        descriptor = os.open(header.path, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        header.path.replace(plan.path)
+        sync_folder(plan.path.parent)
+    except OSError as error:
+        raise writing_failed(error, plan) from error
+
+
+def writing_failed(error: OSError, plan: FoldPlan) -> StoreError:
+    """Return the error to show when a file of the store cannot be written."""
+    folder = plan.path.parent
+    if error.errno in _NO_SPACE:
+        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+        return StoreError(
+            f"No space for {plan.name}/fold{plan.fold} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
+            f"in {folder}). What was computed is kept: free some space, or raise the limit on file sizes, and run the "
+            "same command again."
+        )
+    return StoreError(
+        f"{plan.path} cannot be written ({error}). What was computed is kept: correct this and run the same "
+        "command again."
+    )
+
+
+def _wrong_rows(header: Header) -> np.ndarray:
+    done, checksums = read_column(header, "done"), read_column(header, "crc32")
+    rows = np.memmap(
+        header.path,
+        header.data.dtype,
+        "r",
+        offset=header.data.offset,
+        shape=(len(header), *header.data.shape),
+    )
+    right = [row_crc32(row) == checksum for row, checksum in zip(rows, checksums.tolist(), strict=True)]
+    return np.flatnonzero(~(np.array(right) & (done == 1)))
+
+
+def _common_folder(plan: FoldPlan) -> str:
+    folders = {str(Path(path).parent) for path in plan.clips["path"]}
+    return os.path.commonpath(folders) if folders else ""
+
+
+def _now() -> float:
+    # The convention of reproducible builds: with it set, two runs give the same bytes.
+    return float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())

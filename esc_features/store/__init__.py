@@ -1,0 +1,7 @@
+"""The store: reading, the lazy array, verification. Files are written by `esc_features.extraction`."""
+
+from ._store import Store, open_store
+from ._store_array import StoreArray
+from ._store_audio import StoreAudio
+
+__all__ = ["Store", "StoreArray", "StoreAudio", "open_store"]

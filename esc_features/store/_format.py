@@ -1,0 +1,293 @@
+"""Format 1: what one file of a store holds, and how it is created and checked.
+
+A file holds one feature of one fold: `/data` (clips, *shape) and one-dimensional columns in `/clips`, a row a clip, all
+of them contiguous and allocated when the file is created, so that rows can be written and read at known byte offsets
+without HDF5. The facts about the file are attributes of its root.
+"""
+
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5p, h5s, h5t
+
+from ..exceptions import StoreError
+
+FORMAT = "esc_features"
+FORMAT_VERSION = 1
+
+# Known before extraction, written when the file is created.
+TEXT_COLUMNS = ("filename", "category", "src_file", "take")
+NUMBER_COLUMNS = {"fold": "<i8", "target": "<i8"}
+# Found out during extraction, written row by row; `done` last.
+MEASURED_COLUMNS = {
+    "original_sample_rate": "<i4",
+    "original_channels": "<i4",
+    "original_samples": "<i8",
+    "audio_digest": "<u8",
+    "notes": "<u4",
+    "crc32": "<u4",
+    "done": "|u1",
+}
+COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS, *MEASURED_COLUMNS)
+DATA_TYPES = ("<f4", "<f2", "<i2")
+
+TEXT_ATTRIBUTES = (
+    "format",
+    "dataset",
+    "feature",
+    "description",
+    "fingerprint",
+    "versions",
+    "audio_folder",
+    "created",
+)
+NUMBER_ATTRIBUTES = ("format_version", "fold", "folds")
+
+PAGE = 4096
+_LARGEST_ATTRIBUTE = 60_000
+_LONGEST_TEXT = 4096
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a data set of the file lies: `count` rows of `dtype` and `shape` from byte `offset` on."""
+
+    offset: int
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def offset_of(self, row: int) -> int:
+        return self.offset + row * self.row_bytes
+
+
+@dataclass(frozen=True)
+class Header:
+    """Everything that a file says about itself, without its rows."""
+
+    path: Path
+    attributes: dict[str, Any]
+    columns: dict[str, Column]
+
+    @property
+    def data(self) -> Column:
+        return self.columns["data"]
+
+    def __len__(self) -> int:
+        return self.data.count
+
+
+def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attributes: dict[str, Any]) -> None:
+    """Create a file with room for every row and no row done; `clips` is a table with the columns known beforehand.
+
+    The same arguments give the same bytes: times are not tracked, and nothing in the file depends on the machine.
+    """
+    fcpl, fapl = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
+    fcpl.set_obj_track_times(False)
+    # 1.8: object headers carry checksums, and no "still open" flag that a killed writer would leave set.
+    fapl.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_V18)
+    fapl.set_alignment(PAGE, PAGE)
+    with h5py.File(h5f.create(os.fsencode(path), h5f.ACC_EXCL, fcpl=fcpl, fapl=fapl)) as file:
+        gcpl = h5p.create(h5p.GROUP_CREATE)
+        gcpl.set_obj_track_times(False)
+        h5g.create(file.id, b"clips", gcpl=gcpl)
+        _create_dataset(file, "data", (len(clips), *data_shape), np.dtype(data_dtype))
+        for name in TEXT_COLUMNS:
+            encoded = [text.encode() for text in clips[name]]
+            dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)) if encoded else 1)
+            _create_dataset(file, f"clips/{name}", (len(clips),), dtype)[:] = np.array(encoded, dtype)
+        for name, number_type in NUMBER_COLUMNS.items():
+            column = _create_dataset(file, f"clips/{name}", (len(clips),), np.dtype(number_type))
+            column[:] = clips[name].to_numpy(number_type)
+        for name, number_type in MEASURED_COLUMNS.items():
+            column = _create_dataset(file, f"clips/{name}", (len(clips),), np.dtype(number_type))
+            column[:] = np.zeros(len(clips), number_type)
+        for name, value in attributes.items():
+            if name in TEXT_ATTRIBUTES:
+                encoded = value.encode()
+                file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
+            else:
+                file.attrs.create(name, value, dtype="<i8")
+
+
+def _create_dataset(file: h5py.File, name: str, shape: tuple, dtype: np.dtype) -> h5py.Dataset:
+    dcpl = h5p.create(h5p.DATASET_CREATE)
+    dcpl.set_layout(h5d.CONTIGUOUS)
+    dcpl.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    dcpl.set_fill_time(h5d.FILL_TIME_NEVER)
+    dcpl.set_obj_track_times(False)
+    file_type = h5t.py_create(dtype, logical=True)
+    return h5py.Dataset(h5d.create(file.id, name.encode(), file_type, h5s.create_simple(shape), dcpl=dcpl))
+
+
+def read_header(path: Path) -> Header:
+    """Open a file, check that it is of this format and safe to map, and return what it says about itself.
+
+    Nothing is followed, read or mapped before it is known to be what format 1 allows: hard links to plain contiguous
+    data sets inside the file.
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if isinstance(error, PermissionError) or error.errno in _PASSING_ERRORS:
+            raise
+        raise StoreError(f"{path} is not an HDF5 file that can be opened ({_first_line(error)}). {_REBUILD}") from error
+    try:
+        with file:
+            _check_links(file.id, {b"data", b"clips"}, path)
+            attributes = _read_attributes(file, path)
+            if h5o.get_info(file["/"].id, b"clips").type != h5o.TYPE_GROUP:
+                raise _refusal(path, "/clips is not a group")
+            clips = h5g.open(file.id, b"clips")
+            _check_links(clips, {name.encode() for name in COLUMNS}, path)
+            size = path.stat().st_size
+            columns = {name: _check_dataset(clips, name, size, path) for name in COLUMNS}
+            columns["data"] = _check_dataset(file.id, "data", size, path)
+    except StoreError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise _refusal(path, _first_line(error)) from error
+    if len({column.count for column in columns.values()}) != 1:
+        raise _refusal(path, "its columns differ in length")
+    return Header(path, attributes, columns)
+
+
+# Too many open files, out of memory: nothing is wrong with the file itself.
+_PASSING_ERRORS = (12, 23, 24)
+_REBUILD = "If it is yours, remove it and run the same extract_features command again."
+
+
+def _refusal(path: Path, cause: str) -> StoreError:
+    return StoreError(f"{path} is refused: it is not a file of an esc_features store, format 1: {cause}. {_REBUILD}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _check_links(group, expected: set[bytes], path: Path) -> None:
+    info = h5g.GroupID.get_num_objs(group)
+    if info != len(expected):
+        raise _refusal(path, f"a group holds {info} entries, not the {len(expected)} of the format")
+    for name in expected:
+        if not group.links.exists(name):
+            raise _refusal(path, f"{name.decode()!r} is missing")
+        if group.links.get_info(name).type != h5l.TYPE_HARD:
+            raise _refusal(path, f"{name.decode()!r} is a soft or external link")
+
+
+def _read_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
+    root = file["/"].id
+    if h5a.get_num_attrs(root) > 64:
+        raise _refusal(path, "it has too many attributes")
+    attributes: dict[str, Any] = {}
+    for name in (*TEXT_ATTRIBUTES, *NUMBER_ATTRIBUTES):
+        if not h5a.exists(root, name.encode()):
+            raise _refusal(path, f"the attribute {name!r} is missing")
+        attribute = h5a.open(root, name.encode())
+        kind = attribute.get_type()
+        if attribute.get_storage_size() > _LARGEST_ATTRIBUTE:
+            raise _refusal(path, f"the attribute {name!r} is too large")
+        if name in TEXT_ATTRIBUTES:
+            if not isinstance(kind, h5t.TypeStringID) or kind.is_variable_str() or attribute.shape != ():
+                raise _refusal(path, f"the attribute {name!r} is not a text of fixed length")
+            attributes[name] = bytes(file.attrs[name]).decode()
+        else:
+            if not isinstance(kind, h5t.TypeIntegerID) or len(attribute.shape) > 1:
+                raise _refusal(path, f"the attribute {name!r} is not a whole number")
+            attributes[name] = np.asarray(file.attrs[name]).tolist()
+    if attributes["format"] != FORMAT:
+        raise _refusal(path, f"its format is {attributes['format']!r}")
+    if attributes["format_version"] != FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format version {attributes['format_version']}, and this esc_features reads version "
+            f"{FORMAT_VERSION}: install the version that wrote it, or extract again into another folder."
+        )
+    for name in ("description", "versions"):
+        attributes[name] = json.loads(attributes[name])
+        if not isinstance(attributes[name], dict):
+            raise _refusal(path, f"the attribute {name!r} is not a JSON object")
+    return attributes
+
+
+def _check_dataset(group, name: str, file_size: int, path: Path) -> Column:
+    if h5o.get_info(group, name.encode()).type != h5o.TYPE_DATASET:
+        raise _refusal(path, f"{name!r} is not a data set")
+    dataset = h5d.open(group, name.encode())
+    properties = dataset.get_create_plist()
+    if properties.get_layout() != h5d.CONTIGUOUS or properties.get_nfilters():
+        raise _refusal(path, f"{name!r} is not stored contiguously and unfiltered")
+    if properties.get_external_count():
+        raise _refusal(path, f"{name!r} keeps its bytes in another file")
+    dtype = _plain_dtype(dataset.get_type())
+    allowed = {"data": DATA_TYPES} | {key: (value,) for key, value in (NUMBER_COLUMNS | MEASURED_COLUMNS).items()}
+    if name in TEXT_COLUMNS:
+        right = dtype is not None and dtype.kind == "S" and dtype.itemsize <= _LONGEST_TEXT
+    else:
+        right = dtype is not None and dtype.str in allowed[name]
+    if not right or dtype is None:
+        raise _refusal(path, f"{name!r} has the wrong type")
+    shape, offset = dataset.shape, dataset.get_offset()
+    if len(shape) < 1 or (name != "data" and len(shape) != 1) or shape[0] < 1 or min(shape) < 1:
+        raise _refusal(path, f"{name!r} has the shape {shape}")
+    column = Column(offset if offset is not None else -1, shape[0], tuple(shape[1:]), dtype)
+    if offset is None or offset < 0 or offset + _exact_size(shape, dtype) > file_size:
+        raise _refusal(path, f"{name!r} reaches past the end of the file")
+    return column
+
+
+def _plain_dtype(kind) -> np.dtype | None:
+    if isinstance(kind, h5t.TypeStringID):
+        return None if kind.is_variable_str() else np.dtype(("S", kind.get_size()))
+    if isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID):
+        return kind.dtype
+    return None
+
+
+def _exact_size(shape: tuple, dtype: np.dtype) -> int:
+    size = dtype.itemsize
+    for length in shape:
+        size *= int(length)
+    return size
+
+
+def read_column(header: Header, name: str) -> np.ndarray:
+    """Read one column of `/clips` from its place in the file; text comes back as str."""
+    column = header.columns[name]
+    with header.path.open("rb") as file:
+        file.seek(column.offset)
+        raw = np.fromfile(file, column.dtype, column.count)
+    if len(raw) != column.count:
+        raise _refusal(header.path, f"{name!r} reaches past the end of the file")
+    return np.char.decode(raw, "utf-8") if column.dtype.kind == "S" else raw
+
+
+def row_crc32(row: np.ndarray) -> int:
+    """Return the checksum of one row of `/data`, as the column `crc32` has it."""
+    return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).reshape(-1).data)
+
+
+def content_id(header: Header) -> bytes:
+    """Return 12 bytes that change with the numbers, clips or parameters of a file, and with nothing else."""
+    digest = blake2b(digest_size=12)
+    digest.update(header.attributes["fingerprint"].encode())
+    digest.update(repr((header.data.shape, header.data.dtype.str)).encode())
+    for name in ("filename", "target", "crc32"):
+        column = header.columns[name]
+        with header.path.open("rb") as file:
+            file.seek(column.offset)
+            digest.update(file.read(column.count * column.dtype.itemsize))
+    return digest.digest()

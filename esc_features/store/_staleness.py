@@ -1,0 +1,72 @@
+"""Why a file is not what would be extracted now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._format import Header, read_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[str]:
+    """Return a sentence for each parameter in which two descriptions of a feature differ."""
+    reasons = []
+    for key in sorted({*stored, *wanted}):
+        name = f"{prefix}{key}"
+        old, new = stored.get(key, "(absent)"), wanted.get(key, "(absent)")
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = "" if key == "parameters" else f"{name}."
+            reasons += parameter_differences(old, new, prefix if key == "parameters" else inner)
+        elif old != new or type(old) is not type(new):
+            reasons.append(f"{name} is {old!r} in the store and {new!r} now")
+    return reasons
+
+
+def clip_differences(header: Header, clips: pd.DataFrame, digests: np.ndarray | None, most: int = 5) -> list[str]:
+    """Return a sentence for each way in which the clips of a file differ from those of a table.
+
+    `digests` (uint64, one a clip; 0 where not known) are those of the audio files now; None leaves them out.
+    """
+    stored_names = read_column(header, "filename")
+    names = clips["filename"].to_numpy(str)
+    if not np.array_equal(stored_names, names):
+        return _different_clips(stored_names, names, most)
+    reasons = []
+    for column in ("target", "category", "src_file", "take"):
+        stored = read_column(header, column)
+        now = clips[column].to_numpy(stored.dtype if stored.dtype.kind == "i" else str)
+        changed = np.flatnonzero(stored != now)
+        for row in changed[:most]:
+            reasons.append(f"{column} of {names[row]} is {stored[row]!s} in the store and {now[row]!s} now")
+        if len(changed) > most:
+            reasons.append(f"{column} of {len(changed) - most} more clips changed")
+    if digests is not None:
+        done = read_column(header, "done").astype(bool)
+        changed = np.flatnonzero(done & (digests != 0) & (read_column(header, "audio_digest") != digests))
+        reasons += [f"the audio of {names[row]} changed" for row in changed[:most]]
+        if len(changed) > most:
+            reasons.append(f"the audio of {len(changed) - most} more clips changed")
+    return reasons
+
+
+def version_differences(stored: dict, now: dict) -> list[str]:
+    """Return a sentence for each library whose version is no longer the one that computed a file."""
+    return [
+        f"{library} was {stored.get(library, 'not recorded')} when it was written and is {version} now"
+        for library, version in sorted(now.items())
+        if stored.get(library) != version
+    ]
+
+
+def _different_clips(stored: np.ndarray, now: np.ndarray, most: int) -> list[str]:
+    gone, new = [sorted(set(a.tolist()) - set(b.tolist())) for a, b in ((stored, now), (now, stored))]
+    reasons = []
+    for names, what in ((gone, "no longer in the data set"), (new, "not in the store")):
+        if names:
+            more = f" and {len(names) - most} more" if len(names) > most else ""
+            reasons.append(f"{len(names)} clips are {what}: {', '.join(names[:most])}{more}")
+    return reasons or ["the clips are in another order"]
