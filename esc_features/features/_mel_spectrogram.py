@@ -1,0 +1,152 @@
+"""Mel spectrograms in decibels."""
+
+import numpy as np
+
+from ._base import Feature, check_number
+from ._spectra import decibels, mel_frames, mel_power
+
+
+class MelSpectrogram(Feature):
+    """Power on the mel scale over time, in decibels.
+
+    The usual image for a convolutional network. The numbers are librosa's, within 0.001 dB::
+
+        power = librosa.feature.melspectrogram(y=y, sr=16000, n_mels=128, fmax=8000)
+        librosa.power_to_db(power, ref=np.max)
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Of the waveform, Hz.
+    duration : float, default=5.0
+        Of the waveform, seconds.
+    n_fft : int, default=2048
+        Samples of one frame, weighted by a Hann window.
+    hop_length : int, default=512
+        Samples from one frame to the next. Frames are centred, with zeros beyond both ends.
+    n_mels : int, default=128
+        Mel filters (Slaney's scale and area).
+    fmin, fmax : float, default=0.0, 8000.0
+        Lowest and highest frequency of the filters, Hz. ``fmax=None`` is half the sample rate.
+    reference : "max" or float, default="max"
+        The power that is 0 dB: the loudest value of the clip, or the same for all clips (1.0, say), which keeps
+        loud and quiet clips apart.
+    top_db : float or None, default=80.0
+        Values further than this below the clip's loudest are raised to it; None leaves them.
+    dtype : {"float32", "float16"}, default="float32"
+        Of the output. Computed in float32 either way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features import MelSpectrogram
+    >>> tone = np.sin(2 * np.pi * 440 / 16000 * np.arange(80000, dtype="float32"))
+    >>> mel = MelSpectrogram().transform(tone.reshape(1, -1))
+    >>> mel.shape, mel.max()
+    ((1, 128, 157), np.float32(0.0))
+    """
+
+    name = "mel"
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        duration: float = 5.0,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = 8000.0,
+        reference: str | float = "max",
+        top_db: float | None = 80.0,
+        dtype: str = "float32",
+    ):
+        self.sample_rate = sample_rate
+        self.duration = duration
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.reference = reference
+        self.top_db = top_db
+        self.dtype = dtype
+
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one spectrogram.
+
+        Returns
+        -------
+        tuple of int
+            ``(n_mels, frames)``
+        """
+        return int(self.n_mels), int(mel_frames(self.waveform().n_samples, self.n_fft, self.hop_length))
+
+    def compute(self, waveforms: np.ndarray) -> np.ndarray:
+        """Compute spectrograms of waveforms of the right rate and length.
+
+        Parameters
+        ----------
+        waveforms : ndarray of shape (n, samples), float32
+
+        Returns
+        -------
+        ndarray of shape (n, n_mels, frames)
+        """
+        self.check_parameters()
+        floor = None if self.top_db is None else 10 ** (-self.top_db / 10)
+        fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
+        spectrograms = np.empty((len(waveforms), *self.output_shape()), self.dtype)
+        for waveform, spectrogram in zip(waveforms, spectrograms, strict=True):
+            power = mel_power(
+                waveform,
+                self.sample_rate,
+                int(self.n_fft),
+                int(self.hop_length),
+                int(self.n_mels),
+                self.fmin,
+                fmax,
+                floor,
+            )
+            spectrogram[:] = decibels(power, self.reference, self.top_db)
+        return spectrograms
+
+    def check_parameters(self) -> None:
+        """Check that the parameters make sense together.
+
+        Raises
+        ------
+        ValueError
+            The message names the parameter, its value and what it may be.
+        """
+        super().check_parameters()
+        check_frames(self)
+        check_number(self, "fmin", at_least=0)
+        if self.fmax is not None:
+            check_number(self, "fmax", above=0)
+            if self.fmax > self.sample_rate / 2:
+                raise ValueError(
+                    f"fmax={self.fmax} Hz is above half of sample_rate={self.sample_rate} Hz, the highest frequency "
+                    "there is; lower it, or use None"
+                )
+        if self.fmin >= (self.sample_rate / 2 if self.fmax is None else self.fmax):
+            raise ValueError(f"fmin={self.fmin} Hz must be below fmax={self.fmax} Hz")
+        if self.reference != "max":
+            if isinstance(self.reference, str):
+                raise ValueError(f"reference must be 'max' or a number above 0; got {self.reference!r}")
+            check_number(self, "reference", above=0)
+        if self.top_db is not None:
+            check_number(self, "top_db", at_least=0)
+
+
+def check_frames(feature):
+    """Check the parameters of a short-time Fourier transform and its mel filters."""
+    check_number(feature, "n_fft", at_least=2, whole=True)
+    check_number(feature, "hop_length", at_least=1, whole=True)
+    check_number(feature, "n_mels", at_least=1, whole=True)
+    samples = feature.waveform().n_samples
+    if feature.n_fft > samples:
+        raise ValueError(
+            f"n_fft={feature.n_fft} is longer than the waveform: duration={feature.duration} s at "
+            f"sample_rate={feature.sample_rate} Hz are {samples} samples"
+        )

@@ -1,0 +1,99 @@
+"""The layout of a WAV file: where its samples are, and whether the file holds what its header promises."""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_PCM = b"\x01\x00"
+_EXTENSIBLE = b"\xfe\xff"
+# The rest of an extensible format's identifier, the same for every coding that has an old-style number.
+_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+# What programs write for the length of audio which they stream and cannot come back to correct:
+# ffmpeg -1, sox 0x7FFFF000, others the largest value, with or without the header's bytes.
+_STREAMED = {0x7FFFFFFF, 0x7FFFF000, 0x80000000}
+
+
+@dataclass(frozen=True)
+class WavLayout:
+    """Where the samples of a WAV file are, and how its header and its length agree."""
+
+    pcm16: bool
+    channels: int
+    sample_rate: int
+    block: int  # bytes of one sample of all channels (of one block, in compressed codings)
+    start: int  # where the samples begin
+    promised: int | None  # bytes of samples the header promises; None: it does not know
+    held: int  # bytes from there to the end of the file
+    extra: bool  # bytes that are no chunk follow the samples
+
+    @property
+    def size(self) -> int:
+        return self.held if self.promised is None else min(self.promised, self.held)
+
+
+def wav_layout(stream: BinaryIO, length: int) -> WavLayout | None:
+    """Read the chunks of a WAV file of ``length`` bytes; None if it is no WAV file or its header is broken."""
+    stream.seek(0)
+    head = stream.read(12)
+    if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+        return None
+    riff_size = struct.unpack_from("<I", head, 4)[0]
+    fmt = long_size = None
+    position = 12
+    while position + 8 <= length:
+        stream.seek(position)
+        name, size = struct.unpack("<4sI", stream.read(8))
+        position += 8
+        if name == b"data":
+            break
+        if name == b"fmt ":
+            fmt = stream.read(min(size, 40))
+        elif name == b"ds64":
+            long_size = struct.unpack("<8xQ", stream.read(16).ljust(16, b"\0"))[0]
+        position += size + size % 2
+    else:
+        return None
+    if fmt is None or len(fmt) < 16:
+        return None
+    channels, sample_rate, block, bits = struct.unpack_from("<HI4xHH", fmt, 2)
+    held = length - position
+    promised = _promised(size, long_size if head[:4] == b"RF64" else None, riff_size, held)
+    return WavLayout(
+        pcm16=_is_pcm(fmt) and bits == 16 and channels > 0 and sample_rate > 0 and block == 2 * channels,
+        channels=channels,
+        sample_rate=sample_rate,
+        block=block,
+        start=position,
+        promised=promised,
+        held=held,
+        extra=promised is not None and not _ends_in_chunk(stream, position + promised, length),
+    )
+
+
+def _is_pcm(fmt):
+    if fmt[:2] == _PCM:
+        return True
+    return fmt[:2] == _EXTENSIBLE and fmt[24:26] == _PCM and fmt[26:40] == _GUID_TAIL
+
+
+def _promised(size, long_size, riff_size, held):
+    if long_size is not None and size == 0xFFFFFFFF:
+        return long_size
+    if size > held and (size in _STREAMED or size >= 0xFFFFFF00):
+        return None
+    if size == 0 and held > 0 and riff_size in (0, 8, 36, 0xFFFFFFFF):
+        return None
+    return size
+
+
+def _ends_in_chunk(stream, position, length):
+    """Is there nothing after the samples, or what looks like another chunk?"""
+    position += position % 2
+    if position >= length:
+        return True
+    stream.seek(position)
+    chunk = stream.read(8)
+    if len(chunk) < 8:
+        return not any(chunk)
+    name, size = struct.unpack("<4sI", chunk)
+    return all(32 <= byte < 127 for byte in name) and position + 8 + size <= length
