@@ -21,7 +21,7 @@ def store_lock(store: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise StoreError(
-            f"{store} cannot be written ({error.strerror}). Give yourself permission, or choose another folder by --out."
+            f"{store} cannot be written ({error.strerror}). Get permission, or choose another folder with --out."
         ) from error
     try:
         if not try_lock(descriptor):
