@@ -9,7 +9,7 @@ class DeepConvNet(nn.Module):
 
     A 5 × 5 stride-2 stem is followed by three blocks of two 3 × 3 convolutions, each block twice as wide as the
     one before, with average pooling between. The mean over frequency, then mean + maximum over time, makes it
-    indifferent to where in the clip a sound is, and lets it take a spectrogram of any size.
+    indifferent to where in the clip a sound is, and lets it take any spectrogram of 7 × 7 values or more.
 
     Parameters
     ----------
