@@ -1,0 +1,215 @@
+"""ESC-50, downloaded clip by clip."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..exceptions import ClipTableError, DownloadError
+from ._clips import clip_table
+from ._files import data_home as home_of
+from ._files import is_whole_wav, wav_problem, write_whole
+from ._table import list_some, read_table, select_clips
+
+if TYPE_CHECKING:
+    from ._download import Mirror
+
+ESC50_URL = "https://raw.githubusercontent.com/karolpiczak/ESC-50/master"
+
+ESC50_LICENSE = """\
+ESC-50 is available under the Creative Commons Attribution-NonCommercial 3.0 licence (CC BY-NC 3.0,
+https://creativecommons.org/licenses/by-nc/3.0/), its ESC-10 subset under the Creative Commons Attribution 3.0
+licence (CC BY 3.0, https://creativecommons.org/licenses/by/3.0/). The clips derive from recordings on
+Freesound.org: the attribution of each is in the LICENSE file of https://github.com/karolpiczak/ESC-50."""
+
+ESC50_BIBTEX = """\
+@inproceedings{piczak2015dataset,
+  title = {{ESC}: {Dataset} for {Environmental Sound Classification}},
+  author = {Piczak, Karol J.},
+  booktitle = {Proceedings of the 23rd {Annual ACM Conference} on {Multimedia}},
+  year = {2015},
+  location = {Brisbane, Australia},
+  publisher = {ACM Press},
+  pages = {1015--1018},
+  doi = {10.1145/2733373.2806390}
+}"""
+
+_METADATA = "meta/esc50.csv"
+_MOST_BYTES = 16 * 2**20
+# The names of the official files, {fold}-{Freesound id}-{take}-{target}.wav, and nothing else becomes a file.
+_OFFICIAL_NAME = re.compile(r"[0-9][0-9A-Za-z_-]*\.wav")
+# So many files failing in a row mean that the network is gone, not that a file is.
+_FAILURES_IN_A_ROW = 16
+
+
+def fetch_esc50(
+    categories: str | Iterable[str] | None = None,
+    esc10: bool = False,
+    folds: int | Iterable[int] | None = None,
+    data_home: str | os.PathLike | None = None,
+    mirror: str | os.PathLike | None = None,
+    *,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Download the ESC-50 clips asked for, and only those that are not there yet.
+
+    Use it instead of the 600 MB archive when a few categories are enough: the metadata comes first, the subset
+    is chosen from it, then its WAV files are fetched eight at a time. Run it again after an interruption: what
+    arrived whole stays, and once everything is there no network is needed.
+
+    Parameters
+    ----------
+    categories : str or iterable of str, optional
+        The categories to fetch, ``"dog,cow"`` or ``["dog", "cow"]``; all 50 by default.
+    esc10 : bool, default=False
+        Fetch only the ten categories of ESC-10.
+    folds : int or iterable of int, optional
+        Fetch only these official folds, 1 to 5.
+    data_home : path, optional
+        Folder for data sets, ``$ESC_FEATURES_DATA`` or the user's cache folder by default. The clips go to
+        ``ESC-50/audio/`` in it, the metadata to ``ESC-50/meta/``: the layout of the official archive.
+    mirror : str or path, optional
+        Where to fetch from: a URL, or a local folder, below which are ``meta/esc50.csv`` and ``audio/``;
+        ``$ESC50_MIRROR`` or GitHub by default. Plain http is used only if the mirror is given as ``http://``.
+    quiet : bool, default=False
+        Show no progress bar. (There is none either where stderr is not a terminal.)
+
+    Returns
+    -------
+    pandas.DataFrame
+        The clip table, as `load_clips` returns it; ``clips.attrs["name"]`` is ``"esc10"`` or ``"esc50"``.
+
+    Raises
+    ------
+    DownloadError
+        If something could not be fetched; the message says what, what is kept and what to type next. A file
+        that fails does not keep the others from being completed.
+    ClipTableError
+        If a category or fold does not exist.
+
+    Notes
+    -----
+    ESC-50 is licensed CC BY-NC 3.0 and its ESC-10 part CC BY 3.0: see ``esc_features.datasets.ESC50_LICENSE``,
+    and ``ESC50_BIBTEX`` for the citation.
+
+    References
+    ----------
+    .. [1] K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", Proc. 23rd ACM International
+       Conference on Multimedia, 2015, pp. 1015-1018, https://doi.org/10.1145/2733373.2806390
+
+    Examples
+    --------
+    >>> from esc_features.datasets import fetch_esc50
+    >>> clips = fetch_esc50(categories="dog,cow", folds=[1, 2])  # doctest: +SKIP
+    >>> len(clips)  # doctest: +SKIP
+    32
+    """
+    from ._download import Mirror  # requests is slow to import, and only needed here
+
+    source = Mirror(os.fspath(mirror or os.environ.get("ESC50_MIRROR") or ESC50_URL))
+    folder = home_of(data_home) / "ESC-50"
+    try:
+        for part in ("meta", "audio"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        clips = select_clips(_metadata(source, folder), categories, folds, esc10)
+        _download_missing(source, folder, clips["filename"], quiet)
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write to {folder}: {error.strerror or error}. Make room there or name another folder as "
+            "data_home=, then run the same again: what has arrived is kept"
+        ) from error
+    return clip_table(clips, folder / "audio", "esc10" if esc10 else "esc50")
+
+
+def _metadata(source: Mirror, folder: Path) -> pd.DataFrame:
+    """Return the metadata of all clips: the present copy if it is sound, or a new one."""
+    present = folder / _METADATA
+    try:
+        return _checked_metadata(present.read_bytes(), str(present))
+    except (OSError, ClipTableError):
+        pass
+
+    def problem(content: bytes) -> str | None:
+        try:
+            _checked_metadata(content, "what came")
+        except ClipTableError as error:
+            return f"not the metadata of ESC-50 ({error})"
+        return None
+
+    try:
+        content = source.get(_METADATA, _MOST_BYTES, problem)
+    except DownloadError as error:
+        raise DownloadError(
+            f"cannot fetch {_METADATA} from {source}: {error}. Nothing was changed in {folder}. {_WAYS_OUT}"
+        ) from error
+    write_whole(present, content)
+    return _checked_metadata(content, str(present))
+
+
+def _checked_metadata(content: bytes, where: str) -> pd.DataFrame:
+    table = read_table(content, where)
+    strange = [name for name in table["filename"] if not _OFFICIAL_NAME.fullmatch(name)]
+    if strange:
+        raise ClipTableError(f"{where}: not names of ESC-50 clips: {list_some(map(repr, strange))}")
+    return table
+
+
+def _download_missing(source: Mirror, folder: Path, names: Iterable[str], quiet: bool) -> None:
+    from tqdm.auto import tqdm
+
+    from ._download import Failed
+
+    wanted = list(names)
+    missing = [name for name in wanted if not is_whole_wav(folder / "audio" / name)]
+    if not missing:
+        return
+
+    def fetch(name: str) -> None:
+        content = source.get(f"audio/{name}", _MOST_BYTES, lambda body: wav_problem(body[:16], len(body)))
+        write_whole(folder / "audio" / name, content)
+
+    failures: dict[str, DownloadError] = {}
+    in_a_row = 0
+    with (
+        ThreadPoolExecutor(source.connections) as pool,
+        tqdm(total=len(missing), desc="ESC-50", unit="clip", disable=quiet or None) as bar,
+    ):
+        futures = {pool.submit(fetch, name): name for name in missing}
+        try:
+            for future in as_completed(futures):
+                try:
+                    future.result()
+                except DownloadError as error:
+                    failures[futures[future]] = error
+                    in_a_row += isinstance(error, Failed)
+                    if in_a_row == _FAILURES_IN_A_ROW:
+                        break
+                else:
+                    in_a_row = 0
+                    bar.update()
+        finally:
+            source.stop.set()
+            pool.shutdown(cancel_futures=True)
+    if failures:
+        named = list_some(f"{name} ({failures[name]})" for name in sorted(failures))
+        gave_up = f", then gave up: {in_a_row} in a row" if in_a_row == _FAILURES_IN_A_ROW else ""
+        whole = sum(is_whole_wav(folder / "audio" / name) for name in wanted)
+        raise DownloadError(
+            f"could not fetch {len(failures)} clips from {source}: {named}{gave_up}. {whole} of the {len(wanted)} "
+            f"clips asked for are whole in {folder / 'audio'} and will not be fetched again. {_WAYS_OUT}"
+        )
+
+
+_WAYS_OUT = (
+    "Run the same again when the network is back, name another place with mirror= or ESC50_MIRROR, or unpack "
+    "https://github.com/karolpiczak/ESC-50/archive/master.zip by hand and use load_clips(<its folder>) "
+    "(on the command line: extract_features <its folder>)."
+)

@@ -1,0 +1,48 @@
+"""Files that are whole or not there, and where data sets are kept."""
+
+import os
+import struct
+import uuid
+from pathlib import Path
+
+
+def data_home(folder: str | os.PathLike | None = None) -> Path:
+    """Return the folder that data sets are kept in: `folder`, ESC_FEATURES_DATA or the user's cache."""
+    folder = folder or os.environ.get("ESC_FEATURES_DATA")
+    if not folder:
+        import pooch  # here, because only this case needs it
+
+        folder = pooch.os_cache("esc_features")
+    return Path(folder).expanduser().absolute()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that no reader, and no second writer, ever meets a part of it."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with part.open("xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def wav_problem(start: bytes, size: int) -> str | None:
+    """Say why a file with these first bytes and this size is not a whole WAV; None where it is one."""
+    if len(start) < 12 or start[:4] != b"RIFF" or start[8:12] != b"WAVE":
+        return f"not a WAV file: it starts with {start[:16]!r}"
+    announced = struct.unpack("<I", start[4:8])[0] + 8
+    if announced != size:
+        return f"its WAV header announces {announced} bytes, there are {size}"
+    return None
+
+
+def is_whole_wav(path: Path) -> bool:
+    """Tell whether a file is there, and a WAV as long as its header says."""
+    try:
+        with path.open("rb") as handle:
+            return wav_problem(handle.read(12), os.fstat(handle.fileno()).st_size) is None
+    except OSError:
+        return False
