@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from esc_features.models import DeepConvNet
 
@@ -38,12 +38,12 @@ def test_equals_the_same_network_written_with_functions():
     h = spectrograms()[:, None]
     for number, (weight, norm) in enumerate(zip(weights, norms, strict=True)):
         stem = number == 0
-        h = F.conv2d(h, weight, stride=2 if stem else 1, padding=2 if stem else 1)
-        h = F.relu(F.batch_norm(h, norm.running_mean, norm.running_var, norm.weight, norm.bias))
+        h = functional.conv2d(h, weight, stride=2 if stem else 1, padding=2 if stem else 1)
+        h = functional.relu(functional.batch_norm(h, norm.running_mean, norm.running_var, norm.weight, norm.bias))
         if number in (2, 4):
-            h = F.avg_pool2d(h, 2)
+            h = functional.avg_pool2d(h, 2)
     h = h.mean(2)
-    expected = F.linear(h.mean(2) + h.max(2).values, net.classifier.weight, net.classifier.bias)
+    expected = functional.linear(h.mean(2) + h.max(2).values, net.classifier.weight, net.classifier.bias)
 
     torch.testing.assert_close(net(spectrograms()), expected, rtol=1e-4, atol=1e-5)
 
