@@ -17,8 +17,8 @@ from ._recording import read_recording
 class Feature(TransformerMixin, BaseEstimator):
     """Base of the features: a stateless scikit-learn transformer from recordings to arrays.
 
-    A subclass says what one clip becomes (`compute`, `output_shape`) and has ``sample_rate``, ``duration`` and ``dtype``
-    among its parameters. In return it can be computed on the spot, stored by an extractor and found again.
+    A subclass says what one clip becomes (`compute`, `output_shape`) and has ``sample_rate``, ``duration`` and
+    ``dtype`` among its parameters. In return it can be computed on the spot, stored by an extractor and found again.
 
     Examples
     --------

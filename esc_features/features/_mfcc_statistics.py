@@ -11,9 +11,9 @@ from ._spectra import decibels, mel_power
 class MFCCStatistics(Feature):
     """Mean and standard deviation of MFCCs and zero-crossing rate over a clip.
 
-    The features of the paper that introduced ESC-50, for its three baselines and as a first look at new data: 12 means and
-    12 standard deviations of the mel-frequency cepstral coefficients (the zeroth, loudness, left out), then mean and
-    standard deviation of the zero-crossing rate. The paper scales them no further.
+    The features of the paper that introduced ESC-50, for its three baselines and as a first look at new data: 12
+    means and 12 standard deviations of the mel-frequency cepstral coefficients (the zeroth, loudness, left out), then
+    mean and standard deviation of the zero-crossing rate. The paper scales them no further.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ class MFCCStatistics(Feature):
     n_fft : int, default=2048
         Samples of one frame of the spectrum.
     hop_length : int, default=512
-        Samples from one frame to the next; also the length of the frames of the zero-crossing rate, which do not overlap.
+        Samples from one frame to the next; also the length of the frames of the zero-crossing rate, which do not
+        overlap.
     n_mels : int, default=128
         Mel filters, from 0 Hz to half the sample rate.
     dtype : {"float32", "float16"}, default="float32"

@@ -27,8 +27,8 @@ def make_features(features: Any = None, recipe: str | os.PathLike | None = None)
     Parameters
     ----------
     features : str, list, dict or Feature, default=None
-        Names (``"waveform,mel"`` or a list), instances, a mix of both in a list, or a dict from the name in the store to
-        a name or instance. None takes all features of the recipe, or ``waveform`` and ``mel`` without one.
+        Names (``"waveform,mel"`` or a list), instances, a mix of both in a list, or a dict from the name in the store
+        to a name or instance. None takes all features of the recipe, or ``waveform`` and ``mel`` without one.
     recipe : path, default=None
         A TOML file. Each table ``[features.NAME]`` has a ``class``, one of ours (``"MelSpectrogram"``) or
         ``"module:Class"``, and its parameters.
@@ -73,8 +73,8 @@ def as_feature(transformer: Any) -> Feature:
     ----------
     transformer : Feature or transformer
         An instance with ``transform`` of a float32 array ``(n, samples)``, of a class in an importable module. Its
-        ``sample_rate`` (Hz) and ``duration`` (s) say which waveforms it gets; 16000 and 5.0 if it has none. It must need
-        no fitting.
+        ``sample_rate`` (Hz) and ``duration`` (s) say which waveforms it gets; 16000 and 5.0 if it has none. It must
+        need no fitting.
 
     Returns
     -------
@@ -99,8 +99,8 @@ def as_feature(transformer: Any) -> Feature:
         return transformer
     if not hasattr(transformer, "transform") or not hasattr(transformer, "get_params"):
         raise TypeError(
-            f"{transformer!r} is no feature: it needs the methods transform and get_params of a scikit-learn transformer "
-            "(inherit from sklearn.base.BaseEstimator and TransformerMixin)"
+            f"{transformer!r} is no feature: it needs the methods transform and get_params of a scikit-learn "
+            "transformer (inherit from sklearn.base.BaseEstimator and TransformerMixin)"
         )
     return TransformerFeature(transformer)
 
@@ -136,7 +136,8 @@ class TransformerFeature(Feature):
         for rows in computed:
             if rows.ndim < 1 or len(rows) != 1:
                 raise ValueError(
-                    f"{self.transformer!r} made an array of shape {rows.shape} of one waveform: the first axis must be 1"
+                    f"{self.transformer!r} made an array of shape {rows.shape} of one waveform: "
+                    "the first axis must be 1"
                 )
         return np.concatenate(computed) if computed else np.empty((0, *self.output_shape()), self.dtype)
 

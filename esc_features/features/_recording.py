@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from ..exceptions import AudioError
+from ._containers import ogg_is_cut, promised_length
 from ._notes import Note
 from ._wav import wav_layout
 
@@ -18,6 +19,9 @@ _WHOLE = 1 << 26
 _PIECE = 1 << 20
 # Louder than any recording, 32-bit integers stored as floats included, yet its power spectrum is a float32.
 _LOUDEST = 1e12
+# Formats whose headers promise a number of samples that libsndfile believes.
+_PROMISING = ("FLAC", "MP3")
+_CUT = "is cut short or damaged: its header promises {}, the file {}. Get the file again."
 # libsndfile's sample count of a stream that does not say how long it is.
 _UNKNOWN = 1 << 62
 
@@ -98,6 +102,8 @@ def read_recording(path: str | os.PathLike, duration: float | None = None) -> Re
         raise AudioError(f"{path!r} holds no samples: there is a header, and no audio after it.")
     channels = frames.shape[1]
     mono = frames[:, 0] if channels == 1 else frames.mean(axis=1)
+    if len(mono) == 0:
+        raise AudioError(f"{path!r} has not one sample in {duration} s: its sample rate is {sample_rate} Hz.")
     _check_finite(mono, path)
     return Recording(mono, sample_rate, channels, samples, digest, path, notes)
 
@@ -152,7 +158,7 @@ def _open(path):
     # Without O_NONBLOCK, opening a named pipe waits for someone to write into it, perhaps for ever.
     flags = getattr(os, "O_NONBLOCK", 0)
     try:
-        file = open(path, "rb", buffering=0, opener=lambda name, mode: os.open(name, mode | flags))  # noqa: PTH123, SIM115
+        file = open(path, "rb", buffering=0, opener=lambda name, mode: os.open(name, mode | flags))  # noqa: SIM115
     except FileNotFoundError as error:
         link = os.path.islink(path)  # noqa: PTH114
         cause = "is a link to a file that does not exist" if link else "does not exist"
@@ -199,6 +205,8 @@ def _decode(stream, length, duration):
         notes = _check_length(wav)
         if wav.pcm16:
             return *_read_pcm16(stream, wav, duration), notes
+    else:
+        _check_container(stream, length)
     stream.seek(0)
     return *_read_sound(stream, duration), notes
 
@@ -218,6 +226,17 @@ def _check_length(wav):
     return Note.EXTRA_BYTES if wav.extra else 0
 
 
+def _check_container(stream, length):
+    stream.seek(0)
+    promised = promised_length(stream.read(40))
+    if promised is not None and promised > length:
+        raise _Unusable(
+            f"is cut short: its header promises {promised} bytes, the file holds {length}. Get the file again."
+        )
+    if ogg_is_cut(stream, length):
+        raise _Unusable(f"is cut short: the Ogg stream has no end after {length} bytes. Get the file again.")
+
+
 def _read_pcm16(stream, wav, duration):
     samples = wav.size // wav.block
     wanted = samples if duration is None else min(samples, int(duration * wav.sample_rate))
@@ -230,20 +249,24 @@ def _read_sound(stream, duration):
     try:
         with soundfile.SoundFile(stream) as sound:
             samples, sample_rate = sound.frames, sound.samplerate
+            if samples >= _UNKNOWN:
+                raise _Unusable("does not say how long it is. Convert it, to WAV for instance.")
             wanted = samples if duration is None else min(samples, int(duration * sample_rate))
-            frames = sound.read(wanted, dtype="float32", always_2d=True)
-            whole = len(frames) == wanted
-            if whole and wanted < samples < _UNKNOWN:
-                sound.seek(samples - 1)
-                whole = len(sound.read(1)) == 1
+            try:
+                frames = sound.read(wanted, dtype="float32", always_2d=True)
+                whole = len(frames) == wanted
+                if whole and wanted < samples and sound.format in _PROMISING:
+                    sound.seek(samples - 1)
+                    whole = len(sound.read(1)) == 1
+            except (RuntimeError, OSError) as error:
+                if sound.format not in _PROMISING:
+                    raise
+                raise _Unusable(_CUT.format(f"{samples} samples", f"does not hold them: {error}")) from error
     except (RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
         reason = getattr(error, "error_string", "") or str(error) or type(error).__name__
         raise _Unusable(f"is not audio that libsndfile can read: {reason}") from error
     if not whole:
-        raise _Unusable(
-            f"is cut short: its header promises {samples} samples, the file holds fewer "
-            f"({len(frames)} of the first {wanted} could be decoded). Get the file again."
-        )
+        raise _Unusable(_CUT.format(f"{samples} samples", f"holds fewer, {len(frames)} of the first {wanted}"))
     return frames, sample_rate, samples
 
 

@@ -12,7 +12,7 @@ _BLOCK = 32
 _AMIN = 1e-10
 # Single precision is off by about 1e-7 of a frame's loudest part. A filter's power this far below the power
 # of its frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
-_FAR_BELOW = 3e7
+_FAR_BELOW = 5e7
 
 _scratch = threading.local()
 
@@ -37,14 +37,20 @@ def mel_power(waveform, sample_rate, n_fft, hop_length, n_mels, fmin, fmax, floo
 
     ``floor`` (a share of the largest value) says below which power the caller does not care for precision.
     """
-    window, filters, areas = _tools(sample_rate, n_fft, n_mels, fmin, fmax)
+    window, filters, area = _tools(sample_rate, n_fft, n_mels, fmin, fmax)
     frames = _frames(waveform, n_fft, hop_length)
     power = _power_buffer(len(frames), 1 + n_fft // 2)
-    single = window.astype(np.float32)
-    for start in range(0, len(frames), _BLOCK):
-        _power(frames[start : start + _BLOCK], single, out=power[start : start + _BLOCK])
+    _power(frames, window.astype(np.float32), out=power)
     mel = filters @ power.T
-    return _sharpen(mel, frames, power, window, filters, areas, floor)
+    lowest = np.float32(_AMIN) if floor is None else max(mel.max() * np.float32(floor), np.float32(_AMIN))
+    # What lies below the floor is raised to it, however imprecise.
+    quietest = np.where(mel < lowest * np.float32(0.9), np.float32(np.inf), mel).min(axis=0)
+    weak = np.flatnonzero(power.sum(axis=1) * area > quietest * np.float32(_FAR_BELOW))
+    if len(weak):
+        precise = np.empty((len(weak), power.shape[1]), np.float32)
+        _power(frames[weak].astype(np.float64), window, out=precise)
+        mel[:, weak] = filters @ precise.T
+    return mel
 
 
 def decibels(power, reference, top_db):
@@ -76,12 +82,12 @@ def _mel_to_hz(mel):
 
 @functools.lru_cache(maxsize=64)
 def _tools(sample_rate, n_fft, n_mels, fmin, fmax):
-    """(Hann window in double precision, sparse filters, area of each filter)"""
+    """(Hann window in double precision, sparse filters, largest area of a filter)"""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     filters = mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax)
     # A filter is a short run of bins. The sparse product is several times faster than BLAS, and adds up in the same
     # order whatever the number of threads.
-    return window, scipy.sparse.csr_array(filters), filters.sum(axis=1, keepdims=True)
+    return window, scipy.sparse.csr_array(filters), filters.sum(axis=1).max()
 
 
 def _frames(waveform, n_fft, hop_length):
@@ -100,19 +106,10 @@ def _power_buffer(frames, bins):
 
 
 def _power(frames, window, out):
-    spectrum = scipy.fft.rfft(frames * window, axis=1, overwrite_x=True, workers=1)
-    np.square(spectrum.real, out=out, casting="same_kind")
-    spectrum.imag *= spectrum.imag
-    np.add(out, spectrum.imag, out=out, casting="same_kind")
-
-
-def _sharpen(mel, frames, power, window, filters, areas, floor):
-    lowest = np.float32(_AMIN) if floor is None else max(mel.max() * np.float32(floor), np.float32(_AMIN))
-    density = (np.maximum(mel, lowest) / np.maximum(areas, np.float32(1e-30))).min(axis=0)
-    weak = np.flatnonzero(power.sum(axis=1) > density * np.float32(_FAR_BELOW))
-    for start in range(0, len(weak), _BLOCK):
-        rows = weak[start : start + _BLOCK]
-        precise = np.empty((len(rows), power.shape[1]))
-        _power(frames[rows].astype(np.float64), window, out=precise)
-        mel[:, rows] = filters @ precise.T.astype(np.float32)
-    return mel
+    block = np.empty((_BLOCK, frames.shape[1]), frames.dtype)
+    for start in range(0, len(frames), _BLOCK):
+        some = frames[start : start + _BLOCK]
+        spectrum = scipy.fft.rfft(np.multiply(some, window, out=block[: len(some)]), axis=1, workers=1)
+        target = out[start : start + _BLOCK]
+        np.square(spectrum.real, out=target, casting="same_kind")
+        target += np.square(spectrum.imag)
