@@ -109,7 +109,7 @@ class TestSourceLeak:
         sources = np.array(["131943", "x", "131943", "y", "z", "x", "u", "u"])
         X = make_array(sources=sources)
         for fold in np.unique(FOLDS):
-            self.check(X[FOLDS != fold], X[FOLDS == fold])
+            self.check(X[fold != FOLDS], X[fold == FOLDS])
 
     def test_another_data_set_or_a_plain_array_does_not(self):
         X = make_array(sources=self.sources)

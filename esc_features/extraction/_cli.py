@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "an interruption or with more features: only what is missing is computed.",
     )
     parser.add_argument("dataset", help="demo, esc10, esc50, or a folder with meta/*.csv and audio/ like ESC-50")
-    parser.add_argument("--features", help="names separated by commas (default: waveform,mel)")
+    parser.add_argument("--features", help="names separated by commas (default: all of the recipe, or waveform,mel)")
     parser.add_argument("--recipe", help="TOML file with a table [features.NAME] for each further feature")
     parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
     parser.add_argument("--n-jobs", type=int, help="workers (default: one a core)")

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
-from ..exceptions import ExtractionError
+from ..exceptions import ClipTableError, ExtractionError
 from ..store._store import Store, open_store
 from ._compute import Block, Failure, Output, compute_block
 from ._lock import store_lock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..features import Feature
 
 BLOCK_CLIPS = 32
+_CLIP_COLUMNS = ("filename", "fold", "target", "category", "src_file", "take", "path")
 
 
 def extract(
@@ -54,8 +55,8 @@ def extract(
     out : path-like, optional
         Folder of the store; `stores/NAME` by default.
     features : str, sequence or mapping, optional
-        Names ("waveform", "mel", "mfcc", ...), transformers, or a mapping of names to transformers; "waveform" and
-        "mel" where neither this nor a recipe is given.
+        Names ("waveform", "mel", "mfcc", ..., and those of the recipe), transformers, or a mapping of names to
+        transformers; by default all features of the recipe, or "waveform" and "mel" without one.
     recipe : path-like, optional
         TOML file with a table `[features.NAME]` for each further feature: its `class` and its parameters.
     n_jobs : int, optional
@@ -87,10 +88,8 @@ def extract(
     """
     from ..features._recipe import make_features
 
-    if features is None and recipe is None:
-        features = "waveform,mel"
     wanted = make_features(features, recipe)
-    clips = _find_clips(dataset, categories, folds, data_home, mirror, verbose)
+    clips = _find_clips(dataset, categories, folds, data_home, mirror)
     name = clips.attrs.get("name", "dataset")
     store = Path(out if out is not None else Path("stores") / name)
     with store_lock(store):
@@ -100,24 +99,25 @@ def extract(
     return open_store(store)
 
 
-def _find_clips(dataset, categories, folds, data_home, mirror, verbose) -> pd.DataFrame:
+def _find_clips(dataset, categories, folds, data_home, mirror) -> pd.DataFrame:
     from ..datasets import fetch_esc50, load_clips, make_demo
+    from ..datasets._table import select_clips
 
-    if isinstance(dataset, pd.DataFrame):
-        clips = dataset
-        for column, chosen in (("category", categories), ("fold", folds)):
-            if chosen is not None:
-                clips = clips[clips[column].isin(list(chosen))]
-        return clips.reset_index(drop=True)
-    if dataset == "demo":
-        folder = Path(data_home) / "demo" if data_home is not None else None
-        clips = make_demo(folder)
-        return _find_clips(clips, categories, folds, None, None, verbose)
-    if dataset in ("esc10", "esc50"):
+    if isinstance(dataset, str) and dataset in ("esc10", "esc50"):
         clips = fetch_esc50(categories, esc10=dataset == "esc10", folds=folds, data_home=data_home, mirror=mirror)
         clips.attrs["name"] = dataset
         return clips
-    return load_clips(dataset, categories=categories, folds=folds)
+    if not isinstance(dataset, pd.DataFrame) and dataset != "demo":
+        return load_clips(dataset, categories=categories, folds=folds)
+    if isinstance(dataset, pd.DataFrame):
+        clips = dataset
+        missing = [column for column in _CLIP_COLUMNS if column not in clips]
+        if missing or clips["filename"].duplicated().any():
+            wrong = f"lacks the columns {', '.join(missing)}" if missing else "has a file name twice"
+            raise ClipTableError(f"The table of clips {wrong}: make it with load_clips, which checks and completes it.")
+    else:
+        clips = make_demo(Path(data_home) / "demo" if data_home is not None else None)
+    return select_clips(clips, categories, folds).reset_index(drop=True)
 
 
 def _bring_up_to_date(

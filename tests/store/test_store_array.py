@@ -41,7 +41,7 @@ from esc_features.exceptions import StoreError
 
 
 @pytest.fixture
-def X(tiny_store):
+def X(tiny_store):  # noqa: N802
     return tiny_store["mel"]
 
 

@@ -1,0 +1,103 @@
+"""Data sets and stores that the tests share: made once a session, read by many, written by none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+ESC10_MAKER = Path(__file__).resolve().parents[2] / "shared/esc10/make_wavs"
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory):
+    """The synthesised data set, in the layout of ESC-50."""
+    from esc_features import make_demo
+
+    folder = tmp_path_factory.mktemp("data") / "demo"
+    make_demo(folder, n_categories=4, clips_per_category=10)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def esc10_folder(tmp_path_factory, demo_folder):
+    """The real ESC-10 where this machine has it, and the synthesised data set where not."""
+    if not ESC10_MAKER.exists():
+        return demo_folder
+    folder = tmp_path_factory.mktemp("esc10") / "esc10"
+    subprocess.run([sys.executable, ESC10_MAKER, folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory, demo_folder):
+    """A store of the demo: waveform, mel and mfcc, 40 clips in five folds."""
+    from esc_features import extract, load_clips
+
+    clips = load_clips(demo_folder)
+    clips.attrs["name"] = "demo"
+    return extract(
+        clips, tmp_path_factory.mktemp("stores") / "demo", features="waveform,mel,mfcc", n_jobs=2, verbose=False
+    )
+
+
+@pytest.fixture(scope="session")
+def write_store():
+    """A function that writes a small store of random rows, published file by file, without computing any feature."""
+    import json
+
+    import numpy as np
+    import pandas as pd
+
+    from esc_features.store._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
+
+    def write(folder, features=("mel",), folds=(1, 2), clips=4, shape=(3, 5), dtype="<f4", done=True, seed=0):
+        rng = np.random.default_rng(seed)
+        for fold in folds:
+            names = [f"{fold}-{number}-A-0.wav" for number in range(clips)]
+            table = pd.DataFrame(
+                {"filename": names, "fold": fold, "target": np.arange(clips) % 2, "src_file": names, "take": "A"}
+            )
+            table["category"] = table["target"].map({0: "dog", 1: "rain"})
+            for name in features:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+                path = folder / name / f"fold{fold}.h5"
+                parameters = {"sample_rate": 16000, "duration": 5, "seed": seed}
+                description = {"class": "a.Class", "version": 1, "parameters": parameters, "computed_from": None}
+                attributes = {
+                    "format": FORMAT,
+                    "format_version": FORMAT_VERSION,
+                    "dataset": "random",
+                    "feature": name,
+                    "fold": fold,
+                    "folds": np.array(folds, "<i8"),
+                    "description": json.dumps(description),
+                    "fingerprint": f"{name} {seed}",
+                    "versions": json.dumps({"numpy": np.__version__}),
+                    "audio_folder": "/nowhere",
+                    "created": "2017-07-14T02:40:00Z",
+                }
+                create_file(path, shape, dtype, table, attributes)
+                header = read_header(path)
+                rows = (rng.standard_normal((clips, *shape)) * 100).astype(dtype)
+                facts = {
+                    "original_sample_rate": 44100,
+                    "original_channels": 1,
+                    "original_samples": 220500,
+                    "audio_digest": 1,
+                    "notes": 2,
+                }
+                columns = header.columns
+                with path.open("r+b") as file:
+                    for row, values in enumerate(rows):
+                        file.seek(header.data.offset_of(row))
+                        file.write(values.tobytes())
+                        for column, value in {**facts, "crc32": row_crc32(values), "done": int(done)}.items():
+                            file.seek(columns[column].offset_of(row))
+                            file.write(np.array(value, columns[column].dtype).tobytes())
+        return folder
+
+    return write

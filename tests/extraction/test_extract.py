@@ -1,0 +1,270 @@
+"""The extractor: what it writes, what it finds again, and that nothing but the missing is computed."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
+from esc_features.exceptions import ExtractionError, StoreError
+from esc_features.extraction import _compute
+
+
+@pytest.fixture
+def clips(demo_folder):
+    """Ten clips of the demo, two a fold."""
+    clips = load_clips(demo_folder)
+    clips = clips.groupby("fold").head(2).reset_index(drop=True)
+    clips.attrs["name"] = "demo"
+    return clips
+
+
+@pytest.fixture
+def same_time(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1500000000")
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """A list of the (feature, row) written, as they are written."""
+    written = []
+    original = _compute.RowWriter.write
+
+    def write(self, row, *args):
+        written.append((self.output.name, row))
+        original(self, row, *args)
+
+    monkeypatch.setattr(_compute.RowWriter, "write", write)
+    return written
+
+
+def digests(store: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(store)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(store.rglob("fold*"))
+    }
+
+
+class TestFiles:
+    def test_hold_what_the_transformers_give(self, clips, tmp_path):
+        store = extract(clips, tmp_path / "store", features="waveform,mel,mfcc", verbose=False)
+        paths = clips.sort_values("fold", kind="stable")["path"].tolist()
+        for name, feature in (("waveform", Waveform()), ("mel", MelSpectrogram()), ("mfcc", MFCCStatistics())):
+            np.testing.assert_array_equal(store[name].to_numpy(), feature.transform(paths))
+
+    def test_any_hdf5_tool_reads_them(self, clips, tmp_path):
+        extract(clips, tmp_path / "store", features="mel", verbose=False)
+        in_fold = clips[clips["fold"] == 2]
+        with h5py.File(tmp_path / "store/mel/fold2.h5") as file:
+            np.testing.assert_array_equal(file["data"][:], MelSpectrogram().transform(in_fold["path"].tolist()))
+            assert file["clips/filename"].asstr()[:].tolist() == in_fold["filename"].tolist()
+            assert file["clips/category"].asstr()[:].tolist() == in_fold["category"].tolist()
+            assert file["clips/original_sample_rate"][:].tolist() == [44100] * len(in_fold)
+            assert file["clips/done"][:].all()
+            assert file.attrs["fold"] == 2 and file.attrs["folds"].tolist() == [1, 2, 3, 4, 5]
+            assert json.loads(file.attrs["description"])["parameters"]["n_mels"] == 128
+            assert {"numpy", "scipy", "soxr", "soundfile"} <= set(json.loads(file.attrs["versions"]))
+            data = file["data"]
+            assert data.chunks is None and data.compression is None and data.id.get_offset() % 4096 == 0
+
+    def test_are_the_same_bits_for_every_engine_and_order(self, clips, tmp_path, same_time):
+        extract(clips, tmp_path / "one", n_jobs=1, verbose=False)
+        extract(clips.assign(), tmp_path / "threads", n_jobs=3, verbose=False)
+        with joblib.parallel_config(backend="loky"):
+            extract(clips, tmp_path / "loky", n_jobs=2, verbose=False)
+        extract(clips, tmp_path / "apart", features="waveform", verbose=False)
+        extract(clips, tmp_path / "apart", features="mel", verbose=False)
+        wanted = digests(tmp_path / "one")
+        assert len(wanted) == 10
+        for other in ("threads", "loky", "apart"):
+            assert digests(tmp_path / other) == wanted
+
+    def test_dtypes_on_request(self, clips, tmp_path):
+        features = {"half": MelSpectrogram(dtype="float16"), "pcm": Waveform(dtype="int16")}
+        store = extract(clips, tmp_path / "store", features=features, verbose=False)
+        assert store["half"].dtype == np.float16 and store["pcm"].dtype == np.int16
+        assert store["pcm"].to_numpy().any()
+
+    def test_notes_say_what_was_done(self, demo_folder, tmp_path):
+        import soundfile
+
+        folder = tmp_path / "data"
+        (folder / "audio").mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        for number, (seconds, channels, rate) in enumerate([(5, 1, 16000), (2, 2, 22050), (9, 1, 16000)]):
+            noise = rng.uniform(-0.5, 0.5, (int(seconds * rate), channels))
+            soundfile.write(folder / f"audio/{number}.wav", noise, rate)
+        table = pd.DataFrame({"filename": ["0.wav", "1.wav", "2.wav"], "fold": [1, 1, 2], "target": 0, "category": "x"})
+        table.to_csv(folder / "clips.csv", index=False)
+        clips = load_clips(folder / "clips.csv", folder / "audio")
+        notes = extract(clips, tmp_path / "store", features="waveform", verbose=False).clips["notes"].tolist()
+        assert notes[0] == ""
+        assert all(word in notes[1] for word in ("mixed", "resampled", "padded"))
+        assert "cut" in notes[2]
+
+
+class TestAgain:
+    def test_computes_only_what_is_missing(self, clips, tmp_path, computed, capsys):
+        extract(clips, tmp_path / "store", features="mel", verbose=False)
+        computed.clear()
+        extract(clips, tmp_path / "store", features="mel,mfcc", n_jobs=1)
+        assert {name for name, _ in computed} == {"mfcc"} and len(computed) == 10
+        printed = capsys.readouterr().out
+        assert "mel/fold3: 2 clips, already there" in printed and "5 fresh, 5 missing" in printed
+
+    def test_reads_stored_waveforms_instead_of_the_recordings(self, clips, tmp_path, monkeypatch):
+        extract(clips, tmp_path / "store", features="waveform", verbose=False)
+        whole = extract(clips, tmp_path / "whole", features="mel", verbose=False)
+
+        def refuse(*args, **kwargs):
+            raise AssertionError("decoded again")
+
+        from esc_features.features import _recording
+
+        monkeypatch.setattr(_recording, "read_recording", refuse)
+        store = extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+        np.testing.assert_array_equal(store["mel"].to_numpy(), whole["mel"].to_numpy())
+        pd.testing.assert_frame_equal(store.clips, whole.clips)
+
+    def test_resumes_a_partial_file_and_redoes_a_torn_row(self, clips, tmp_path, computed, same_time):
+        out = tmp_path / "store"
+        extract(clips, tmp_path / "wanted", features="mel", verbose=False)
+        extract(clips, out, features="mel", verbose=False)
+        partial = out / "mel/fold1.h5.partial"
+        (out / "mel/fold1.h5").rename(partial)
+        with h5py.File(partial, "r+") as file:
+            file["data"][1, 0, 0] += 1  # done, but not what its checksum says: a power cut
+        computed.clear()
+        extract(clips, out, features="mel", verbose=False)
+        assert computed == [("mel", 1)]
+        assert digests(out) == digests(tmp_path / "wanted")
+
+    def test_another_setting_is_refused_and_loses_nothing(self, clips, tmp_path):
+        out = tmp_path / "store"
+        extract(clips, out, features="mel", verbose=False)
+        before = digests(out)
+        with pytest.raises(StoreError, match="n_mels is 128 in the store and 64 now") as refusal:
+            extract(clips, out, features={"mel": MelSpectrogram(n_mels=64)}, verbose=False)
+        assert "--overwrite" in str(refusal.value)
+        assert digests(out) == before
+        store = extract(clips, out, features={"mel": MelSpectrogram(n_mels=64)}, overwrite=True, verbose=False)
+        assert store["mel"].shape == (10, 64, 157)
+
+    def test_changed_audio_is_noticed(self, clips, tmp_path):
+        folder = tmp_path / "audio"
+        folder.mkdir()
+        clips["path"] = [shutil.copy(path, folder) for path in clips["path"]]
+        extract(clips, tmp_path / "store", features="mel", verbose=False)
+        changed = Path(clips["path"][3])
+        changed.write_bytes(changed.read_bytes()[:-2] + b"\x01\x02")
+        with pytest.raises(StoreError, match=f"the audio of {changed.name} changed"):
+            extract(clips, tmp_path / "store", features="mel", verbose=False)
+
+    def test_more_folds_are_added(self, clips, tmp_path, computed):
+        out = tmp_path / "store"
+        assert np.unique(extract(clips, out, features="mel", folds=[1, 2], verbose=False).folds).tolist() == [1, 2]
+        computed.clear()
+        store = extract(clips, out, features="mel", verbose=False)
+        assert len(computed) == 6 and np.unique(store.folds).tolist() == [1, 2, 3, 4, 5]
+
+
+class TestFailures:
+    def test_a_broken_clip_stops_its_fold_only_and_is_named(self, clips, tmp_path, computed):
+        broken = tmp_path / "broken.wav"
+        broken.write_bytes(b"<html>no sound</html>")
+        good = clips["path"][0]
+        clips.loc[0, "path"] = str(broken)
+        fold = clips["fold"][0]
+        with pytest.raises(ExtractionError, match=r"broken\.wav") as failure:
+            extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+        table = failure.value.failures
+        assert table["filename"].unique().tolist() == [clips["filename"][0]]
+        assert sorted(table["feature"]) == ["mel", "waveform"] and (table["fold"] == fold).all()
+        published = sorted(file.name for file in (tmp_path / "store/mel").glob("*.h5"))
+        assert len(published) == 4 and f"fold{fold}.h5" not in published
+        with pytest.raises(StoreError, match=f"lacks fold {fold}"):
+            open_store(tmp_path / "store")
+        clips.loc[0, "path"] = good
+        computed.clear()
+        extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+        assert computed == [("waveform", 0), ("mel", 0)]
+
+    def test_a_feature_that_raises_or_is_not_finite_is_a_failure(self, clips, tmp_path, monkeypatch):
+        (tmp_path / "users_features.py").write_text(
+            "import numpy as np\n"
+            "from esc_features.features import Feature\n"
+            "class Fails(Feature):\n"
+            "    name = 'fails'\n"
+            "    def __init__(self, how='raise', sample_rate=16000, duration=5.0, dtype='float32'):\n"
+            "        self.how, self.sample_rate, self.duration, self.dtype = how, sample_rate, duration, dtype\n"
+            "    def output_shape(self):\n"
+            "        return (1,)\n"
+            "    def compute(self, waveforms):\n"
+            "        if self.how == 'raise':\n"
+            "            raise RuntimeError('no luck')\n"
+            "        return np.full((len(waveforms), 1), np.nan, 'float32')\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        import users_features
+
+        with pytest.raises(ExtractionError, match="no luck"):
+            extract(clips, tmp_path / "a", features=[users_features.Fails()], verbose=False)
+        with pytest.raises(ExtractionError, match="not finite"):
+            extract(clips, tmp_path / "b", features=[users_features.Fails("nan")], verbose=False)
+
+
+class TestUsersFeature:
+    def test_a_plain_transformer_in_a_module_is_a_feature(self, clips, tmp_path, monkeypatch):
+        (tmp_path / "plain_transformer.py").write_text(
+            "from sklearn.base import BaseEstimator, TransformerMixin\n"
+            "class Energy(TransformerMixin, BaseEstimator):\n"
+            "    def __init__(self, power=2):\n"
+            "        self.power = power\n"
+            "    def fit(self, X, y=None):\n"
+            "        return self\n"
+            "    def transform(self, X):\n"
+            "        return (abs(X) ** self.power).mean(axis=1, keepdims=True)\n"
+        )
+        (tmp_path / "recipe.toml").write_text("[features.energy]\nclass = 'plain_transformer:Energy'\npower = 3\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        store = extract(clips, tmp_path / "store", recipe=tmp_path / "recipe.toml", verbose=False)
+        waveforms = Waveform().transform(clips.sort_values("fold", kind="stable")["path"].tolist())
+        wanted = (np.abs(waveforms) ** 3).mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(store["energy"].to_numpy(), wanted, rtol=1e-6)
+
+
+class TestWorkers:
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    def test_import_neither_torch_nor_librosa(self, demo_folder, tmp_path, n_jobs):
+        program = (
+            "import sys\n"
+            "from esc_features.extraction._cli import main\n"
+            f"code = main([{str(demo_folder)!r}, '--out', {str(tmp_path / 'store')!r}, '--quiet', "
+            f"'--n-jobs', '{n_jobs}', '--folds', '1,2'])\n"
+            "print(code, sorted({'torch', 'librosa', 'skorch', 'matplotlib'} & set(sys.modules)))\n"
+        )
+        result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert result.stdout.split("\n")[-2] == "0 []"
+
+    def test_dask_runs_the_same_code(self, clips, tmp_path, same_time):
+        from dask.distributed import Client
+
+        extract(clips, tmp_path / "one", n_jobs=1, verbose=False)
+        with (
+            Client(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None),
+            joblib.parallel_config(backend="dask"),
+        ):
+            extract(clips, tmp_path / "dask", verbose=False)
+        assert digests(tmp_path / "dask") == digests(tmp_path / "one")
+
+    def test_no_workers_is_an_error(self, clips, tmp_path):
+        with pytest.raises(ValueError, match="n_jobs"):
+            extract(clips, tmp_path / "store", n_jobs=0, verbose=False)

@@ -1,0 +1,108 @@
+"""A store, opened: what it tells, and what it refuses."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from esc_features import MelSpectrogram, extract, load_clips, open_store
+from esc_features._cli import main
+from esc_features.exceptions import StoreError
+
+
+@pytest.fixture
+def copied(tiny_store, tmp_path):
+    return shutil.copytree(tiny_store.path, tmp_path / "store")
+
+
+class TestWhatItTells:
+    def test_clips_are_the_data_set_fold_by_fold(self, tiny_store, demo_folder):
+        clips = load_clips(demo_folder).sort_values("fold", kind="stable", ignore_index=True)
+        for column, values in (
+            ("filename", tiny_store.clips["filename"]),
+            ("fold", tiny_store.folds),
+            ("target", tiny_store.target),
+            ("category", tiny_store.y),
+            ("src_file", tiny_store.sources),
+        ):
+            assert list(values) == clips[column].tolist()
+        by_target = dict(zip(clips["target"], clips["category"], strict=True))
+        assert tiny_store.categories == [by_target[target] for target in sorted(by_target)]
+
+    def test_features(self, tiny_store):
+        assert set(tiny_store) == set(tiny_store.features) == {"waveform", "mel", "mfcc"} and "mel" in tiny_store
+        assert tiny_store.features["mel"]["parameters"]["hop_length"] == 512
+        assert len(tiny_store) == 40 and tiny_store.dataset == "demo" and not tiny_store.unfinished
+
+    def test_cv_is_the_official_folds(self, tiny_store):
+        splits = list(tiny_store.cv().split(tiny_store["mel"]))
+        assert [np.unique(tiny_store.folds[test]).tolist() for _, test in splits] == [[1], [2], [3], [4], [5]]
+        assert tiny_store.cv().get_n_splits(np.zeros((40, 2))) == 5
+
+    def test_shared_sources(self, tiny_store, demo_folder, tmp_path):
+        assert len(tiny_store.shared_sources()) == 0
+        clips = load_clips(demo_folder)
+        one, other = clips.index[clips["fold"] == 1][0], clips.index[clips["fold"] == 4][0]
+        clips.loc[[one, other], "src_file"] = "131943"
+        store = extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        assert store.shared_sources()["filename"].tolist() == clips["filename"][[one, other]].tolist()
+
+    def test_representations(self, tiny_store, capsys):
+        text, page = repr(tiny_store), tiny_store._repr_html_()
+        for part in ("demo, 40 clips, 4 categories, folds 1 2 3 4 5", "(40, 128, 157) float32", "n_mels=128"):
+            assert part in text and part in page
+        assert main(["show", str(tiny_store.path)]) == 0
+        assert capsys.readouterr().out.strip() == text
+
+
+class TestWhatItRefuses:
+    def test_a_folder_that_is_not_there_or_empty(self, tmp_path, capsys):
+        with pytest.raises(StoreError, match="extract_features"):
+            open_store(tmp_path / "none")
+        with pytest.raises(StoreError, match="no finished feature"):
+            open_store(tmp_path)
+        assert main(["show", str(tmp_path)]) == 2
+        assert "no finished feature" in capsys.readouterr().err
+
+    def test_an_unknown_feature(self, tiny_store):
+        with pytest.raises(StoreError, match=r"it has mel, mfcc, waveform.*--features mell"):
+            tiny_store["mell"]
+
+    def test_a_missing_fold(self, copied):
+        (copied / "mel/fold3.h5").unlink()
+        store = open_store(copied)
+        assert "mel" not in store and "mel" in repr(store)
+        with pytest.raises(StoreError, match=r"lacks fold 3.*run the same extract_features command"):
+            store["mel"]
+
+    def test_an_unfinished_file_is_never_opened(self, copied):
+        (copied / "mel/fold3.h5").rename(copied / "mel/fold3.h5.partial")
+        with pytest.raises(StoreError, match=r"lacks fold 3 \(begun: 3\)"):
+            open_store(copied)["mel"]
+
+    def test_a_later_format_version(self, copied):
+        with h5py.File(copied / "mel/fold1.h5", "r+") as file:
+            file.attrs.modify("format_version", np.int64(2))
+        with pytest.raises(StoreError, match="format version 2"):
+            open_store(copied)
+
+    def test_features_of_different_clips(self, copied, demo_folder):
+        clips = load_clips(demo_folder)
+        clips = clips[clips["filename"] != clips["filename"][0]].reset_index(drop=True)
+        clips.attrs["name"] = "demo"
+        with pytest.raises(StoreError, match="hold different clips"):
+            extract(clips, copied, features={"mel32": MelSpectrogram(n_mels=32)}, verbose=False)
+
+    def test_folds_computed_differently(self, copied, demo_folder, tmp_path):
+        clips = load_clips(demo_folder, folds=[3])
+        clips.attrs["name"] = "demo"
+        extract(clips, tmp_path / "other", features={"mel": MelSpectrogram(fmin=50)}, verbose=False)
+        shutil.copy(tmp_path / "other/mel/fold3.h5", copied / "mel/fold3.h5")
+        with pytest.raises(StoreError, match="differ in fingerprint"):
+            open_store(copied)
+
+    def test_a_file_under_the_name_of_another_fold(self, copied):
+        shutil.copy(copied / "mel/fold1.h5", copied / "mel/fold2.h5")
+        with pytest.raises(StoreError, match="says that it is fold 1"):
+            open_store(copied)

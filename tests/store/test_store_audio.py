@@ -1,0 +1,95 @@
+"""The recordings of a store, in a pipeline that starts with a feature."""
+
+import logging
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from esc_features import MelSpectrogram, MFCCStatistics, StoreArray, Waveform, extract, load_clips
+from esc_features.exceptions import StoreError
+from esc_features.store import _store_audio
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet(monkeypatch):
+    monkeypatch.setattr(_store_audio, "_said", set())
+
+
+class TestFinding:
+    def test_a_feature_with_the_same_parameters_is_found(self, tiny_store, caplog):
+        found = MelSpectrogram().transform(tiny_store.audio[5:9])
+        assert isinstance(found, StoreArray)
+        np.testing.assert_array_equal(found.to_numpy(), tiny_store["mel"][5:9].to_numpy())
+        assert not caplog.records
+
+    def test_another_is_derived_from_the_waveforms_and_says_so_once(self, tiny_store, demo_folder, caplog):
+        feature = MelSpectrogram(n_mels=40)
+        with caplog.at_level(logging.WARNING, "esc_features"):
+            derived = feature.transform(tiny_store.audio[[30, 2]])
+            feature.transform(tiny_store.audio[:3])
+        assert len(caplog.records) == 1 and "n_mels=40" in caplog.text and "stored waveforms" in caplog.text
+        paths = dict(zip(load_clips(demo_folder)["filename"], load_clips(demo_folder)["path"], strict=True))
+        wanted = feature.transform([paths[name] for name in tiny_store.audio[[30, 2]].filenames])
+        np.testing.assert_array_equal(derived.to_numpy(), wanted)
+        np.testing.assert_array_equal(derived.folds, tiny_store.folds[[30, 2]])
+        assert derived.dataset == "demo" and derived.parameters["n_mels"] == 40
+
+    def test_without_the_waveforms_it_says_what_to_run(self, tiny_store):
+        with pytest.raises(StoreError, match="extract_features"):
+            Waveform(sample_rate=8000).transform(tiny_store.audio)
+
+
+class TestAsX:
+    def test_slices_like_an_array(self, tiny_store):
+        audio = tiny_store.audio
+        assert audio.shape == (40,) and len(audio[10:20][[1, 2], ...]) == 2
+        np.testing.assert_array_equal(audio[::-2].filenames, tiny_store["mel"].filenames[::-2])
+        np.testing.assert_array_equal(audio[audio.folds == 3].y, tiny_store.y[tiny_store.folds == 3])
+        assert audio[-1] == tiny_store["mel"].filenames[-1]
+        again = pickle.loads(pickle.dumps(audio[[4, 1]]))
+        assert again.filenames.tolist() == audio[[4, 1]].filenames.tolist()
+        with pytest.raises(ValueError, match="start the pipeline with a feature"):
+            np.asarray(audio)
+
+    def test_the_pipeline_predicts_a_wav_as_it_predicts_the_store(self, tiny_store, demo_folder):
+        model = make_pipeline(MFCCStatistics(), StandardScaler(), LogisticRegression())
+        model.fit(tiny_store.audio, tiny_store.y)
+        paths = dict(zip(load_clips(demo_folder)["filename"], load_clips(demo_folder)["path"], strict=True))
+        from_files = model.predict_proba([paths[name] for name in tiny_store.audio.filenames[::7]])
+        np.testing.assert_allclose(from_files, model.predict_proba(tiny_store.audio[::7]), rtol=1e-12)
+
+    def test_another_store_is_predicted(self, tiny_store, demo_folder, tmp_path):
+        model = make_pipeline(MFCCStatistics(), StandardScaler(), LogisticRegression())
+        model.fit(tiny_store.audio, tiny_store.y)
+        other = extract(load_clips(demo_folder, folds=[2]), tmp_path / "other", features="mfcc", verbose=False)
+        here = tiny_store.audio[tiny_store.folds == 2]
+        np.testing.assert_array_equal(model.predict(other.audio), model.predict(here))
+
+    def test_grid_search_over_a_feature_parameter_in_two_processes(self, tiny_store):
+        pipeline = make_pipeline(MelSpectrogram(), MeanOverTime(), LogisticRegression())
+        search = GridSearchCV(
+            pipeline, {"melspectrogram__n_mels": [32, 128]}, cv=tiny_store.cv(), n_jobs=2, error_score="raise"
+        )
+        search.fit(tiny_store.audio, tiny_store.y)
+        scores = cross_val_score(pipeline, tiny_store.audio, tiny_store.y, cv=tiny_store.cv(), error_score="raise")
+        column = search.cv_results_["param_melspectrogram__n_mels"].tolist().index(128)
+        assert search.cv_results_["mean_test_score"][column] == pytest.approx(scores.mean())
+
+
+def MeanOverTime():  # noqa: N802
+    from sklearn.preprocessing import FunctionTransformer
+
+    return FunctionTransformer(_mean_over_time)
+
+
+def _mean_over_time(X):
+    return X.map(_last_axis_mean).to_numpy()
+
+
+def _last_axis_mean(batch):
+    return batch.mean(axis=2)
