@@ -153,4 +153,6 @@ def _plainly(error: Exception) -> str:
     if isinstance(error, requests.exceptions.ConnectionError):
         reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
         return f"no connection ({str(reason).rpartition(': ')[2]})"
+    if isinstance(error, urllib3.exceptions.ProtocolError):
+        return f"cut short ({error.args[0]})"
     return f"connection lost ({error})"

@@ -16,7 +16,7 @@ COLUMNS = ("filename", "fold", "target", "category", "src_file", "take", "esc10"
 
 # Absolute, a Windows drive, a backslash, a control character, a folder instead of a file, or a part made of
 # dots and spaces ('..', which Windows also reads in '.. '). One rule, so that a table means the same everywhere.
-_ESCAPING_NAME = re.compile(r"^/|^[A-Za-z]:|\\|[\x00-\x1f\x7f]|(?:^|/)[ .]{2,}(?:/|$)|(?:^|/)\.?$")
+_ESCAPING_NAME = re.compile(r"^/|^.:|\\|[\x00-\x1f\x7f]|(?:^|/)(?: |[ .]{2,})(?:/|$)|(?:^|/)\.?$")
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 _SHOWN = 5
@@ -29,19 +29,22 @@ def read_table(content: bytes, where: str, columns: Mapping[str, str | None] | N
     a column that is to be ignored.
     """
     header, rows, lines = _parse(_decode(content, where), where)
+    positions = _match_columns(header, columns or {}, where)
+    if not rows:
+        raise ClipTableError(f"{where} has column names but no clips: add one line for each clip")
     cells = list(zip(*rows, strict=True))
-    text = {
-        ours: pd.Series([cell.strip() for cell in cells[position]], dtype=object)
-        for ours, position in _match_columns(header, columns or {}, where).items()
-    }
+    text = {ours: pd.Series([cell.strip() for cell in cells[at]], dtype=object) for ours, at in positions.items()}
     check = _Checks(where, lines)
-    table = pd.DataFrame({"filename": check.file_names(text["filename"]), "fold": check.integers(text, "fold")})
+    table = pd.DataFrame({"filename": check.file_names(text["filename"])})
+    table["fold"] = check.integers(text, "fold")
+    if "category" in text:
+        table["category"] = check.filled(text, "category")
     if "target" in text:
         table["target"] = check.integers(text, "target")
-        table["category"] = check.filled(text, "category") if "category" in text else text["target"]
     else:
-        table["category"] = check.filled(text, "category")
         table["target"] = pd.factorize(table["category"], sort=True)[0].astype(np.int64)
+    if "category" not in text:
+        table["category"] = table["target"].map(str).astype(object)
     check.one_to_one(table)
     source = text.get("src_file", table["filename"])
     table["src_file"] = source.where(source != "", table["filename"])
@@ -68,21 +71,22 @@ def select_clips(
         table = table[table["esc10"]]
         if table.empty:
             raise ClipTableError("no clip of the table is marked in its column 'esc10': leave esc10=True out")
+    chosen = np.ones(len(table), dtype=bool)
     if categories is not None:
-        table = table[table["category"].isin(_known_categories(categories, table["category"].unique()))]
+        chosen &= table["category"].isin(_known_categories(categories, table["category"].unique()))
     if folds is not None:
-        wanted = list(folds) if isinstance(folds, Iterable) else [folds]
-        present = sorted(table["fold"].unique().tolist())
-        unknown = [fold for fold in wanted if isinstance(fold, bool) or fold not in present]
-        if unknown or not wanted:
-            what = f"no fold {', '.join(map(repr, unknown))} here" if unknown else "folds=[] asks for no clip"
-            raise ClipTableError(f"{what}: choose from {present}, or leave folds out for all")
-        table = table[table["fold"].isin(wanted)]
+        chosen &= table["fold"].isin(_known_folds(folds, sorted(table["fold"].unique().tolist())))
+    table = table[chosen]
     if table.empty:
         raise ClipTableError(
             "no clip is left: these categories do not occur in these folds; restrict one of the two only"
         )
     return table
+
+
+def escapes(name: str) -> bool:
+    """Tell whether a file name could lead out of the audio folder, on any platform."""
+    return _ESCAPING_NAME.search(name) is not None
 
 
 def list_some(items: Iterable[str]) -> str:
@@ -130,8 +134,6 @@ def _parse(text: str, where: str) -> tuple[list[str], list[list[str]], list[int]
         ) from None
     if not header:
         raise ClipTableError(f"{where} is empty: it needs a line of column names and one line for each clip")
-    if not rows:
-        raise ClipTableError(f"{where} has column names but no clips: add one line for each clip")
     return header, rows, lines
 
 
@@ -177,7 +179,7 @@ class _Checks:
 
     def file_names(self, names: pd.Series) -> pd.Series:
         self.refuse(
-            [_ESCAPING_NAME.search(name) is not None for name in names],
+            [escapes(name) for name in names],
             names,
             "names that are not a file inside the audio folder",
             "Write them relative to it, with '/' between folders; no absolute path, '..' or backslash.",
@@ -230,4 +232,13 @@ def _known_categories(categories: str | Iterable[str], present: np.ndarray) -> l
             close = difflib.get_close_matches(category, present, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
             raise ClipTableError(f"no category {category!r} here: {hint}There are {', '.join(sorted(present))}")
+    return wanted
+
+
+def _known_folds(folds: int | Iterable[int], present: list[int]) -> list[int]:
+    wanted = list(folds) if isinstance(folds, Iterable) else [folds]
+    unknown = [fold for fold in wanted if isinstance(fold, bool) or fold not in present]
+    if unknown or not wanted:
+        what = f"no fold {', '.join(map(repr, unknown))} here" if unknown else "folds=[] asks for no clip"
+        raise ClipTableError(f"{what}: choose from {present}, or leave folds out for all")
     return wanted
