@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ._recording import read_recording
+from ._recording import LOUDEST, read_recording
 
 
 class Feature(TransformerMixin, BaseEstimator):
@@ -85,7 +85,9 @@ class Feature(TransformerMixin, BaseEstimator):
         self.check_parameters()
         paths = _as_paths(X)
         if paths is None:
-            return self.compute(_fit_length(_as_waveforms(X), self.waveform().n_samples))
+            waveforms = _as_waveforms(X)
+            computed = self.compute(_fit_length(waveforms, self.waveform().n_samples))
+            return computed.copy() if np.may_share_memory(computed, waveforms) else computed
         waveform = self.waveform()
         features = np.empty((len(paths), *self.output_shape()), self.dtype)
         for i, path in enumerate(paths):
@@ -205,6 +207,17 @@ def check_number(feature, name, *, at_least=None, above=None, whole=False):
         raise ValueError(f"{name} must be {wanted}; got {value!r}")
 
 
+def check_waveforms(feature, waveforms):
+    """Raise ValueError unless ``waveforms`` have the length that a feature computes from; give them as float32."""
+    samples = feature.waveform().n_samples
+    if waveforms.ndim != 2 or waveforms.shape[1] != samples:
+        raise ValueError(
+            f"compute takes waveforms of shape (n, {samples}), {feature.duration} s at {feature.sample_rate} Hz; got "
+            f"{waveforms.shape}. transform cuts and pads"
+        )
+    return np.asarray(waveforms, dtype=np.float32)
+
+
 def class_name(kind):
     """Where a user imports a class from, private modules left out."""
     if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
@@ -262,7 +275,7 @@ def _as_paths(X):
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(f"transform takes a list of recordings; for one, put it in a list: transform([{X!r}])")
     if isinstance(X, np.ndarray) or hasattr(X, "dtype"):
-        if getattr(X, "ndim", 1) != 1 or X.dtype.kind not in "OUT":
+        if getattr(X, "ndim", 1) != 1 or getattr(X.dtype, "kind", "") not in ("O", "U", "T"):
             return None
         X = list(X)
     if not isinstance(X, Sequence) or not all(isinstance(item, (str, os.PathLike)) for item in X):
@@ -306,6 +319,8 @@ def _as_waveforms(X):
     bad = np.flatnonzero(~np.isfinite(waveforms).all(axis=1))
     if len(bad):
         raise ValueError(f"Input X contains NaN or infinity, first in row {bad[0]} ({len(bad)} rows)")
+    if max(waveforms.max(), -waveforms.min()) > LOUDEST:
+        raise ValueError(f"the waveforms have values as large as {np.abs(waveforms).max():.3g}; full scale is 1")
     return waveforms
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._base import Feature, check_number
+from ._base import Feature, check_number, check_waveforms
 from ._spectra import decibels, mel_frames, mel_power
 
 
@@ -94,6 +94,7 @@ class MelSpectrogram(Feature):
         ndarray of shape (n, n_mels, frames)
         """
         self.check_parameters()
+        waveforms = check_waveforms(self, waveforms)
         floor = None if self.top_db is None else 10 ** (-self.top_db / 10)
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
         spectrograms = np.empty((len(waveforms), *self.output_shape()), self.dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.fft
 
-from ._base import Feature, check_number
+from ._base import Feature, check_number, check_waveforms
 from ._mel_spectrogram import check_frames
 from ._spectra import decibels, mel_power
 
@@ -107,6 +107,7 @@ class MFCCStatistics(Feature):
         ndarray of shape (n, 26)
         """
         self.check_parameters()
+        waveforms = check_waveforms(self, waveforms)
         statistics = np.empty((len(waveforms), *self.output_shape()), self.dtype)
         for waveform, row in zip(waveforms, statistics, strict=True):
             # The paper's floats: (integer + 0.5) / 32767.5, so that no sample is zero and a zero counts as positive.

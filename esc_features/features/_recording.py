@@ -18,7 +18,9 @@ from ._wav import wav_layout
 _WHOLE = 1 << 26
 _PIECE = 1 << 20
 # Louder than any recording, 32-bit integers stored as floats included, yet its power spectrum is a float32.
-_LOUDEST = 1e12
+LOUDEST = 1e12
+# Samples a second; beyond any sound, and resampling would take minutes.
+_FASTEST = 10_000_000
 # Formats whose headers promise a number of samples that libsndfile believes.
 _PROMISING = ("FLAC", "MP3")
 _CUT = "is cut short or damaged: its header promises {}, the file {}. Get the file again."
@@ -100,6 +102,8 @@ def read_recording(path: str | os.PathLike, duration: float | None = None) -> Re
             raise AudioError(f"{path!r} {reason}") from reason.__cause__
     if samples == 0:
         raise AudioError(f"{path!r} holds no samples: there is a header, and no audio after it.")
+    if not 1 <= sample_rate <= _FASTEST:
+        raise AudioError(f"{path!r} has a sample rate of {sample_rate} Hz: its header is damaged.")
     channels = frames.shape[1]
     mono = frames[:, 0] if channels == 1 else frames.mean(axis=1)
     if len(mono) == 0:
@@ -222,7 +226,7 @@ def _check_length(wav):
             f"the file holds {wav.held} ({wav.held // block}). Get the file again."
         )
     if wav.promised == 0:
-        raise _Unusable("holds no samples: there is a header, and no audio after it.")
+        raise _Unusable(f"holds no samples: its header says 0 bytes of audio, and {wav.held} bytes follow.")
     return Note.EXTRA_BYTES if wav.extra else 0
 
 
@@ -272,7 +276,7 @@ def _read_sound(stream, duration):
 
 def _check_finite(mono, path):
     peak = max(mono.max(), -mono.min())
-    if peak <= _LOUDEST:  # false for NaN
+    if peak <= LOUDEST:  # false for NaN
         return
     bad = np.flatnonzero(~np.isfinite(mono))
     if len(bad):

@@ -55,11 +55,10 @@ def mel_power(waveform, sample_rate, n_fft, hop_length, n_mels, fmin, fmax, floo
 
 def decibels(power, reference, top_db):
     """Turn power into dB in place, as ``librosa.power_to_db``; ``reference`` is a number or ``"max"``."""
-    reference = power.max() if reference == "max" else abs(reference)
     np.maximum(power, np.float32(_AMIN), out=power)
     np.log10(power, out=power)
     power *= np.float32(10)
-    power -= np.float32(10 * np.log10(max(_AMIN, reference)))
+    power -= power.max() if reference == "max" else np.float32(10 * np.log10(max(_AMIN, reference)))
     if top_db is not None:
         np.maximum(power, power.max() - np.float32(top_db), out=power)
     return power

@@ -37,7 +37,6 @@ def wav_layout(stream: BinaryIO, length: int) -> WavLayout | None:
     head = stream.read(12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
         return None
-    riff_size = struct.unpack_from("<I", head, 4)[0]
     fmt = long_size = None
     position = 12
     while position + 8 <= length:
@@ -57,7 +56,7 @@ def wav_layout(stream: BinaryIO, length: int) -> WavLayout | None:
         return None
     channels, sample_rate, block, bits = struct.unpack_from("<HI4xHH", fmt, 2)
     held = length - position
-    promised = _promised(size, long_size if head[:4] == b"RF64" else None, riff_size, held)
+    promised = _promised(size, long_size if head[:4] == b"RF64" else None, held)
     return WavLayout(
         pcm16=_is_pcm(fmt) and bits == 16 and channels > 0 and sample_rate > 0 and block == 2 * channels,
         channels=channels,
@@ -76,12 +75,10 @@ def _is_pcm(fmt):
     return fmt[:2] == _EXTENSIBLE and fmt[24:26] == _PCM and fmt[26:40] == _GUID_TAIL
 
 
-def _promised(size, long_size, riff_size, held):
+def _promised(size, long_size, held):
     if long_size is not None and size == 0xFFFFFFFF:
         return long_size
     if size > held and (size in _STREAMED or size >= 0xFFFFFF00):
-        return None
-    if size == 0 and held > 0 and riff_size in (0, 8, 36, 0xFFFFFFFF):
         return None
     return size
 

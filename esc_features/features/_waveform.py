@@ -92,8 +92,12 @@ class Waveform(Feature):
         ------
         AudioError
             The recording's sample rate is beyond what can be resampled.
+        ValueError
+            The recording was decoded for less than ``duration``.
         """
         wanted = int(self.duration * recording.sample_rate)
+        if len(recording.mono) < min(wanted, recording.samples):
+            raise ValueError(f"{recording.path!r} was decoded for less than duration={self.duration} s")
         mono = recording.mono[:wanted]
         notes = recording.notes | _notes_on(mono)
         if recording.channels > 1:
