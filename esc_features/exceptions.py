@@ -28,6 +28,13 @@ class SourceLeakWarning(UserWarning):
 class ExtractionError(StoreError):
     """Some clips could not be extracted; everything else was.
 
+    Parameters
+    ----------
+    store : path-like
+        Folder of the store.
+    failures : list
+        The failures, one a clip and feature.
+
     Attributes
     ----------
     failures : pandas.DataFrame

@@ -10,6 +10,8 @@ from sklearn.model_selection import BaseCrossValidator
 
 from .exceptions import SourceLeakWarning
 
+__all__ = ["FoldSplit", "HoldOutFold"]
+
 
 class FoldSplit(BaseCrossValidator):
     """Leave one fold out after the other, in ascending order.

@@ -84,7 +84,9 @@ def extract(
     Examples
     --------
     >>> from esc_features import extract
-    >>> store = extract("demo", "stores/demo", features=["waveform", "mel"], n_jobs=2)  # doctest: +SKIP
+    >>> store = extract("demo", "stores/mine", features="mfcc", n_jobs=2, verbose=False)
+    >>> store["mfcc"].shape
+    (120, 26)
     """
     from ..features._recipe import make_features
 

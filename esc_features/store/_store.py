@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..exceptions import StoreError
-from ._fold_file import FoldFile
+from ._fold_file import FoldFile, open_with_room
 from ._format import Header, read_header
 from ._store_array import DEFAULT_BYTE_LIMIT, StoreArray
 from ._store_audio import StoreAudio
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..model_selection import FoldSplit
 
 PARTIAL = ".partial"
-_FOLD_FILE = re.compile(r"fold(\d+)\.h5(\.partial)?")
+_FOLD_FILE = re.compile(r"fold([0-9]{1,18})\.h5(\.partial)?")
 _EXTRACT = "run the same extract_features command again to finish it"
 
 
@@ -50,14 +50,22 @@ def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) ->
     Examples
     --------
     >>> from esc_features import open_store
-    >>> store = open_store("stores/demo")  # doctest: +SKIP
-    >>> X, y = store["mel"], store.y  # doctest: +SKIP
+    >>> store = open_store("stores/demo") 
+    >>> X, y = store["mel"], store.y 
     """
     return Store(path, byte_limit)
 
 
 class Store:
     """A folder of features, a file a feature and fold; made by `open_store`.
+
+    Index it by the name of a feature for the lazy array of that feature. All arrays of a store have the same rows: its
+    folds in ascending order, and the clips of a fold in the order of the metadata.
+
+    Parameters
+    ----------
+    path, byte_limit
+        As `open_store` takes them.
 
     Attributes
     ----------
@@ -79,6 +87,17 @@ class Store:
         All that is known about each clip, a row a clip.
     categories : list of str
         The category names, by class number.
+    unfinished : dict
+        Name of each feature that cannot be used yet -> what it lacks.
+
+    Examples
+    --------
+    >>> from esc_features import open_store
+    >>> store = open_store("stores/demo")
+    >>> list(store), store["mel"].shape[1:]
+    (['mel', 'mfcc', 'waveform'], (128, 157))
+    >>> [len(test) for train, test in store.cv().split(store["mel"])]
+    [8, 8, 8, 8, 8]
     """
 
     def __init__(self, path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT):
@@ -87,7 +106,7 @@ class Store:
             raise StoreError(f"There is no store at {self.path}: make one with extract_features DATASET --out {path}.")
         found = find_files(self.path)
         headers = {
-            name: {fold: read_header(file) for fold, file in files.items() if file.suffix != PARTIAL}
+            name: {fold: _header_of(file) for fold, file in files.items() if file.suffix != PARTIAL}
             for name, files in found.items()
         }
         self._fold_numbers = sorted({fold for by_fold in headers.values() for fold in _declared_folds(by_fold)})
@@ -248,11 +267,14 @@ def find_files(path: Path) -> dict[str, dict[int, Path]]:
     return found
 
 
+def _header_of(file: Path) -> Header:
+    return open_with_room(lambda: read_header(file))
+
+
 def _declared_folds(by_fold: dict[int, Header]) -> set[int]:
     declared = set(by_fold)
     for header in by_fold.values():
-        folds = header.attributes["folds"]
-        declared.update(folds if isinstance(folds, list) else [folds])
+        declared.update(header.attributes["folds"])
     return declared
 
 
@@ -261,7 +283,7 @@ def _what_is_missing(name: str, by_fold: dict[int, Header], files: dict[int, Pat
     if not missing and by_fold:
         return ""
     begun = [fold for fold, file in files.items() if file.suffix == PARTIAL]
-    numbers = ", ".join(map(str, missing or begun))
+    numbers = ", ".join(map(str, (missing or begun)[:20])) + (", ..." if len(missing) > 20 else "")
     return f"{name!r} lacks fold {numbers}" + (f" (begun: {', '.join(map(str, begun))})." if begun else ".")
 
 

@@ -25,6 +25,17 @@ class StoreArray:
 
     Get one from a store, `store["mel"]`, or from memory with `from_numpy`; it is not meant to be made directly.
 
+    Parameters
+    ----------
+    parts : sequence
+        What holds the rows: files of a store, or arrays in memory.
+    rows : range or ndarray of int64, optional
+        Row numbers over all parts; all by default.
+    functions : tuple of callable, default=()
+        Applied to each batch in turn.
+    byte_limit : int, default=134217728
+        Number of bytes above which the array is not turned into a numpy array behind your back.
+
     Attributes
     ----------
     shape : tuple of int

@@ -26,6 +26,17 @@ class StoreAudio:
     A feature that is given these finds its own output in the store, or is computed from the stored waveforms where the
     store does not have it. Slicing picks clips and reads nothing.
 
+    Parameters
+    ----------
+    arrays : dict of str to StoreArray
+        The features of the store.
+    fingerprints : dict of str to str
+        The fingerprint of each.
+    location : str
+        Folder of the store, for messages.
+    rows : range or ndarray of int64, optional
+        Which clips; all by default.
+
     Attributes
     ----------
     shape : tuple of int
@@ -36,8 +47,8 @@ class StoreAudio:
     Examples
     --------
     >>> from esc_features import MelSpectrogram, open_store
-    >>> store = open_store("stores/demo")  # doctest: +SKIP
-    >>> MelSpectrogram().transform(store.audio[:10])  # doctest: +SKIP
+    >>> store = open_store("stores/demo") 
+    >>> MelSpectrogram().transform(store.audio[:10]) 
     StoreArray(10 clips, (128, 157) float32, folds 1)
     """
 

@@ -1,0 +1,80 @@
+"""Every public name is documented, in the form of numpydoc, and its examples run."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+from numpydoc.validate import validate
+
+import esc_features
+
+# Where public names live; what is behind an extra is documented like the rest.
+MODULES = ["", "datasets", "features", "store", "extraction", "models", "augmentation", "preprocessing",
+           "model_selection", "plotting", "exceptions"]  # fmt: skip
+
+CHECKS = {
+    "GL03": "two blank lines in a row",
+    "GL06": "an unknown section",
+    "GL07": "sections in the wrong order",
+    "GL08": "no docstring",
+    "SS03": "the summary does not end with a period",
+    "SS05": "the summary is not imperative",
+    "SS06": "the summary is longer than a line",
+    "PR01": "a parameter is not documented",
+    "PR02": "a documented parameter does not exist",
+    "PR03": "parameters in the wrong order",
+    "RT01": "no Returns section",
+}
+
+
+def public_names():
+    for module_name in MODULES:
+        try:
+            module = importlib.import_module(f"esc_features.{module_name}".rstrip("."))
+        except ModuleNotFoundError:
+            continue
+        names = getattr(module, "__all__", None) or [
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+        ]
+        for name in names:
+            if name != "__version__" and callable(getattr(module, name, None)):
+                yield f"{module.__name__}.{name}"
+
+
+def modules_with_examples():
+    for info in pkgutil.walk_packages(esc_features.__path__, "esc_features."):
+        if not info.ispkg and "_cli" not in info.name:
+            yield info.name
+
+
+@pytest.mark.parametrize("name", sorted(set(public_names())))
+def test_numpydoc(name):
+    wrong = [f"{code}: {text}" for code, text in validate(name)["errors"] if code in CHECKS]
+    assert not wrong
+
+
+def ours(name):
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize("name", sorted(set(public_names())))
+def test_public_classes_and_functions_have_an_example(name):
+    value = ours(name)
+    if inspect.isclass(value) and issubclass(value, Exception):
+        pytest.xfail("an exception is its message")
+    assert ">>>" in (value.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", sorted(modules_with_examples()))
+def test_examples_run(name, tiny_store, tmp_path, monkeypatch):
+    (tmp_path / "stores").mkdir()
+    (tmp_path / "stores/demo").symlink_to(tiny_store.path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESC_FEATURES_DATA", str(tiny_store.path.parents[1]))
+    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert results.failed == 0
