@@ -1,18 +1,20 @@
 """Published files: opened when read, mapped into memory, and found again by any process."""
 
-import contextlib
 import errno
 import mmap
 import os
-import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from .._platform import will_need
 from ..exceptions import StoreError
-from ._format import Header, content_id, read_column, read_header
+from ._format import Header, check_published, content_id, file_identity, read_column, read_header
+
+T = TypeVar("T")
 
 
 class FoldFile:
@@ -24,17 +26,20 @@ class FoldFile:
 
     def __init__(self, path: Path, header: Header | None = None):
         self.path = path
-        self._header = header if header is not None else read_header(path)
+        self._header = header if header is not None else open_with_room(lambda: read_header(path))
+        with open_with_room(lambda: path.open("rb")) as file:
+            check_published(self._header, file)
+            self.content_id = content_id(self._header, file)
         self.count = len(self._header)
         self.shape = self._header.data.shape
         self.dtype = self._header.data.dtype
-        self.content_id = content_id(self._header)
         self._start()
 
     def _start(self):
         self._rows = None
         self._map = None
         self._not_hinted = None
+        self._cold_rows = 0
         self._columns: dict[str, np.ndarray] = {}
 
     def __getstate__(self):
@@ -49,83 +54,113 @@ class FoldFile:
     @property
     def header(self) -> Header:
         if self._header is None:
-            try:
-                header = read_header(self.path)
-                same = content_id(header) == self.content_id
-            except FileNotFoundError as error:
-                raise StoreError(
-                    f"{self.path} is gone since this array was made: open the store again with open_store."
-                ) from error
-            if not same:
-                raise StoreError(
-                    f"{self.path} was rebuilt since this array was made: open the store again with open_store."
-                )
-            self._header = header
-        return self._header
+            self._open().close()
+        return self._header  # type: ignore[return-value]
 
     def column(self, name: str) -> np.ndarray:
         if name not in self._columns:
-            self._columns[name] = read_column(self.header, name)
+            with self._open() as file:
+                self._columns[name] = read_column(self.header, name, file)
         return self._columns[name]
 
     def rows(self) -> np.ndarray:
         """Return the rows as a read-only array over the memory map, (count, *shape)."""
-        rows = self._rows
-        if rows is None:
-            rows = self._open_map()
+        rows, mapping = self._rows, self._map
+        if rows is None or mapping is None:
+            return self._open_map()
+        self._check_length(mapping.size())
         return rows
 
+    def row_bytes(self) -> memoryview:
+        """Return the bytes of the rows, one after the other, in the memory map."""
+        return memoryview(self.rows().reshape(-1).view(np.uint8))
+
+    @property
+    def may_be_cold(self) -> bool:
+        """Whether rows may have to come from the disk, so that `will_need` is worth its time."""
+        return self._not_hinted is None or self._cold_rows > 0
+
+    @may_be_cold.setter
+    def may_be_cold(self, cold: bool) -> None:
+        if self._not_hinted is not None:
+            self._not_hinted[:] = cold
+            self._cold_rows = self.count if cold else 0
+
     def will_need(self, rows: np.ndarray) -> None:
-        """Let the kernel fetch rows that this process has not read yet, all at once instead of page by page."""
+        """Let the kernel fetch rows at once, and not page by page, that were not read since the disk was waited for."""
         self.rows()
         mapping, not_hinted = self._map, self._not_hinted
         if mapping is None or not_hinted is None:
             return
-        fresh = rows[not_hinted[rows]]
+        fresh = np.unique(rows[not_hinted[rows]])
         if len(fresh):
             not_hinted[fresh] = False
+            self._cold_rows -= len(fresh)
             data = self.header.data
-            will_need(mapping, [(data.offset_of(row), data.row_bytes) for row in fresh.tolist()])
+            runs = np.split(fresh, np.flatnonzero(np.diff(fresh) != 1) + 1)
+            will_need(mapping, [(data.offset_of(int(run[0])), len(run) * data.row_bytes) for run in runs])
 
     def close(self) -> None:
         """Give the memory map back; it is opened again when the next row is read."""
         self._rows = self._map = None
 
     def _open_map(self) -> np.ndarray:
-        data = self.header.data
-        for attempt in range(2):
-            try:
-                with self.path.open("rb") as file:
-                    self._check_unchanged(file.fileno())
-                    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM) or attempt:
-                    raise
-                _close_some_maps()
-        shape = (self.count, *self.shape)
-        rows = np.ndarray(shape, self.dtype, buffer=mapping, offset=data.offset)
+        with self._open() as file:
+            data = self.header.data
+            self._check_length(os.fstat(file.fileno()).st_size)
+            mapping = open_with_room(lambda: mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        rows = np.ndarray((self.count, *self.shape), self.dtype, buffer=mapping, offset=data.offset)
         if self._not_hinted is None:
-            self._not_hinted = np.ones(self.count, bool)
+            self._not_hinted, self._cold_rows = np.ones(self.count, bool), self.count
         self._map, self._rows = mapping, rows
-        with _OPEN_LOCK:
-            _OPEN.add(self)
+        _OPEN[id(self)] = self
         return rows
 
-    def _check_unchanged(self, descriptor: int) -> None:
+    def _check_length(self, length: int) -> None:
         # A file shorter than its header says would be a crash (SIGBUS) at the first read of what is missing.
         data = self.header.data
-        if os.fstat(descriptor).st_size < data.offset_of(self.count):
+        if length < data.offset_of(self.count):
             raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
 
-
-# Maps hold a file descriptor each; many stores at once can use up what a process may have.
-_OPEN: "weakref.WeakSet[FoldFile]" = weakref.WeakSet()
-_OPEN_LOCK = threading.Lock()
-
-
-def _close_some_maps() -> None:
-    with _OPEN_LOCK, contextlib.suppress(RuntimeError):
-        for file in list(_OPEN):
+    def _open(self) -> BinaryIO:
+        """Open the file, known to be the one that this handle was made for, and have its header."""
+        while True:
+            file = open_with_room(self._open_or_explain)
+            if self._header is not None and file_identity(os.fstat(file.fileno())) == self._header.identity:
+                return file
+            # Another file, or only its time was changed: its contents tell.
             file.close()
-        _OPEN.clear()
+            header = open_with_room(lambda: read_header(self.path))
+            if open_with_room(lambda header=header: content_id(header)) != self.content_id:
+                raise StoreError(
+                    f"{self.path} was rebuilt since this array was made: open the store again with open_store."
+                )
+            self._header = header
+
+    def _open_or_explain(self) -> BinaryIO:
+        try:
+            return self.path.open("rb")
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{self.path} is gone since this array was made: open the store again with open_store."
+            ) from error
+
+
+def open_with_room(function: Callable[[], T]) -> T:
+    """Call a function that opens a file; where too many are open already, give memory maps back and call it again.
+
+    A map holds a file descriptor, and many stores at once can use up what a process may have.
+    """
+    try:
+        return function()
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+    for file in _OPEN.valuerefs():
+        if (opened := file()) is not None:
+            opened.close()
+    return function()
+
+
+# No lock guards it: one that is held while a process forks would stay locked in the child for ever.
+_OPEN: "weakref.WeakValueDictionary[int, FoldFile]" = weakref.WeakValueDictionary()

@@ -7,6 +7,7 @@ without HDF5. The facts about the file are attributes of its root.
 
 import json
 import os
+import stat
 import zlib
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -52,7 +53,12 @@ NUMBER_ATTRIBUTES = ("format_version", "fold", "folds")
 
 PAGE = 4096
 _LARGEST_ATTRIBUTE = 60_000
+_LARGEST_COLUMN = 1 << 28
 _LONGEST_TEXT = 4096
+_SUPERBLOCK = 48
+_DEEPEST_JSON = 32
+# Control characters but tab and line ends: text of a store is shown on terminals.
+_CONTROL = np.array([1 <= byte < 32 and byte not in b"\t\n\r" for byte in range(256)])
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class Header:
     path: Path
     attributes: dict[str, Any]
     columns: dict[str, Column]
+    identity: tuple[int, ...]
 
     @property
     def data(self) -> Column:
@@ -104,8 +111,8 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
         h5g.create(file.id, b"clips", gcpl=gcpl)
         _create_dataset(file, "data", (len(clips), *data_shape), np.dtype(data_dtype))
         for name in TEXT_COLUMNS:
-            encoded = [text.encode() for text in clips[name]]
-            dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)) if encoded else 1)
+            encoded = [_encode(text, f"the {name} of a clip", _LONGEST_TEXT) for text in clips[name]]
+            dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)))
             _create_dataset(file, f"clips/{name}", (len(clips),), dtype)[:] = np.array(encoded, dtype)
         for name, number_type in NUMBER_COLUMNS.items():
             column = _create_dataset(file, f"clips/{name}", (len(clips),), np.dtype(number_type))
@@ -115,10 +122,24 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
             column[:] = np.zeros(len(clips), number_type)
         for name, value in attributes.items():
             if name in TEXT_ATTRIBUTES:
-                encoded = value.encode()
+                encoded = _encode(value, f"the {name}", _LARGEST_ATTRIBUTE)
                 file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
             else:
                 file.attrs.create(name, value, dtype="<i8")
+
+
+def _encode(text: str, what: str, most: int) -> bytes:
+    # A name of a file may hold bytes that are no text; the store keeps something legible of it.
+    encoded = text.encode(errors="backslashreplace")
+    if len(encoded) > most:
+        raise StoreError(f"{what} has {len(encoded)} bytes, {encoded[:40]!r}...: a store keeps at most {most}.")
+    if _has_control(encoded) or b"\0" in encoded:
+        raise StoreError(f"{what} holds control characters: {encoded[:40]!r}.")
+    return encoded
+
+
+def _has_control(raw: bytes) -> bool:
+    return bool(_CONTROL[np.frombuffer(raw, np.uint8)].any())
 
 
 def _create_dataset(file: h5py.File, name: str, shape: tuple, dtype: np.dtype) -> h5py.Dataset:
@@ -137,23 +158,56 @@ def read_header(path: Path) -> Header:
     Nothing is followed, read or mapped before it is known to be what format 1 allows: hard links to plain contiguous
     data sets inside the file.
     """
+    for _ in range(5):
+        status = _regular_file(path)
+        header = _read_header(path, status)
+        if _same_file(_regular_file(path), status):
+            return header
+    raise StoreError(f"{path} is replaced faster than it can be read: wait for the extractor to finish.")
+
+
+def file_identity(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells a file from another one that takes its name, and from a changed one."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _same_file(one: os.stat_result, other: os.stat_result) -> bool:
+    return file_identity(one)[:3] == file_identity(other)[:3]
+
+
+def _regular_file(path: Path) -> os.stat_result:
+    # libhdf5 would wait for ever for a pipe to be written into.
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is gone, or a link to nothing. {_REBUILD}") from error
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise _refusal(path, _first_line(error)) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise _refusal(path, "it is a folder, pipe, socket or device")
+    return status
+
+
+def _read_header(path: Path, status: os.stat_result) -> Header:
     try:
         file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise
     except OSError as error:
         if isinstance(error, PermissionError) or error.errno in _PASSING_ERRORS:
             raise
         raise StoreError(f"{path} is not an HDF5 file that can be opened ({_first_line(error)}). {_REBUILD}") from error
     try:
         with file:
-            _check_links(file.id, {b"data", b"clips"}, path)
+            if file.id.get_create_plist().get_userblock():
+                raise _refusal(path, "it has a user block")
             attributes = _read_attributes(file, path)
+            _check_links(file.id, {b"data", b"clips"}, path)
             if h5o.get_info(file["/"].id, b"clips").type != h5o.TYPE_GROUP:
                 raise _refusal(path, "/clips is not a group")
             clips = h5g.open(file.id, b"clips")
             _check_links(clips, {name.encode() for name in COLUMNS}, path)
-            size = path.stat().st_size
+            size = status.st_size
             columns = {name: _check_dataset(clips, name, size, path) for name in COLUMNS}
             columns["data"] = _check_dataset(file.id, "data", size, path)
     except StoreError:
@@ -162,7 +216,8 @@ def read_header(path: Path) -> Header:
         raise _refusal(path, _first_line(error)) from error
     if len({column.count for column in columns.values()}) != 1:
         raise _refusal(path, "its columns differ in length")
-    return Header(path, attributes, columns)
+    _check_places(columns, path)
+    return Header(path, attributes, columns, file_identity(status))
 
 
 # Too many open files, out of memory: nothing is wrong with the file itself.
@@ -189,38 +244,87 @@ def _check_links(group, expected: set[bytes], path: Path) -> None:
             raise _refusal(path, f"{name.decode()!r} is a soft or external link")
 
 
+def _check_places(columns: dict[str, Column], path: Path) -> None:
+    """Refuse columns that lie on each other: rows written to one would change another."""
+    end = _SUPERBLOCK
+    for name, column in sorted(columns.items(), key=lambda item: item[1].offset):
+        if column.offset < end:
+            raise _refusal(path, f"{name!r} overlaps what lies before it")
+        end = column.offset_of(column.count)
+
+
 def _read_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
     root = file["/"].id
     if h5a.get_num_attrs(root) > 64:
         raise _refusal(path, "it has too many attributes")
-    attributes: dict[str, Any] = {}
-    for name in (*TEXT_ATTRIBUTES, *NUMBER_ATTRIBUTES):
-        if not h5a.exists(root, name.encode()):
-            raise _refusal(path, f"the attribute {name!r} is missing")
-        attribute = h5a.open(root, name.encode())
-        kind = attribute.get_type()
-        if attribute.get_storage_size() > _LARGEST_ATTRIBUTE:
-            raise _refusal(path, f"the attribute {name!r} is too large")
-        if name in TEXT_ATTRIBUTES:
-            if not isinstance(kind, h5t.TypeStringID) or kind.is_variable_str() or attribute.shape != ():
-                raise _refusal(path, f"the attribute {name!r} is not a text of fixed length")
-            attributes[name] = bytes(file.attrs[name]).decode()
-        else:
-            if not isinstance(kind, h5t.TypeIntegerID) or len(attribute.shape) > 1:
-                raise _refusal(path, f"the attribute {name!r} is not a whole number")
-            attributes[name] = np.asarray(file.attrs[name]).tolist()
-    if attributes["format"] != FORMAT:
-        raise _refusal(path, f"its format is {attributes['format']!r}")
-    if attributes["format_version"] != FORMAT_VERSION:
+    if (kind := _read_text(root, "format", path)) != FORMAT:
+        raise _refusal(path, f"its format is {kind[:40]!r}")
+    if (version := _read_integers(root, "format_version", path)) != FORMAT_VERSION:
         raise StoreError(
-            f"{path} has format version {attributes['format_version']}, and this esc_features reads version "
+            f"{path} has format version {str(version)[:40]}, and this esc_features reads version "
             f"{FORMAT_VERSION}: install the version that wrote it, or extract again into another folder."
         )
+    attributes: dict[str, Any] = {name: _read_text(root, name, path) for name in TEXT_ATTRIBUTES}
+    attributes |= {name: _read_integers(root, name, path) for name in NUMBER_ATTRIBUTES}
     for name in ("description", "versions"):
         attributes[name] = json.loads(attributes[name])
         if not isinstance(attributes[name], dict):
             raise _refusal(path, f"the attribute {name!r} is not a JSON object")
+        if _is_deep(attributes[name], _DEEPEST_JSON):
+            raise _refusal(path, f"the attribute {name!r} is nested too deep")
+    _check_attributes(attributes, path)
     return attributes
+
+
+def _read_text(root, name: str, path: Path) -> str:
+    attribute = _open_attribute(root, name, path)
+    kind = attribute.get_type()
+    if not isinstance(kind, h5t.TypeStringID) or kind.is_variable_str() or attribute.shape != ():
+        raise _refusal(path, f"the attribute {name!r} is not a text of fixed length")
+    raw = np.empty((), np.dtype(("S", kind.get_size())))
+    attribute.read(raw, kind)
+    if _has_control(raw.tobytes()):
+        raise _refusal(path, f"the attribute {name!r} holds control characters")
+    return raw[()].decode()
+
+
+def _read_integers(root, name: str, path: Path) -> int | list[int]:
+    attribute = _open_attribute(root, name, path)
+    if not isinstance(attribute.get_type(), h5t.TypeIntegerID) or len(attribute.shape) > 1:
+        raise _refusal(path, f"the attribute {name!r} is not a whole number")
+    values = np.empty(attribute.shape, np.int64)
+    attribute.read(values)
+    return values.tolist()
+
+
+def _open_attribute(root, name: str, path: Path):
+    if not h5a.exists(root, name.encode()):
+        raise _refusal(path, f"the attribute {name!r} is missing")
+    attribute = h5a.open(root, name.encode())
+    if attribute.get_storage_size() > _LARGEST_ATTRIBUTE:
+        raise _refusal(path, f"the attribute {name!r} is too large")
+    return attribute
+
+
+def _is_deep(value, most: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return most == 0 or any(_is_deep(item, most - 1) for item in inner)
+
+
+def _check_attributes(attributes: dict[str, Any], path: Path) -> None:
+    description, fold, folds = attributes["description"], attributes["fold"], attributes["folds"]
+    if not (
+        isinstance(description.get("class"), str)
+        and isinstance(description.get("parameters"), dict)
+        and isinstance(description.get("computed_from"), dict | None)
+    ):
+        raise _refusal(path, "the attribute 'description' does not describe a feature")
+    if not all(isinstance(version, str) for version in attributes["versions"].values()):
+        raise _refusal(path, "the attribute 'versions' holds something else than versions")
+    if not (isinstance(fold, int) and isinstance(folds, list) and len(set(folds)) == len(folds) and fold in folds):
+        raise _refusal(path, "its fold is not one of the folds that it names")
 
 
 def _check_dataset(group, name: str, file_size: int, path: Path) -> Column:
@@ -243,10 +347,11 @@ def _check_dataset(group, name: str, file_size: int, path: Path) -> Column:
     shape, offset = dataset.shape, dataset.get_offset()
     if len(shape) < 1 or (name != "data" and len(shape) != 1) or shape[0] < 1 or min(shape) < 1:
         raise _refusal(path, f"{name!r} has the shape {shape}")
-    column = Column(offset if offset is not None else -1, shape[0], tuple(shape[1:]), dtype)
     if offset is None or offset < 0 or offset + _exact_size(shape, dtype) > file_size:
         raise _refusal(path, f"{name!r} reaches past the end of the file")
-    return column
+    if name != "data" and _exact_size(shape, dtype) > _LARGEST_COLUMN:
+        raise _refusal(path, f"{name!r} is larger than any table of clips")
+    return Column(offset, shape[0], tuple(shape[1:]), dtype)
 
 
 def _plain_dtype(kind) -> np.dtype | None:
@@ -264,15 +369,43 @@ def _exact_size(shape: tuple, dtype: np.dtype) -> int:
     return size
 
 
-def read_column(header: Header, name: str) -> np.ndarray:
-    """Read one column of `/clips` from its place in the file; text comes back as str."""
+def read_column(header: Header, name: str, file=None) -> np.ndarray:
+    """Read one column of `/clips` from its place in the file; text comes back as str.
+
+    `file` is the opened file, for those who must know that it is still the one whose header they have.
+    """
+    raw = _read_bytes(header, name, file)
     column = header.columns[name]
-    with header.path.open("rb") as file:
-        file.seek(column.offset)
-        raw = np.fromfile(file, column.dtype, column.count)
-    if len(raw) != column.count:
+    values = np.frombuffer(raw, column.dtype)
+    if column.dtype.kind != "S":
+        return values
+    if _has_control(raw):
+        raise _refusal(header.path, f"{name!r} holds control characters")
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise _refusal(header.path, f"{name!r} is not UTF-8 text") from error
+
+
+def _read_bytes(header: Header, name: str, file=None) -> bytes:
+    if file is None:
+        with header.path.open("rb") as file:
+            return _read_bytes(header, name, file)
+    column = header.columns[name]
+    size = column.count * column.row_bytes
+    file.seek(column.offset)
+    raw = file.read(size)
+    if len(raw) != size:
         raise _refusal(header.path, f"{name!r} reaches past the end of the file")
-    return np.char.decode(raw, "utf-8") if column.dtype.kind == "S" else raw
+    return raw
+
+
+def check_published(header: Header, file=None) -> None:
+    """Refuse a file with rows that were never computed, or with clips of another fold than it says."""
+    if _read_bytes(header, "done", file) != b"\1" * len(header):
+        raise StoreError(f"{header.path} is refused: it is not finished, some of its rows are empty. {_REBUILD}")
+    if (read_column(header, "fold", file) != header.attributes["fold"]).any():
+        raise _refusal(header.path, f"it holds clips of another fold than {header.attributes['fold']}")
 
 
 def row_crc32(row: np.ndarray) -> int:
@@ -280,14 +413,11 @@ def row_crc32(row: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).reshape(-1).data)
 
 
-def content_id(header: Header) -> bytes:
+def content_id(header: Header, file=None) -> bytes:
     """Return 12 bytes that change with the numbers, clips or parameters of a file, and with nothing else."""
     digest = blake2b(digest_size=12)
     digest.update(header.attributes["fingerprint"].encode())
     digest.update(repr((header.data.shape, header.data.dtype.str)).encode())
     for name in ("filename", "target", "crc32"):
-        column = header.columns[name]
-        with header.path.open("rb") as file:
-            file.seek(column.offset)
-            digest.update(file.read(column.count * column.dtype.itemsize))
+        digest.update(_read_bytes(header, name, file))
     return digest.digest()
