@@ -50,6 +50,19 @@ def will_need(mapping: mmap.mmap, ranges: Iterable[tuple[int, int]]) -> None:
         mapping.madvise(mmap.MADV_WILLNEED, first, length + start - first)
 
 
+def waits_for_disk() -> int:
+    """Return how often this thread (this process, where threads are not told apart) waited for mapped bytes to be read.
+
+    It grows when a page of a memory map is not in the page cache: at the first reading, and after the kernel took it
+    back. Always 0 where this is not counted.
+    """
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_majflt
+
+
 def try_lock(descriptor: int) -> bool:
     """Take the operating system's lock on an open file; False where another process holds it.
 

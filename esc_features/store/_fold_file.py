@@ -71,9 +71,10 @@ class FoldFile:
         self._check_length(mapping.size())
         return rows
 
-    def row_bytes(self) -> memoryview:
+    def raw(self) -> memoryview:
         """Return the bytes of the rows, one after the other, in the memory map."""
-        return memoryview(self.rows().reshape(-1).view(np.uint8))
+        mapping = self.rows().base
+        return memoryview(mapping)[self.header.data.offset :]  # type: ignore[arg-type]
 
     @property
     def may_be_cold(self) -> bool:

@@ -6,6 +6,7 @@ without HDF5. The facts about the file are attributes of its root.
 """
 
 import json
+import math
 import os
 import stat
 import zlib
@@ -72,7 +73,7 @@ class Column:
 
     @property
     def row_bytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def offset_of(self, row: int) -> int:
         return self.offset + row * self.row_bytes

@@ -32,6 +32,8 @@ def _positions(key, count: int) -> np.ndarray:
     if key.dtype.kind not in "iu":
         raise IndexError(f"Clips are picked by whole numbers or a mask, not by {key.dtype}.")
     key = key.astype(np.int64)
+    if not (key.view(np.uint64) >= count).any():  # negative numbers are large ones then
+        return key
     wrong = key[(key < -count) | (key >= count)]
     if len(wrong):
         raise IndexError(f"Clip {wrong[0]} is out of bounds for {count} clips.")
