@@ -189,6 +189,7 @@ class Feature(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
         return tags
 
 
@@ -288,6 +289,8 @@ def _as_paths(X):
 def _as_waveforms(X):
     if hasattr(X, "toarray"):
         raise TypeError("transform takes paths or a dense array of waveforms, not a sparse matrix")
+    if X is None or np.isscalar(X):
+        raise TypeError(f"transform takes a list of paths, an array of waveforms or store.audio, got {X!r}")
     try:
         waveforms = np.asarray(X)
     except ValueError as error:

@@ -162,7 +162,7 @@ BAD = {
     "missing": (lambda path: None, "does not exist"),
     "header only": (bytes_of(wav(fmt_chunk(), chunk(b"data", b""))), "holds no samples"),
     "header only, 24 bits": (bytes_of(wav(fmt_chunk(bits=24), chunk(b"data", b""))), "holds no samples"),
-    "no samples, FLAC": (written(SOUND[:0], container="FLAC"), "cut short|holds no samples|libsndfile"),
+    "no samples, FLAC": (written(SOUND[:0], container="FLAC"), "is an empty file"),
     "no samples, then a chunk": (
         bytes_of(wav(fmt_chunk(), chunk(b"data", b""), chunk(b"LIST", b"INFO"))),
         "holds no samples",
@@ -296,7 +296,7 @@ def test_impossible_names(path):
 @pytest.mark.parametrize("kind", ["missing", "folder", "named pipe", "dangling link"])
 def test_digest_refuses_what_is_no_file(tmp_path, kind):
     path = made(tmp_path / "clip.wav", BAD[kind][0])
-    with pytest.raises(AudioError, match="clip.wav"):
+    with pytest.raises(AudioError, match=r"clip\.wav"):
         file_digest(path)
 
 

@@ -1,0 +1,180 @@
+"""Features by name, from TOML, and of a user's own transformer."""
+
+import pickle
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.preprocessing import Normalizer
+
+import esc_features.features as features_package
+from esc_features.features import MelSpectrogram, MFCCStatistics, Waveform, as_feature, make_features
+
+OWN = '''
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+
+class Peaks(TransformerMixin, BaseEstimator):
+    """The largest sample of each of a few stretches."""
+
+    def __init__(self, n_stretches=4, sample_rate=8000, duration=1.0):
+        self.n_stretches = n_stretches
+        self.sample_rate = sample_rate
+        self.duration = duration
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        assert X.dtype == np.float32 and X.shape[1] == 8000
+        return X.reshape(len(X), self.n_stretches, -1).max(axis=2)
+
+
+class Mixing(Peaks):
+    def transform(self, X):
+        return X.mean(axis=0)
+
+
+def not_a_class():
+    pass
+'''
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_features.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    import own_features
+
+    return own_features
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    def write(text):
+        path = tmp_path / "recipe.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "features, expected",
+    [
+        (None, {"waveform": Waveform, "mel": MelSpectrogram}),
+        ("mel", {"mel": MelSpectrogram}),
+        (" mfcc, waveform,", {"mfcc": MFCCStatistics, "waveform": Waveform}),
+        (["mel", "mfcc"], {"mel": MelSpectrogram, "mfcc": MFCCStatistics}),
+        ("MelSpectrogram", {"MelSpectrogram": MelSpectrogram}),
+        (MelSpectrogram(), {"mel": MelSpectrogram}),
+        ([Waveform(), "mel"], {"waveform": Waveform, "mel": MelSpectrogram}),
+        ({"a": "mel", "b-2": Waveform()}, {"a": MelSpectrogram, "b-2": Waveform}),
+    ],
+)
+def test_names_and_instances(features, expected):
+    made = make_features(features)
+    assert list(made) == list(expected)
+    assert {name: type(feature) for name, feature in made.items()} == expected
+
+
+def test_recipe(recipe, own):
+    path = recipe(
+        '[features.mel64]\nclass = "MelSpectrogram"\nn_mels = 64\nreference = 1.0\n'
+        '[features.peaks]\nclass = "own_features:Peaks"\nn_stretches = 2\n'
+    )
+    made = make_features(recipe=path)
+    assert list(made) == ["mel64", "peaks"]
+    assert made["mel64"].fingerprint() == MelSpectrogram(n_mels=64, reference=1.0).fingerprint()
+    assert made["peaks"].fingerprint() == as_feature(own.Peaks(2)).fingerprint()
+    assert list(make_features("waveform,mel64", path)) == ["waveform", "mel64"]
+
+
+@pytest.mark.parametrize(
+    "features, message",
+    [
+        ("mell", "there is no feature 'mell', did you mean 'mel'.; there are: waveform, mel, mfcc"),
+        ("", "no feature was named"),
+        ([], "no feature was named"),
+        ({"../up": "mel"}, "letters, digits, - and _; got '../up'"),
+        ({"": "mel"}, "becomes a folder"),
+        ([MelSpectrogram(), MelSpectrogram(n_mels=64)], "two features are called 'mel'"),
+        ("mel,mel", "two features are called 'mel'"),
+    ],
+)
+def test_mistakes_in_names(features, message):
+    with pytest.raises(ValueError, match=message):
+        make_features(features)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "must hold tables"),
+        ("[feature.mel]\nclass='MelSpectrogram'", "it has feature"),
+        ("features = 3", "must hold tables"),
+        ("[features.a]\nn_mels=3", "needs a line such as class"),
+        ("[features.a]\nclass=3", "needs a line such as class"),
+        ("[features.a]\nclass='MelSpektrogram'", "no class 'MelSpektrogram', did you mean 'MelSpectrogram'"),
+        (
+            "[features.a]\nclass='MelSpectrogram'\nn_mel=3",
+            "no parameter 'n_mel', did you mean 'n_mels'.; it has: sample_rate",
+        ),
+        ("[features.a]\nclass='MelSpectrogram'\nfmax=9000", r"\[features.a\] of .*: fmax=9000 Hz is above"),
+        ("[features.a]\nclass='own_features:Nothing'", "cannot import 'own_features:Nothing'"),
+        ("[features.a]\nclass='no_such_module:Thing'", "cannot import"),
+        ("[features.a]\nclass='own_features:not_a_class'", "is not a class"),
+        ("[features.'a b']\nclass='Waveform'", "becomes a folder"),
+        ("[features.a", "is no TOML file"),
+    ],
+)
+def test_mistakes_in_recipes(recipe, own, text, message):
+    with pytest.raises(ValueError, match=message):
+        make_features(recipe=recipe(text))
+
+
+def test_missing_recipe(tmp_path):
+    with pytest.raises(ValueError, match="there is no recipe file"):
+        make_features(recipe=tmp_path / "none.toml")
+
+
+def test_a_users_own_transformer(own, tmp_path):
+    feature = as_feature(own.Peaks())
+    assert feature.output_shape() == (4,) and feature.dtype == "float32" and feature.name == "peaks"
+    assert feature.waveform().get_params() == {"sample_rate": 8000, "duration": 1.0, "dtype": "float32"}
+    sounds = np.random.default_rng(0).uniform(-1, 1, (3, 8000)).astype(np.float32)
+    expected = sounds.reshape(3, 4, -1).max(axis=2)
+    np.testing.assert_array_equal(feature.compute(sounds), expected)
+    soundfile.write(tmp_path / "a.wav", sounds[0], 8000, subtype="FLOAT")
+    np.testing.assert_array_equal(feature.transform([tmp_path / "a.wav"]), expected[:1])
+    assert feature.description()["class"] == "own_features.Peaks"
+    assert as_feature(own.Peaks(5)).fingerprint() != feature.fingerprint()
+    assert pickle.loads(pickle.dumps(feature)).fingerprint() == feature.fingerprint()
+    assert as_feature(feature) is feature
+
+
+def test_a_transformer_that_mixes_clips_is_refused(own):
+    with pytest.raises(ValueError, match="the first axis must be 1"):
+        as_feature(own.Mixing()).compute(np.zeros((2, 8000), np.float32))
+
+
+def test_a_transformer_without_rate_gets_the_default():
+    feature = as_feature(Normalizer())
+    assert feature.waveform().fingerprint() == Waveform().fingerprint()
+
+
+@pytest.mark.parametrize(
+    "thing, message", [(object(), "is no feature"), (MelSpectrogram, r"MelSpectrogram\(\)"), (3, "no feature")]
+)
+def test_what_is_no_transformer(thing, message):
+    with pytest.raises(TypeError, match=message):
+        as_feature(thing)
+
+
+def test_everything_public_can_be_reached():
+    for name in features_package.__all__:
+        assert getattr(features_package, name) is not None
+        assert name in dir(features_package)
+    with pytest.raises(AttributeError, match="no attribute 'Mell'"):
+        features_package.Mell  # noqa: B018
