@@ -255,8 +255,8 @@ class ClipClassifier(NeuralNetClassifier):
         if y_pred.shape[1:] != (len(self.classes_),):
             raise ValueError(
                 f"The network gives outputs of shape {tuple(y_pred.shape[1:])} for {len(self.classes_)} classes: it "
-                "must give one logit a class. Leave out module__n_classes (it is found out from y), or take n_classes as an "
-                "argument of your module."
+                "must give one logit a class. Leave out module__n_classes (it is found from y), or take n_classes as "
+                "an argument of your module."
             )
         loss = self.criterion_(y_pred, to_tensor(y_true, device=self._device()))
         if not math.isfinite(loss.item()):

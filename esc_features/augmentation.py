@@ -1,0 +1,359 @@
+"""Changes to training batches: given to an estimator, they are applied in training and never in prediction.
+
+``ConvNetClassifier(iterator_train__transforms=[TimeShift(0.2), Mixup()])`` applies them in this order to each batch,
+with random numbers that follow from the estimator's `random_state`.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+__all__ = ["BatchTransform", "Gain", "Mixup", "SpecAugment", "TimeShift"]
+
+
+class BatchTransform(BaseEstimator):
+    """Base of the changes to training batches, and of your own.
+
+    A subclass writes `change(X, y, generator)`. It has scikit-learn's parameters, so that it prints, clones and can be
+    a value in a grid.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from esc_features.augmentation import BatchTransform
+    >>> class Flip(BatchTransform):
+    ...     def change(self, X, y, generator):
+    ...         return X.flip(-1), y
+    >>> Flip()(torch.tensor([[1.0, 2.0, 3.0]]))[0]
+    tensor([[3., 2., 1.]])
+    """
+
+    def __call__(self, X, y=None, generator=None, n_classes=None):
+        """Change a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, samples) or (n, bands, frames), float32
+            Waveforms or spectrograms.
+        y : torch.Tensor of shape (n,) or (n, n_classes), optional
+            Class numbers, or a share of each class once labels have been mixed.
+        generator : torch.Generator, optional
+            Where random numbers come from; PyTorch's global one by default.
+        n_classes : int, optional
+            How many classes there are, to mix labels.
+
+        Returns
+        -------
+        X : torch.Tensor
+            Of the same shape, a new one: the batch that came in is left alone.
+        y : torch.Tensor or None
+            The labels.
+        """
+        self.check_parameters()
+        if y is not None and y.ndim == 1 and n_classes is not None and self.mixes_labels:
+            import torch
+
+            y = torch.nn.functional.one_hot(y, n_classes).to(X.dtype)
+        return self.change(X, y, generator)
+
+    #: Whether `change` wants `y` as shares, float32 (n, n_classes), instead of class numbers.
+    mixes_labels = False
+
+    def change(self, X, y, generator):
+        """Return the changed (X, y).
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, samples) or (n, bands, frames), float32
+            Waveforms or spectrograms.
+        y : torch.Tensor or None
+            Labels.
+        generator : torch.Generator or None
+            For every random number.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what it changes: write change().")
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if a parameter makes no sense."""
+
+
+class TimeShift(BatchTransform):
+    """Shift each clip in time, by its own random amount.
+
+    A recording says the same a moment earlier or later. What is shifted out is lost and the gap is filled, unless it
+    comes in again at the other end.
+
+    Parameters
+    ----------
+    max_shift : float, default=0.2
+        Largest shift either way, as a share of the clip, in [0, 1].
+    fill : {"minimum", "wrap"} or float, default="minimum"
+        "minimum" is silence: the minimum of the clip in a spectrogram, zero in a waveform. "wrap" rolls the clip
+        around. A number is what to fill with.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from esc_features.augmentation import TimeShift
+    >>> X, _ = TimeShift(0.5, fill="wrap")(torch.arange(8.0).reshape(1, 8), generator=torch.Generator().manual_seed(0))
+    >>> X
+    tensor([[4., 5., 6., 7., 0., 1., 2., 3.]])
+    """
+
+    def __init__(self, max_shift: float = 0.2, fill: str | float = "minimum"):
+        self.max_shift = max_shift
+        self.fill = fill
+
+    def change(self, X, y, generator):
+        """Return the shifted clips and their labels.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, samples) or (n, bands, frames)
+            The last axis is time.
+        y : torch.Tensor or None
+            Returned as it is.
+        generator : torch.Generator or None
+            For the amounts.
+        """
+        import torch
+
+        n, length = X.shape[0], X.shape[-1]
+        most = int(self.max_shift * length)
+        if self.fill == "wrap":
+            before, after = X[..., length - most :], X[..., :most]
+        else:
+            fill = torch.full([1] * X.ndim, 0.0 if self.fill == "minimum" else self.fill)
+            if self.fill == "minimum" and X.ndim > 2:
+                fill = X.amin(dim=tuple(range(1, X.ndim)), keepdim=True)
+            before = after = fill.expand(*X.shape[:-1], most)
+        # Every shifted clip is a window of the extended one.
+        windows = torch.cat([before, X, after], dim=-1).unfold(-1, length, 1)
+        start = most - torch.randint(-most, most + 1, (n,), generator=generator)
+        return windows[torch.arange(n), ..., start, :], y
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if a parameter makes no sense."""
+        _check_share(self, "max_shift")
+        _check_fill(self, "minimum", "wrap")
+
+
+class Gain(BatchTransform):
+    """Make each clip louder or softer, by its own random amount.
+
+    Recordings differ in level for no reason that a classifier should learn.
+
+    Parameters
+    ----------
+    max_gain : float, default=6.0
+        Largest change either way: decibels for waveforms and for spectrograms in decibels. To a spectrogram it is added
+        as it is, so for a standardised one it counts in standard deviations.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from esc_features.augmentation import Gain
+    >>> X, _ = Gain(6.0)(torch.zeros(1, 2, 3), generator=torch.Generator().manual_seed(0))
+    >>> bool((X == X[0, 0, 0]).all())
+    True
+    """
+
+    def __init__(self, max_gain: float = 6.0):
+        self.max_gain = max_gain
+
+    def change(self, X, y, generator):
+        """Return the clips at their new levels and their labels.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, samples) or (n, bands, frames)
+            Waveforms are multiplied, spectrograms are added to.
+        y : torch.Tensor or None
+            Returned as it is.
+        generator : torch.Generator or None
+            For the amounts.
+        """
+        import torch
+
+        gain = self.max_gain * (2 * torch.rand(len(X), *[1] * (X.ndim - 1), generator=generator) - 1)
+        return (X + gain if X.ndim > 2 else X * 10 ** (gain / 20)), y
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if a parameter makes no sense."""
+        if not _is_number(self.max_gain) or self.max_gain < 0:
+            raise ValueError(f"max_gain must be a number of at least 0, not {self.max_gain!r}.")
+
+
+class SpecAugment(BatchTransform):
+    """Blank random bands and stretches of time of each spectrogram.
+
+    The network must then not rely on one detail. Widths are drawn for each clip and mask, from nothing to the largest.
+
+    Parameters
+    ----------
+    frequency_width, time_width : float, default=0.125
+        Largest width of a mask, as a share of the bands and of the frames, in [0, 1].
+    n_frequency_masks, n_time_masks : int, default=2
+        How many masks of each kind; they may overlap.
+    fill : {"mean", "minimum"} or float, default="mean"
+        What to blank with: the mean or the minimum of the clip, or a number.
+
+    References
+    ----------
+    D. S. Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition", Interspeech
+    2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from esc_features.augmentation import SpecAugment
+    >>> X, _ = SpecAugment(fill=0.0)(torch.ones(2, 64, 100), generator=torch.Generator().manual_seed(0))
+    >>> bool((X == 0).any()), bool((X == 1).any())
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        frequency_width: float = 0.125,
+        time_width: float = 0.125,
+        n_frequency_masks: int = 2,
+        n_time_masks: int = 2,
+        fill: str | float = "mean",
+    ):
+        self.frequency_width = frequency_width
+        self.time_width = time_width
+        self.n_frequency_masks = n_frequency_masks
+        self.n_time_masks = n_time_masks
+        self.fill = fill
+
+    def change(self, X, y, generator):
+        """Return the masked spectrograms and their labels.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, bands, frames)
+            Spectrograms.
+        y : torch.Tensor or None
+            Returned as it is.
+        generator : torch.Generator or None
+            For places and widths.
+        """
+        import torch
+
+        if X.ndim != 3:
+            raise ValueError(
+                f"SpecAugment takes spectrograms (n, bands, frames), not batches of shape {tuple(X.shape)}: leave it "
+                "out for waveforms."
+            )
+        n, bands, frames = X.shape
+        masked = _stripes(n, bands, self.frequency_width, self.n_frequency_masks, generator)[:, :, None]
+        masked = masked | _stripes(n, frames, self.time_width, self.n_time_masks, generator)[:, None, :]
+        fill = self.fill
+        if fill == "mean":
+            fill = X.mean(dim=(1, 2), keepdim=True)
+        elif fill == "minimum":
+            fill = X.amin(dim=(1, 2), keepdim=True)
+        return torch.where(masked, fill, X), y
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if a parameter makes no sense."""
+        _check_share(self, "frequency_width")
+        _check_share(self, "time_width")
+        for name in ("n_frequency_masks", "n_time_masks"):
+            if not isinstance(getattr(self, name), (int, np.integer)) or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0, not {getattr(self, name)!r}.")
+        _check_fill(self, "mean", "minimum")
+
+
+class Mixup(BatchTransform):
+    """Mix each clip with another of its batch, and their labels likewise.
+
+    Between the training clips the network then changes its mind gradually. The training accuracy of the history counts
+    the share of the mixed label that was guessed, and so stays below that of prediction.
+
+    Parameters
+    ----------
+    alpha : float, default=0.4
+        Both parameters of the beta distribution of the shares: small means that most clips stay nearly as they are, 1
+        that every share is as likely. 0 mixes nothing.
+
+    References
+    ----------
+    H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from esc_features.augmentation import Mixup
+    >>> X, y = Mixup()(torch.eye(2), torch.tensor([0, 1]), generator=torch.Generator().manual_seed(0), n_classes=3)
+    >>> y.sum(dim=1)
+    tensor([1., 1.])
+    """
+
+    mixes_labels = True
+
+    def __init__(self, alpha: float = 0.4):
+        self.alpha = alpha
+
+    def change(self, X, y, generator):
+        """Return the mixed clips and labels.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, ...)
+            Waveforms or spectrograms.
+        y : torch.Tensor of shape (n, n_classes) or None
+            Share of each class.
+        generator : torch.Generator or None
+            For partners and shares.
+        """
+        import torch
+
+        if y is not None and y.ndim == 1:
+            raise ValueError("Mixup mixes labels and must know how many classes there are: give n_classes.")
+        if self.alpha == 0:
+            return X, y
+        n = len(X)
+        partner = torch.randperm(n, generator=generator)
+        seed = torch.randint(2**62, (), generator=generator).item()
+        share = np.random.default_rng(seed).beta(self.alpha, self.alpha, n)
+        share = torch.from_numpy(share.astype(np.float32))
+
+        def mix(values):
+            weight = share.view(n, *[1] * (values.ndim - 1))
+            return torch.lerp(values[partner], values, weight)
+
+        return mix(X), None if y is None else mix(y)
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if a parameter makes no sense."""
+        if not _is_number(self.alpha) or self.alpha < 0:
+            raise ValueError(f"alpha must be a number of at least 0, not {self.alpha!r}.")
+
+
+def _stripes(n, length, share, count, generator):
+    """Which of `length` positions are masked, (n, length) bool."""
+    import torch
+
+    widths = (torch.rand(n, count, 1, generator=generator) * (int(share * length) + 1)).long()
+    starts = (torch.rand(n, count, 1, generator=generator) * (length - widths + 1)).long()
+    position = torch.arange(length)
+    return ((position >= starts) & (position < starts + widths)).any(dim=1)
+
+
+def _check_share(transform, name):
+    value = getattr(transform, name)
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a share of the clip from 0 to 1, not {value!r}.")
+
+
+def _check_fill(transform, *words):
+    if transform.fill not in words and not _is_number(transform.fill):
+        raise ValueError(f"fill must be one of {', '.join(map(repr, words))} or a number, not {transform.fill!r}.")
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
