@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._base import Feature, class_name, describe_parameters, describe_value
+from ._base import Feature, check_number, class_name, describe_parameters, describe_value
 
 # Our features: class -> (module, default name). Those that need torch are imported only when asked for.
 _OURS = {
@@ -142,8 +142,8 @@ class TransformerFeature(Feature):
         return np.concatenate(computed) if computed else np.empty((0, *self.output_shape()), self.dtype)
 
     def check_parameters(self):
-        if "<" in type(self.transformer).__qualname__:
-            class_name(type(self.transformer))
+        check_number(self, "sample_rate", at_least=1, whole=True)
+        check_number(self, "duration", above=0)
 
     def description(self):
         return {

@@ -130,12 +130,8 @@ def test_mistake_2_the_key_covers_every_parameter_of_every_type(feature):
     base = feature.fingerprint()
     estimator = getattr(feature, "transformer", feature)
     for name in estimator.get_params(deep=False):
-        for value in (True, False, None, [1, 2], 17, 0.25, "float16" if name == "dtype" else "text"):
+        for value in ["float16"] if name == "dtype" else [True, False, None, [1, 2], 17, 0.25, "text"]:
             changed = clone(estimator).set_params(**{name: value})
-            if name == "dtype" and value != "float16":
-                continue
-            if name in ("sample_rate", "duration") and value in ([1, 2], "text", None):
-                continue
             assert as_feature(changed).fingerprint() != base, (name, value)
 
 
@@ -145,10 +141,8 @@ def test_mistake_3_the_key_ignores_what_does_not_matter():
     feature.transform(np.zeros((2, 80000)))
     feature.note_of_mine = object()
     assert feature.fingerprint() == before
-    assert (
-        MelSpectrogram(n_mels=64, hop_length=256).fingerprint()
-        == MelSpectrogram(hop_length=256, n_mels=64).fingerprint()
-    )
+    one, other = MelSpectrogram(n_mels=64, fmin=9), MelSpectrogram(fmin=9, n_mels=64)
+    assert one.fingerprint() == other.fingerprint()
 
 
 def test_mistake_3_the_key_is_the_same_in_another_process():
@@ -173,10 +167,10 @@ def test_mistake_3_the_key_is_the_same_in_another_process():
         open,
         [object()],
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_mistake_4_what_cannot_be_described_is_an_error(value):
-    with pytest.raises(ValueError, match="value=.* has no lasting description"):
+    with pytest.raises(ValueError, match=r"value=.* has no lasting description"):
         Anything(value).fingerprint()
     with pytest.raises(ValueError, match="no lasting description"):
         as_feature(FunctionTransformer(kw_args={"x": value})).fingerprint()
