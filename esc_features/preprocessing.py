@@ -3,6 +3,159 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .model_selection import remember_sources, warn_source_leak
+
+__all__ = ["Standardizer"]
+
+_BATCH_BYTES = 8 << 20
+
+
+class Standardizer(TransformerMixin, BaseEstimator):
+    """Make each band, or the whole, have mean 0 and standard deviation 1 on the clips that it is fitted on.
+
+    It belongs in a pipeline, so that the statistics are those of the training folds alone. It reads a lazy X in one
+    pass, a batch at a time, and its output stays lazy.
+
+    Parameters
+    ----------
+    by : {"band", "global"}, default="band"
+        "band" treats each band of a spectrogram by itself (each column of a two-dimensional X), over clips and time.
+        "global" takes one mean and one standard deviation.
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray of shape (bands,) or (), float64
+        What is subtracted and what is divided by; 1 where all values are equal.
+    n_features_in_ : int
+        Columns of a two-dimensional X.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features.preprocessing import Standardizer
+    >>> X = np.array([[[1.0, 3.0], [10.0, 10.0]], [[1.0, 3.0], [10.0, 10.0]]])
+    >>> Standardizer().fit_transform(X)[0]
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
+
+    def __init__(self, by: str = "band"):
+        self.by = by
+
+    def fit(self, X, y=None) -> Standardizer:
+        """Find mean and standard deviation.
+
+        Parameters
+        ----------
+        X : StoreArray or array-like of shape (clips, bands, frames) or (clips, columns)
+            Training clips.
+        y : ignored
+            For scikit-learn.
+
+        Returns
+        -------
+        self
+        """
+        if self.by not in ("band", "global"):
+            raise ValueError(f"by must be 'band' or 'global', not {self.by!r}.")
+        X = self._check(X, reset=True)
+        mean, squares, count = _moments(X, by_band=self.by == "band")
+        if not np.isfinite(squares).all():
+            raise ValueError("Input X contains NaN or infinity: leave out these clips, or compute the feature again.")
+        deviation = np.sqrt(squares / count)
+        self.mean_ = mean
+        # As good as constant: what is left is rounding, not to be blown up.
+        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean) + np.finfo(np.float64).tiny
+        self.scale_ = np.where(constant, 1.0, deviation)
+        self.bands_ = X.shape[1]
+        remember_sources(self, X)
+        return self
+
+    def transform(self, X):
+        """Return standardised clips.
+
+        Parameters
+        ----------
+        X : StoreArray or array-like of shape (clips, bands, frames) or (clips, columns)
+            With as many bands as in `fit`.
+
+        Returns
+        -------
+        StoreArray or ndarray
+            Lazy for a lazy X. float32; float64 for a float64 array.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        warn_source_leak(self, X)
+        standardise = _Affine(1 / self.scale_, -self.mean_ / self.scale_, X.ndim)
+        return X.map(standardise) if is_lazy(X) else standardise(X)
+
+    def inverse_transform(self, X):
+        """Return clips in their original units.
+
+        Parameters
+        ----------
+        X : StoreArray or array-like of shape (clips, bands, frames) or (clips, columns)
+            Standardised clips.
+
+        Returns
+        -------
+        StoreArray or ndarray
+            As for `transform`.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        restore = _Affine(self.scale_, self.mean_, X.ndim)
+        return X.map(restore) if is_lazy(X) else restore(X)
+
+    def _check(self, X, reset):
+        if not is_lazy(X):
+            if hasattr(X, "precomputed"):
+                raise TypeError(
+                    "Standardizer takes a feature, not recordings: use store['mel'], or put a feature in front, "
+                    "make_pipeline(MelSpectrogram(), Standardizer(), ...)."
+                )
+            if getattr(X, "ndim", 0) > 2 or (isinstance(X, list) and np.ndim(X) > 2):
+                X = np.asarray(X)
+                X = X if X.dtype.kind == "f" or X.dtype == np.int16 else X.astype(np.float64)
+            elif getattr(X, "dtype", None) != np.int16:
+                X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32, np.float16])
+        if X.ndim not in (2, 3):
+            raise ValueError(
+                f"Standardizer takes (clips, bands, frames) or (clips, columns), and X has the shape {tuple(X.shape)}."
+            )
+        if 0 in X.shape:
+            raise ValueError(f"X is empty: its shape is {tuple(X.shape)}.")
+        if not reset and self.by == "band" and X.shape[1] != self.bands_:
+            raise ValueError(
+                f"X has {X.shape[1]} bands, but Standardizer is expecting {self.bands_}: compute the feature with the "
+                "same parameters."
+            )
+        return X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _Affine:
+    """Multiply and add, by band or all alike; a class so that it pickles along with a lazy array."""
+
+    def __init__(self, factor, offset, ndim):
+        shape = (-1, *[1] * (ndim - 2)) if factor.ndim else ()
+        self.factor, self.offset = factor.reshape(shape), offset.reshape(shape)
+
+    def __call__(self, batch):
+        if batch.dtype != np.float64:
+            batch = as_float32(batch)
+        result = batch * self.factor.astype(batch.dtype)
+        result += self.offset.astype(batch.dtype)
+        return result
 
 
 def as_float32(batch: np.ndarray) -> np.ndarray:
@@ -22,3 +175,22 @@ def take_rows(X, rows) -> np.ndarray:
 def is_lazy(X) -> bool:
     """Whether X is an array of a store: read by `take`, changed by `map`."""
     return not isinstance(X, np.ndarray) and all(hasattr(X, name) for name in ("take", "map", "shape", "dtype"))
+
+
+def _moments(X, by_band):
+    """Mean, sum of squared deviations and number of values, in one pass, one batch in memory (Chan et al. 1979)."""
+    clip_bytes = 8 * int(np.prod(X.shape[1:]))
+    step = max(1, _BATCH_BYTES // clip_bytes)
+    axes = (0, *range(2, X.ndim)) if by_band else None
+    mean, squares, count = 0.0, 0.0, 0
+    for start in range(0, X.shape[0], step):
+        batch = take_rows(X, np.arange(start, min(start + step, X.shape[0])))
+        batch = (as_float32(batch) if batch.dtype == np.int16 else batch).astype(np.float64)
+        new = batch.size // (batch.shape[1] if by_band else 1)
+        batch_mean = batch.mean(axis=axes)
+        batch -= np.expand_dims(batch_mean, axes) if by_band else batch_mean
+        shift = batch_mean - mean
+        squares = squares + np.square(batch, out=batch).sum(axis=axes) + shift**2 * count * new / (count + new)
+        mean = mean + shift * new / (count + new)
+        count += new
+    return np.asarray(mean), np.asarray(squares), count
