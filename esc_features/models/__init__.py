@@ -9,6 +9,13 @@ _HOME = {
     "ClipLoader": "_clip_loader",
     "ConvNet": "_conv_net",
     "ConvNetClassifier": "_conv_net_classifier",
+    "DeepConvNet": "_deep_conv_net",
+    "DeepConvNetClassifier": "_deep_conv_net_classifier",
+    "WeightAveraging": "_weight_averaging",
+    "RNN": "_rnn",
+    "RNNClassifier": "_rnn_classifier",
+    "ResNet": "_resnet",
+    "ResNetClassifier": "_resnet_classifier",
 }
 
 __all__ = list(_HOME)

@@ -1,0 +1,59 @@
+"""Classify spectrograms with a network that was trained on images."""
+
+from __future__ import annotations
+
+from ._base import ClipClassifier
+from ._resnet import ResNet
+
+
+class ResNetClassifier(ClipClassifier):
+    """Classify spectrograms with `ResNet`: ResNet-18 from ImageNet, of which the last layer is trained.
+
+    For few clips, or as a strong start to fine-tune. While the backbone is frozen and nothing is augmented, its output
+    for a clip never changes: the embedding as a feature, computed once into a store, with any scikit-learn classifier
+    behind it, then gives the same for a fraction of the time.
+
+    Parameters
+    ----------
+    module : type, default=ResNet
+        The network; its class, not an instance.
+    weights : str, path or None, default="DEFAULT"
+        Name of torchvision's weights ("DEFAULT" is "IMAGENET1K_V1"), downloaded once by torchvision; or a file with the
+        state of a torchvision ResNet-18; or None for random weights.
+    freeze : bool, default=True
+        Whether to train the last layer alone. False fine-tunes everything; it wants a smaller `lr`, 1e-4 say.
+    lr : float, default=1e-3
+        Learning rate of AdamW.
+    max_epochs : int, default=10
+        Passes over the training clips.
+    batch_size : int, default=32
+        Clips a batch.
+    **kwargs
+        Any other parameter of `ClipClassifier`: `random_state=0`, `iterator_train__transforms=[TimeShift()]`, ...
+
+    See Also
+    --------
+    ClipClassifier : What all estimators have in common, attributes included.
+
+    Examples
+    --------
+    >>> from esc_features import open_store
+    >>> from esc_features.models import ResNetClassifier
+    >>> store = open_store("stores/demo")
+    >>> model = ResNetClassifier(weights=None, max_epochs=1, random_state=0).fit(store["mel"][:8], store.y[:8])
+    >>> model.predict_proba(store["mel"][:3]).shape
+    (3, 4)
+    """
+
+    _ndim_ = 3
+    _takes_ = "spectrograms (clips, bands, frames)"
+
+    def __init__(
+        self, module=ResNet, *, weights="DEFAULT", freeze=True, lr=1e-3, max_epochs=10, batch_size=32, **kwargs
+    ):
+        super().__init__(module, lr=lr, max_epochs=max_epochs, batch_size=batch_size, **kwargs)
+        self.weights = weights
+        self.freeze = freeze
+
+    def _inferred(self):
+        return {**super()._inferred(), "weights": self.weights, "freeze": self.freeze}
