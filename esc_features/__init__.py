@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 # Looked up on first use: importing the package must not import torch, librosa or scikit-learn.
 _HOME = {
+    "evaluate": "evaluation",
     "extract": "extraction",
     "open_store": "store",
     "Store": "store",

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ExtractionError as error:
         print(error, file=sys.stderr)
         return 1
-    except (StoreError, ClipTableError, DownloadError, ValueError, OSError) as error:
+    except (StoreError, ClipTableError, DownloadError, ValueError, OSError, ImportError) as error:
         print(f"extract_features: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

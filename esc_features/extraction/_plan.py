@@ -82,7 +82,7 @@ def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
                 f"{len(stale)} files of the store are not what would be extracted now:",
                 *lines,
                 *more,
-                "Nothing was changed. --overwrite replaces them; another --out, or another name in a --recipe, keeps both.",
+                "Nothing was changed. --overwrite replaces them; another --out, or another name in a recipe, keeps both.",
             ]
         )
     )

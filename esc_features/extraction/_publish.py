@@ -54,7 +54,7 @@ def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, st
                 "description": json.dumps(plan.feature.description(), sort_keys=True),
                 "fingerprint": plan.feature.fingerprint(),
                 "versions": json.dumps(versions, sort_keys=True),
-                "audio_folder": _common_folder(plan),
+                "audio_folder": _audio_folder(plan),
                 "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
             }
             shape = tuple(plan.feature.output_shape())
@@ -120,9 +120,10 @@ def _wrong_rows(header: Header) -> np.ndarray:
     return np.flatnonzero(~(np.array(right) & (done == 1)))
 
 
-def _common_folder(plan: FoldPlan) -> str:
-    folders = {str(Path(path).parent) for path in plan.clips["path"]}
-    return os.path.commonpath(folders) if folders else ""
+def _audio_folder(plan: FoldPlan) -> str:
+    """Return the folder that the file names of the table start from: where the recordings can be found again."""
+    path, filename = Path(plan.clips["path"][0]), Path(plan.clips["filename"][0])
+    return str(path.parents[len(filename.parts) - 1])
 
 
 def _now() -> float:

@@ -50,8 +50,8 @@ def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) ->
     Examples
     --------
     >>> from esc_features import open_store
-    >>> store = open_store("stores/demo") 
-    >>> X, y = store["mel"], store.y 
+    >>> store = open_store("stores/demo")
+    >>> X, y = store["mel"], store.y
     """
     return Store(path, byte_limit)
 
@@ -180,6 +180,25 @@ class Store:
     @property
     def clips(self) -> pd.DataFrame:
         return self._first.clips
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of the files, such as "audio_digest", for all clips.
+
+        Parameters
+        ----------
+        name : str
+            As in `/clips` of the files.
+
+        Returns
+        -------
+        ndarray of shape (clips,)
+        """
+        return self._first._column(name)
+
+    @property
+    def audio_folder(self) -> str:
+        """Where the recordings were when they were extracted: the file names start from there."""
+        return next(iter(self._headers.values())).attributes["audio_folder"]
 
     @property
     def categories(self) -> list[str]:
