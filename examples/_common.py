@@ -1,0 +1,72 @@
+"""What the examples share: the command line, the store, the four categories, the figures."""
+
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from esc_features import extract, open_store
+
+# The categories of the course that the examples follow, where the data set has them.
+COURSE = ("dog", "cow", "chirping_birds", "vacuum_cleaner")
+
+
+def command_line(doc, **options):
+    """Read the command line of an example; `options` are its own, with their default values."""
+    parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
+    kinds = "demo, esc10, esc50, a folder like ESC-50, or a store"
+    parser.add_argument("dataset", nargs="?", default="demo", help=f"{kinds} (default: demo)")
+    parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
+    parser.add_argument(
+        "--figures", type=Path, default=Path("figures"), help="where to save figures (default: figures)"
+    )
+    for name, default in options.items():
+        kind = type(default) if default is not None else str
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
+    return parser.parse_args()
+
+
+def get_store(options, features, categories=COURSE):
+    """Open the store that was named, or extract what it lacks. Of ESC-50 by name only `categories` are downloaded."""
+    dataset, out = options.dataset, options.out
+    if dataset not in ("demo", "esc10", "esc50") and any(Path(dataset).glob("*/fold*.h5")):
+        return open_store(dataset)
+    if dataset != "esc50":
+        categories = None
+    elif categories:
+        out = out or "stores/esc50-course"
+    return extract(dataset, out, features=features, categories=categories, verbose=False)
+
+
+def four_categories(store):
+    """Return the rows of the course's categories; those that the data set lacks are replaced by others of it."""
+    there = [category for category in COURSE if category in store.categories]
+    others = [category for category in store.categories if category not in there]
+    chosen = [*there, *others][:4]
+    rows = np.flatnonzero(np.isin(store.y, chosen))
+    print(f"{store.dataset}: {len(rows)} clips of {', '.join(chosen)}", end="")
+    print("" if len(there) == len(COURSE) else f" (the course has {', '.join(COURSE)})")
+    return rows
+
+
+def plot_confusions(**predictions):
+    """Draw a confusion matrix for each (true labels, predicted labels), side by side."""
+    figure, axes = plt.subplots(1, len(predictions), figsize=(4.6 * len(predictions), 4.4), layout="constrained")
+    for ax, (title, (truth, predicted)) in zip(np.atleast_1d(axes), predictions.items(), strict=True):
+        ConfusionMatrixDisplay.from_predictions(
+            truth, predicted, ax=ax, cmap="Blues", colorbar=False, xticks_rotation=40
+        )
+        plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
+        accuracy = np.mean(np.asarray(truth) == np.asarray(predicted))
+        ax.set_title(f"{title.replace('_', ' ')}: {accuracy:.0%} of {len(truth)} right")
+    return figure
+
+
+def save(figure, options, name):
+    """Save a figure and say where."""
+    options.figures.mkdir(parents=True, exist_ok=True)
+    path = options.figures / f"{name}.png"
+    figure.savefig(path, dpi=120)
+    print(f"figure: {path}")
