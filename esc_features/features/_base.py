@@ -44,6 +44,8 @@ class Feature(TransformerMixin, BaseEstimator):
     #: What a store calls the feature if nothing else is said.
     name = "feature"
     _dtypes: tuple[str, ...] = ("float32", "float16")
+    # Parameters that say where something is; what it is, `description` says in another way.
+    _described_elsewhere: tuple[str, ...] = ()
 
     def fit(self, X: Any = None, y: Any = None) -> "Feature":
         """Do nothing: a feature learns nothing from data.
@@ -159,7 +161,7 @@ class Feature(TransformerMixin, BaseEstimator):
         ValueError
             A parameter has no lasting description, a function or an open file for instance.
         """
-        parameters = describe_parameters(self)
+        parameters = describe_parameters(self, leave_out=self._described_elsewhere)
         if "dtype" in parameters:
             parameters["dtype"] = _dtype_name(self.dtype)
         return {
@@ -230,9 +232,10 @@ def class_name(kind):
     return ".".join([*public, kind.__qualname__])
 
 
-def describe_parameters(estimator):
+def describe_parameters(estimator, leave_out=()):
     """All parameters of an estimator as JSON values."""
-    return {name: describe_value(name, value) for name, value in estimator.get_params(deep=False).items()}
+    parameters = estimator.get_params(deep=False).items()
+    return {name: describe_value(name, value) for name, value in parameters if name not in leave_out}
 
 
 def describe_value(name, value):

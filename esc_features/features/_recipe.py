@@ -18,6 +18,9 @@ _OURS = {
     "Waveform": ("_waveform", "waveform"),
     "MelSpectrogram": ("_mel_spectrogram", "mel"),
     "MFCCStatistics": ("_mfcc_statistics", "mfcc"),
+    "ResNetEmbedding": ("_resnet_embedding", "resnet"),
+    "EfficientNetLiteEmbedding": ("_efficientnet_lite_embedding", "efficientnet"),
+    "BirdNETEmbedding": ("_birdnet_embedding", "birdnet"),
 }
 
 

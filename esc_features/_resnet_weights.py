@@ -1,0 +1,59 @@
+"""Weights of torchvision's ResNet18, by name or from a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from .exceptions import DownloadError
+
+
+def find_resnet18_weights(weights: str | os.PathLike) -> Path:
+    """Return the file of some weights, downloaded to torch's cache where a name is given and it is not there yet."""
+    from torchvision.models import ResNet18_Weights
+
+    if isinstance(weights, str) and weights in ResNet18_Weights.__members__:
+        return _cached(ResNet18_Weights[weights].url, weights)
+    if not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(f"weights must be a name such as 'IMAGENET1K_V1' or the path of a file; got {weights!r}")
+    path = Path(weights)
+    if not path.is_file():
+        raise ValueError(
+            f"weights={str(weights)!r} is no file, and no name either: "
+            f"torchvision has {', '.join(ResNet18_Weights.__members__)}"
+        )
+    return path
+
+
+def read_resnet18_backbone(path: Path) -> dict[str, Any]:
+    """Return the state dict of a file without the last layer, which is for other classes, or raise ValueError."""
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip, end of file: torch raises whatever the bytes lead to
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path} holds no weights that torch can read safely: {reason}") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds a {type(state).__name__}: save the state_dict() of a torchvision resnet18")
+    return {key: value for key, value in state.items() if not key.startswith("fc.")}
+
+
+def _cached(url, name):
+    import torch
+
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # The file is named after its digest: resnet18-f37072fd.pth.
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
+    except (OSError, RuntimeError) as error:  # RuntimeError: the digest is wrong
+        raise DownloadError(
+            f"the weights {name} of torchvision's resnet18 cannot be downloaded ({error}). On a machine with a "
+            f"network get {url} and copy it to {path}, or give its path as weights."
+        ) from error
+    return path

