@@ -290,6 +290,8 @@ def test_wrong_place(data, tmp_path):
 def test_what_was_found_missing_can_be_asked_for(data):
     folder = data(HEADER + ",esc10", *(row + ",True" for row in ROWS), "e.wav,1,2,cow,80,A,False")
     assert len(load_clips(folder)) == 4, "the audio is exactly that of the ESC-10 clips"
+    with pytest.raises(ClipTableError, match=r"1 of 3 clips .*categories=\['dog'\]"):
+        load_clips(folder, categories="dog,cow")
     (folder / "audio" / "d.wav").unlink()
     with pytest.raises(ClipTableError, match=r"2 of 5 clips .*all there, categories=\['dog'\],"):
         load_clips(folder)

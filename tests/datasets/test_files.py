@@ -1,0 +1,55 @@
+"""A file is written whole or not at all, with the permissions of any other file."""
+
+import pytest
+
+from esc_features.datasets._files import data_home, is_whole_wav, write_whole
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.wav"
+    write_whole(path, b"old")
+    with pytest.raises(TypeError):
+        write_whole(path, "not bytes")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_who_reads_the_old_file_reads_it_to_the_end(tmp_path):
+    write_whole(tmp_path / "a", b"old")
+    with (tmp_path / "a").open("rb") as reader:
+        write_whole(tmp_path / "a", b"new")
+        assert reader.read() == b"old"
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_permissions_are_those_of_an_ordinary_file(tmp_path):
+    write_whole(tmp_path / "a", b"")
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    "content, whole",
+    [
+        (b"RIFF\x04\0\0\0WAVE", True),
+        (b"RIFF\x05\0\0\0WAVE", False),
+        (b"RIFF\x03\0\0\0WAVE", False),
+        (b"RIFF\x04\0\0\0AVI ", False),
+        (b"OggS\x04\0\0\0WAVE", False),
+        (b"RIFF", False),
+        (b"", False),
+    ],
+)
+def test_what_a_whole_wav_is(tmp_path, content, whole):
+    (tmp_path / "a.wav").write_bytes(content)
+    assert is_whole_wav(tmp_path / "a.wav") is whole
+    assert not is_whole_wav(tmp_path / "b.wav")
+
+
+def test_data_home(tmp_path, monkeypatch):
+    monkeypatch.delenv("ESC_FEATURES_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert data_home().name == "esc_features"
+    monkeypatch.setenv("ESC_FEATURES_DATA", str(tmp_path / "variable"))
+    assert data_home() == tmp_path / "variable"
+    assert data_home(tmp_path / "argument") == tmp_path / "argument"
