@@ -76,6 +76,8 @@ def compute_block(block: Block) -> tuple[Block, list[Failure]]:
                     failures.append(Failure(block.fold, filename, writer.output.name, message))
                 else:
                     writer.write(row, values, facts)  # an error here, a full disk, is not the clip's fault
+        for writer in writers:
+            writer.flush()
     return block, failures
 
 
@@ -123,11 +125,8 @@ class RowWriter:
         self._facts = []
 
     def _write(self, name: str, values: np.ndarray) -> None:
-        write_at(self._descriptor, values, self._columns[name].offset_of(self._first))
-
-    def _write(self, name: str, row: int, values: np.ndarray) -> None:
         try:
-            write_at(self._descriptor, values, self._columns[name].offset_of(row))
+            write_at(self._descriptor, values, self._columns[name].offset_of(self._first))
         except OSError as error:  # name the file, for whoever reads it in another process
             raise OSError(error.errno, error.strerror, str(self.output.header.path)) from error
 

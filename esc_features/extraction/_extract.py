@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,10 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
-from ..exceptions import ClipTableError, ExtractionError
+from ..exceptions import ClipTableError, ExtractionError, StoreError
 from ..store._store import Store, open_store
 from ._compute import Block, Failure, Output, compute_block
-from ._lock import store_lock
+from ._lock import Claim, store_lock
 from ._plan import FoldPlan, make_plan, refuse_stale, stored_waveforms
 from ._publish import begin, library_versions, publish, writing_failed
 
@@ -94,8 +94,8 @@ def extract(
     clips = _find_clips(dataset, categories, folds, data_home, mirror)
     name = clips.attrs.get("name", "dataset")
     store = Path(out if out is not None else Path("stores") / name)
-    with store_lock(store):
-        failures = _bring_up_to_date(clips, name, wanted, store, n_jobs, overwrite, verbose)
+    with store_lock(store) as claim:
+        failures = _bring_up_to_date(clips, name, wanted, store, claim, n_jobs, overwrite, verbose)
     if failures:
         raise ExtractionError(store, failures)
     return open_store(store)
@@ -127,6 +127,7 @@ def _bring_up_to_date(
     name: str,
     features: dict[str, Feature],
     store: Path,
+    claim: Claim,
     n_jobs,
     overwrite: bool,
     verbose: bool,
@@ -151,7 +152,7 @@ def _bring_up_to_date(
         return failures
     fold_numbers = sorted(int(fold) for fold in clips["fold"].unique())
     headers = {id(plan): begin(plan, name, fold_numbers, versions[plan.name]) for plan in waiting}
-    blocks = _make_blocks(plans, headers)
+    blocks = _make_blocks(plans, headers, claim)
     left = {plan.fold: 0 for plan in waiting}
     for block in blocks:
         left[block.fold] += 1
@@ -179,12 +180,21 @@ def _bring_up_to_date(
                 if left[block.fold] == 0:
                     finish(block.fold)
         except OSError as error:
-            raise writing_failed(error, waiting[0]) from error
+            raise writing_failed(error, _plan_of(error, waiting)) from error
+        except BrokenExecutor as error:
+            raise StoreError(
+                "A worker process ended without a word: it was killed, perhaps because the memory was full (fewer "
+                "--n-jobs need less). What was computed is kept: run the same command again."
+            ) from error
         for _, future in published:
             future.result()
     for plan in plans:
         say(_file_line(plan, [plan for plan, _ in published], failures))
     return failures
+
+
+def _plan_of(error: OSError, plans: list[FoldPlan]) -> FoldPlan:
+    return next((plan for plan in plans if str(plan.partial_path) == error.filename), plans[0])
 
 
 def _number_of_jobs(n_jobs: int | None) -> int | None:
@@ -196,7 +206,7 @@ def _number_of_jobs(n_jobs: int | None) -> int | None:
     return configured if configured not in (None, 1) else -1
 
 
-def _make_blocks(plans: list[FoldPlan], headers: dict) -> list[Block]:
+def _make_blocks(plans: list[FoldPlan], headers: dict, claim: Claim) -> list[Block]:
     blocks = []
     for fold in sorted({plan.fold for plan in plans}):
         in_fold = [plan for plan in plans if plan.fold == fold and id(plan) in headers]
@@ -214,7 +224,7 @@ def _make_blocks(plans: list[FoldPlan], headers: dict) -> list[Block]:
                 if lacking:
                     outputs.append(Output(plan.name, plan.feature, headers[id(plan)], lacking, stored[id(plan)]))
             paths, names = clips["path"].iloc[chosen].tolist(), clips["filename"].iloc[chosen].tolist()
-            blocks.append(Block(fold, chosen.tolist(), paths, names, outputs))
+            blocks.append(Block(fold, chosen.tolist(), paths, names, outputs, claim))
     return blocks
 
 

@@ -4,44 +4,106 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._platform import try_lock
 from ..exceptions import StoreError, StoreLockedError
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What the holder wrote into the lock file: by it a worker knows whether its run still holds the store."""
+
+    path: Path
+    text: bytes
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Callable[[], None]]:
+        """Give a function that raises StoreError once another run has taken the store over.
+
+        Workers of a killed run live on for a while. They must neither write into files that another run has begun
+        since, nor compute beside it.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+        def check():
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            if os.read(descriptor, len(self.text) + 1) != self.text:
+                raise StoreError(f"{self.path.parent} was taken over by another run: this worker stops.")
+
+        try:
+            yield check
+        finally:
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
-def store_lock(store: Path) -> Iterator[None]:
+def store_lock(store: Path) -> Iterator[Claim]:
     """Hold the store for writing, or raise StoreLockedError that names the process which does."""
     path = store / ".lock"
     try:
         store.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _open(path)
     except OSError as error:
         raise StoreError(
             f"{store} cannot be written ({error.strerror}). Get permission, or choose another folder with --out."
         ) from error
     try:
-        if not try_lock(descriptor):
+        if not _is_locked(descriptor, path):
             raise StoreLockedError(f"{store} is being written by {_read_holder(path)}. Wait for it or stop it.")
-        holder = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        }
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, json.dumps(holder).encode())
-        yield
+        yield _sign(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    # Not through a link, and nothing but a file: a stranger's store must not make us empty a file elsewhere.
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(0, f"{path} is not a file of its own: remove it")
+
+
+def _is_locked(descriptor: int, path: Path) -> bool:
+    try:
+        return try_lock(descriptor)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be locked ({error.strerror}): the file system has no locks, or they are switched off. "
+            "Extract to a local disk with --out and move the store."
+        ) from error
+
+
+def _sign(descriptor: int, path: Path) -> Claim:
+    holder = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        "run": uuid.uuid4().hex,
+    }
+    text = json.dumps(holder).encode()
+    try:
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, text)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}). Free some space, or choose another folder with --out."
+        ) from error
+    return Claim(path, text)
 
 
 def _read_holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text())
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"

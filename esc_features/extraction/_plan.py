@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
 from ..store._fold_file import FoldFile
-from ..store._format import Header, read_column, read_header, row_crc32
+from ..store._format import Header, check_published, read_column, read_header, row_crc32
 from ..store._staleness import clip_differences, parameter_differences, version_differences
 from ..store._store import PARTIAL
 
@@ -33,6 +34,7 @@ class FoldPlan:
     state: str = "missing"
     reasons: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
+    #: Rows of the partial file that can be kept; None where there is no such file to go on with.
     done: np.ndarray | None = None
 
     @property
@@ -82,7 +84,7 @@ def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
                 f"{len(stale)} files of the store are not what would be extracted now:",
                 *lines,
                 *more,
-                "Nothing was changed. --overwrite replaces them; another --out, or another name in a recipe, keeps both.",
+                "Nothing was changed. --overwrite replaces them; another --out, or name in a recipe, keeps both.",
             ]
         )
     )
@@ -107,37 +109,49 @@ def _digest(path: str) -> int:
 
 
 def _find_state(plan: FoldPlan, digests: np.ndarray | None, versions: dict) -> None:
-    if plan.path.exists():
-        _compare(plan, _header_of(plan, plan.path), digests, "fresh", versions)
-    elif plan.partial_path.exists():
-        try:
-            header = read_header(plan.partial_path)
-        except StoreError:
-            # Killed while it was being created: no row had been computed.
-            plan.partial_path.unlink()
-            return
-        _compare(plan, header, digests, "partial", versions)
-        if plan.state == "partial":
-            plan.done = _whole_rows(header)
+    if os.path.lexists(plan.path):
+        plan.reasons, plan.drift = _differences(plan, plan.path, digests, versions)
+        plan.state = "stale" if plan.reasons else "fresh"
+    if plan.state != "fresh" and os.path.lexists(plan.partial_path):
+        _look_at_partial(plan, digests, versions)
 
 
-def _header_of(plan: FoldPlan, path: Path) -> Header | None:
-    try:
-        return read_header(path)
-    except StoreError as error:
-        plan.state, plan.reasons = "stale", [str(error)]
-        return None
-
-
-def _compare(plan: FoldPlan, header: Header | None, digests, otherwise: str, versions: dict) -> None:
-    if header is None:
+def _look_at_partial(plan: FoldPlan, digests: np.ndarray | None, versions: dict) -> None:
+    if plan.partial_path.is_symlink() or not _is_readable(plan.partial_path):
+        # Killed while it was being created: no row had been computed. Or not of our making.
+        plan.partial_path.unlink()
         return
-    plan.reasons = parameter_differences(header.attributes["description"], plan.feature.description())
-    if not plan.reasons and header.attributes["fingerprint"] != plan.feature.fingerprint():
-        plan.reasons = ["its fingerprint differs"]
-    plan.reasons += clip_differences(header, plan.clips, digests)
-    plan.drift = version_differences(header.attributes["versions"], versions)
-    plan.state = "stale" if plan.reasons else otherwise
+    reasons, drift = _differences(plan, plan.partial_path, digests, versions)
+    if not reasons and not drift:
+        # One that replaces a stale file is gone on with too, once --overwrite is said again.
+        plan.done = _whole_rows(read_header(plan.partial_path))
+        plan.state = "stale" if plan.state == "stale" else "partial"
+    elif plan.state != "stale":
+        # Rows of two library versions must not meet in one file that names one.
+        plan.state, plan.reasons = "stale", [f"it was begun, and {reason}" for reason in reasons + drift]
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_header(path)
+    except StoreError:
+        return False
+    return True
+
+
+def _differences(plan: FoldPlan, path: Path, digests, versions: dict) -> tuple[list[str], list[str]]:
+    """Return why a file is not what would be extracted now, and which libraries have another version now."""
+    try:
+        header = read_header(path)
+        reasons = parameter_differences(header.attributes["description"], plan.feature.description())
+        if not reasons and header.attributes["fingerprint"] != plan.feature.fingerprint():
+            reasons = ["its fingerprint differs"]
+        reasons += clip_differences(header, plan.clips, digests)
+        if path == plan.path:
+            check_published(header)
+    except StoreError as error:
+        return [str(error)], []
+    return reasons, version_differences(header.attributes["versions"], versions)
 
 
 def _whole_rows(header: Header) -> np.ndarray:

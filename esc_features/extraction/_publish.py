@@ -16,6 +16,7 @@ import numpy as np
 from .._platform import reserve_space, sync_folder
 from ..exceptions import StoreError
 from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_column, read_header, row_crc32
+from ._compute import open_partial
 
 if TYPE_CHECKING:
     from ..features import Feature
@@ -42,7 +43,7 @@ def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, st
     path = plan.partial_path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if plan.state != "partial":
+        if plan.done is None:
             path.unlink(missing_ok=True)
             attributes = {
                 "format": FORMAT,
@@ -60,7 +61,7 @@ def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, st
             shape = tuple(plan.feature.output_shape())
             create_file(path, shape, np.dtype(plan.feature.dtype).newbyteorder("<").str, plan.clips, attributes)
         header = read_header(path)
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = open_partial(path, os.O_RDWR)
         try:
             reserve_space(descriptor, path.stat().st_size)
         finally:
