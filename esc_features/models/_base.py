@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -152,7 +151,8 @@ class ClipClassifier(NeuralNetClassifier):
         """
         self._check_fit_params(fit_params)
         if not (self.warm_start and self.initialized_ and self._knows_classes()):
-            X, y = self._check_clips(X), self._check_labels(y, X)
+            X = self._check_clips(X)
+            y = self._check_labels(y, X)
             self._learn(X, y)
             self.initialize()
         return self.partial_fit(X, y, **fit_params)
@@ -177,7 +177,8 @@ class ClipClassifier(NeuralNetClassifier):
         """
         self._check_fit_params(fit_params)
         fitting_again = self._knows_classes()
-        X, y = self._check_clips(X, fitted=fitting_again), self._check_labels(y, X)
+        X = self._check_clips(X, fitted=fitting_again)
+        y = self._check_labels(y, X)
         if not fitting_again:
             self._learn(X, y, classes)
             self.initialize()
@@ -249,6 +250,10 @@ class ClipClassifier(NeuralNetClassifier):
 
     def infer(self, x, **fit_params):
         fit_params.pop("groups", None)  # for train_split alone
+        if not math.isfinite(x.sum()) and not torch.isfinite(x).all():
+            raise ValueError(
+                "Input X contains NaN or infinity: find the clips with numpy.isfinite, and leave them out."
+            )
         return self.module_(to_tensor(x, device=self._device()), **fit_params)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
@@ -260,7 +265,7 @@ class ClipClassifier(NeuralNetClassifier):
             )
         loss = self.criterion_(y_pred, to_tensor(y_true, device=self._device()))
         if not math.isfinite(loss.item()):
-            raise ValueError(_why_not_finite(X, "The loss became NaN or infinite: lower lr."))
+            raise ValueError(f"The loss became {loss.item()} in epoch {len(self.history)}: lower lr.")
         return loss
 
     def train_step(self, batch, **fit_params):
@@ -299,7 +304,8 @@ class ClipClassifier(NeuralNetClassifier):
         -------
         ndarray of shape (clips,)
         """
-        return self.classes_[self._probabilities(X).argmax(axis=1)]
+        most_probable = self._probabilities(X).argmax(axis=1)
+        return self.classes_[most_probable]
 
     def predict_proba(self, X) -> np.ndarray:
         """Return the probability of each class for each clip.
@@ -365,7 +371,7 @@ class ClipClassifier(NeuralNetClassifier):
             warn_source_leak(self, X)
         probabilities = super().predict_proba(X)
         if not np.isfinite(probabilities).all():
-            raise ValueError(_why_not_finite(X, "The network gives NaN: it has diverged; fit again with a lower lr."))
+            raise ValueError("The network gives NaN: its training has diverged. Fit again with a lower lr.")
         return probabilities
 
     # Keeping
@@ -463,7 +469,15 @@ class ClipClassifier(NeuralNetClassifier):
     def _get_param_names(self):
         return [name for name in super()._get_param_names() if not name.startswith("_")]
 
-    __repr__ = BaseEstimator.__repr__
+    def __repr__(self):
+        # scikit-learn's shows every parameter that is not in the signature, and most are handed on to skorch.
+        default = type(self)(self.module).get_params(deep=False)
+        changed = {
+            k: v for k, v in self.get_params(deep=False).items() if k not in default or _shown(v) != _shown(default[k])
+        }
+        if self.module is not inspect.signature(type(self)).parameters["module"].default:
+            changed = {"module": self.module, **changed}
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in changed.items())})"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -580,7 +594,7 @@ class ClipClassifier(NeuralNetClassifier):
     def _check_fit_params(self, fit_params):
         if "sample_weight" in fit_params:
             raise TypeError(
-                f"{type(self).__name__} has no sample weights. To weigh classes: class_weight='balanced' or a dict."
+                f"{type(self).__name__} does not support sample_weight: to weigh classes, give class_weight."
             )
         unknown = fit_params.keys() - {"groups"}
         if unknown:
@@ -673,6 +687,10 @@ class ClipClassifier(NeuralNetClassifier):
         return y
 
 
+def _shown(value):
+    return value.__name__ if isinstance(value, type) else repr(value)
+
+
 def _resolve(device):
     if device != "auto":
         return device
@@ -684,14 +702,6 @@ def _accuracy(logits, y):
     if y.ndim == 2:  # mixed labels: the share of the label that was guessed
         return y.gather(1, guess[:, None]).mean().item()
     return (guess == y).float().mean().item()
-
-
-def _why_not_finite(X, otherwise):
-    if isinstance(X, torch.Tensor) and not torch.isfinite(X).all():
-        return "Input X contains NaN or infinity: look for clips with numpy.isfinite, and leave them out."
-    if isinstance(X, np.ndarray) and not np.isfinite(X).all():
-        return "Input X contains NaN or infinity: look for clips with numpy.isfinite, and leave them out."
-    return otherwise
 
 
 def _pack(about: dict[str, Any]) -> torch.Tensor:
