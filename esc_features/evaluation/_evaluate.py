@@ -99,8 +99,11 @@ def _make_splits(store: Store, audio, folds, cv) -> dict[str, tuple[np.ndarray, 
     if cv is not None:
         if folds is not None:
             raise ValueError("Give folds or cv, not both: a splitter of your own has its own splits.")
-        groups = audio.sources
-        return {f"split{number}": split for number, split in enumerate(cv.split(audio, audio.y, groups), 1)}
+        try:
+            splits = list(cv.split(audio, audio.y))
+        except ValueError:  # it needs groups: clips of one recording are one
+            splits = list(cv.split(audio, audio.y, audio.sources))
+        return {f"split{number}": split for number, split in enumerate(splits, 1)}
     present = sorted(set(store.folds.tolist()))
     wanted = present if folds is None else sorted(set(folds))
     unknown = [fold for fold in wanted if fold not in present]
@@ -126,8 +129,8 @@ def _with_features(store: Store, methods: list[Method], verbose: bool) -> Store:
         without = [f for f in missing.values() if store.audio.precomputed(f.waveform()) is None]
         if without:
             raise StoreError(
-                f"{store.path} lacks {', '.join(map(repr, without))}, and the recordings are no longer in {folder}: run "
-                f"extract_features FOLDER --out {store.path} with these features, or leave out their methods."
+                f"{store.path} lacks {', '.join(map(repr, without))}, and the recordings are no longer in {folder}: "
+                f"run extract_features FOLDER --out {store.path} with these features, or leave out their methods."
             )
         return store
     from ..extraction import extract

@@ -98,7 +98,10 @@ class LeaderboardDisplay:
             color = _VERMILION if name in self.pretrained else _BLUE
             ax.plot(values, np.full(len(values), row), "o", color=color, alpha=0.55, markersize=6)
             ax.plot([values.mean()], [row], "|", color=color, markersize=20, markeredgewidth=3)
-            ax.annotate(f"{values.mean():.1f}", (values.mean(), row), (0, 12), textcoords="offset points", ha="center")
+            ax.annotate(
+                f"{values.mean():.1f}", (values.mean(), row), (0, 12), textcoords="offset points", ha="center",
+                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+            )  # fmt: skip
         self._draw_published(ax)
         ax.set_yticks(range(len(self.scores)), list(self.scores))
         ax.set_ylim(len(self.scores) - 0.4, -0.7)
