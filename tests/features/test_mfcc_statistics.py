@@ -41,7 +41,9 @@ def test_equals_the_recipe_of_the_paper(kind, length):
     }[kind]
     computed = MFCCStatistics().transform((integers / 32768).astype(np.float32)[np.newaxis])
     assert computed.shape == (1, 26) and computed.dtype == np.float32
-    np.testing.assert_allclose(computed[0], paper_statistics(integers), rtol=1e-4, atol=2e-3)
+    expected = paper_statistics(integers)
+    np.testing.assert_allclose(computed[0, :24], expected[:24], rtol=1e-4, atol=2e-3)
+    np.testing.assert_allclose(computed[0, 24:], expected[24:], rtol=1e-5, atol=1e-7)
 
 
 def test_names():
