@@ -1,0 +1,57 @@
+"""Run the benchmarks and write their table: `python -m benchmarks`."""
+
+import argparse
+import datetime
+import importlib
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ._data import Material
+from ._measure import as_json, machine, markdown, versions
+
+NAMES = ("extraction", "batches", "epoch", "training", "grid_search", "startup", "growth")
+DEFAULT_AUDIO = Path("/work/esc10")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"which ones (default: all): {', '.join(NAMES)}")
+    parser.add_argument("--audio", type=Path, default=DEFAULT_AUDIO, help="ESC-50 or ESC-10 folder; the demo if absent")
+    parser.add_argument("--quick", action="store_true", help="fewer clips and rounds, under two minutes")
+    parser.add_argument("--out", type=Path, help="folder of results.md and results.json (default: benchmarks/results)")
+    parser.add_argument("--scratch", type=Path, help="where to put up to 4 GB of data, removed at the end")
+    options = parser.parse_args()
+    if wrong := set(options.names) - set(NAMES):
+        parser.error(f"there is no benchmark {', '.join(sorted(wrong))}")
+    out = options.out or Path(__file__).parent / "results"
+    about = {
+        "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
+        "date": f"{datetime.date.today():%Y-%m-%d}",
+        "machine": machine(),
+        "versions": versions(),
+    }
+    scratch = Path(tempfile.mkdtemp(prefix="esc_benchmarks", dir=options.scratch))
+    began = time.perf_counter()
+    results = []
+    try:
+        material = Material(options.audio, scratch, options.quick)
+        for name in options.names or NAMES:
+            start = time.perf_counter()
+            found = importlib.import_module(f".{name}", __package__).run(material)
+            results += found
+            print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    about["seconds"] = time.perf_counter() - began
+    text = markdown(results, about)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.md").write_text(text)
+    (out / "results.json").write_text(as_json(results, about))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

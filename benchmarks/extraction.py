@@ -1,0 +1,137 @@
+"""Waveform and mel spectrogram of every clip: from the command to the result on the disk.
+
+Each contestant is a process of its own. Its start-up (imports) and its work are timed apart; the total is for 2000
+clips, where the loops of librosa calls are run on 400 of them and scaled, because they are linear.
+"""
+
+import shutil
+import statistics
+
+from ._measure import Result, child
+
+_BEGIN = """
+import json, sys, time
+import pandas as pd
+began = time.perf_counter()
+paths = pd.read_csv(sys.argv[1])["path"].tolist()[: int(sys.argv[3])]
+def report(**more):
+    print(json.dumps({"work": time.perf_counter() - ready, "clips": len(paths), **more}))
+"""
+
+_LIBROSA = """
+import librosa, numpy as np
+def features(path):
+    y, _ = librosa.load(path, sr=16000)
+    mel = librosa.feature.melspectrogram(y=y, sr=16000, n_mels=128, fmax=8000)
+    return y, librosa.power_to_db(mel, ref=np.max)
+features(paths[0])  # librosa imports most of itself on first use
+ready = time.perf_counter()
+"""
+
+_SAVE = """
+np.save(sys.argv[2] + "/waveform.npy", np.stack([y for y, _ in results]))
+np.save(sys.argv[2] + "/mel.npy", np.stack([mel for _, mel in results]))
+report()
+"""
+
+_COURSE = _BEGIN + _LIBROSA + "results = [features(path) for path in paths]" + _SAVE
+_JOBLIB = (
+    _BEGIN
+    + _LIBROSA
+    + "from joblib import Parallel, delayed\n"
+    + "results = Parallel(n_jobs=2, prefer='{prefer}')(delayed(features)(path) for path in paths)"
+    + _SAVE
+)
+_LHOTSE = (
+    _BEGIN
+    + """
+from lhotse import CutSet, NumpyFilesWriter, Recording
+from lhotse.features.librosa_fbank import LibrosaFbank, LibrosaFbankConfig
+ready = time.perf_counter()
+extractor = LibrosaFbank(LibrosaFbankConfig(16000, 2048, 512, num_mel_bins=128, fmin=0, fmax=8000))
+cuts = CutSet.from_cuts(Recording.from_file(path).resample(16000).to_cut() for path in paths)
+cuts.compute_and_store_features(
+    extractor, sys.argv[2] + "/lhotse", num_jobs=1, storage_type=NumpyFilesWriter, progress_bar=False)
+report()
+"""
+)
+_OURS = (
+    _BEGIN
+    + """
+import contextlib, joblib
+from esc_features import extract
+from esc_features.features import MelSpectrogram
+table = pd.read_csv(sys.argv[1], dtype={{"src_file": str, "take": str}})
+ready = time.perf_counter()
+with {context}:
+    extract(table, sys.argv[2] + "/store", features="waveform,mel", n_jobs=2, verbose=False)
+report()
+"""
+)
+_KERNELS = (
+    _BEGIN
+    + """
+import numpy as np, scipy.fft, soundfile, soxr
+from concurrent.futures import ThreadPoolExecutor
+from esc_features.features._spectra import mel_filterbank
+window = np.hanning(2049)[:-1].astype(np.float32)
+filters = mel_filterbank(16000, 2048, 128, 0.0, 8000.0)
+def kernels(path):
+    times = [time.perf_counter()]
+    y, rate = soundfile.read(path, dtype="float32"); times.append(time.perf_counter())
+    y = soxr.resample(y, rate, 16000, quality="HQ"); times.append(time.perf_counter())
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(y[:80000], 1024), 2048)[::512]
+    spectrum = scipy.fft.rfft(frames * window, axis=1, overwrite_x=True); times.append(time.perf_counter())
+    power = spectrum.real**2 + spectrum.imag**2
+    mel = filters @ power.T; times.append(time.perf_counter())
+    return np.diff(times)
+kernels(paths[0])
+ready = time.perf_counter()
+with ThreadPoolExecutor(2) as pool:
+    parts = np.sum(list(pool.map(kernels, paths)), axis=0) / len(paths) * 1e3
+report(parts=dict(zip(["decode", "soxr HQ", "window + FFT", "power + mel product"], parts.round(2).tolist())))
+"""
+)
+
+
+def run(material):
+    few, many = (80, 400) if material.quick else (400, 2000)
+    rounds = 2 if material.quick else 3
+    scripts = {
+        "esc_features, threads": (_OURS.format(context="contextlib.nullcontext()"), many),
+        "esc_features, loky": (_OURS.format(context="joblib.parallel_config('loky')"), many),
+        "bare kernels in two threads": (_KERNELS, many),
+        "loop of librosa calls (the course)": (_COURSE, few),
+        "joblib threads + librosa": (_JOBLIB.format(prefer="threads"), few),
+        "joblib loky + librosa": (_JOBLIB.format(prefer="processes"), few),
+        "lhotse LibrosaFbank": (_LHOTSE, few),
+    }
+    table = material.many_table
+    answers = {name: [] for name in scripts}
+    for _ in range(rounds):
+        for name, (code, count) in scripts.items():
+            out = material.scratch / "extraction"
+            out.mkdir()
+            answers[name].append(child(code, table, out, count))
+            shutil.rmtree(out)
+    results = []
+    reference = "esc_features, threads"
+    for title, figure in (("extraction, 2000 clips, start-up counted", _total), ("extraction, work alone", _work)):
+        for name, rows in answers.items():
+            ratio = statistics.median(figure(a) / figure(b) for a, b in zip(rows, answers[reference], strict=True))
+            value = statistics.median(map(figure, rows))
+            start = statistics.median(row["seconds"] - row["work"] for row in rows)
+            note = f"start-up {start:.1f} s" if figure is _total else f"{value / 2:.2f} ms a clip"
+            parts = rows[-1].get("parts")
+            if parts and figure is _work:
+                note += "; ms a clip and thread: " + ", ".join(f"{key} {value}" for key, value in parts.items())
+            results.append(Result(title, name, value, "s", ratio, note))
+    return results
+
+
+def _work(answer):
+    return answer["work"] * 2000 / answer["clips"]
+
+
+def _total(answer):
+    return answer["seconds"] - answer["work"] + _work(answer)

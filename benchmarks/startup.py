@@ -1,0 +1,60 @@
+"""How long it takes until something can be done."""
+
+import statistics
+import time
+
+from ._data import synthetic_store
+from ._measure import Result, child
+
+_STATEMENTS = {
+    "python -c pass": "pass",
+    "import esc_features": "import esc_features",
+    "extract_features --help": "from esc_features.extraction._cli import main; main(['--help'])",
+    "open_store in a new process": "import sys, esc_features; esc_features.open_store(sys.argv[1])",
+    "import librosa and load a clip": "import sys, librosa; librosa.load(sys.argv[2], sr=16000)",
+    "import torch": "import torch",
+}
+
+
+def run(material):
+    store = material.small_store
+    path = material.clips["path"].iloc[0]
+    times = {name: [] for name in _STATEMENTS}
+    for _ in range(3 if material.quick else 7):
+        for name, code in _STATEMENTS.items():
+            code = f"try:\n  {code.replace('; ', chr(10) + '  ')}\nexcept SystemExit: pass"
+            times[name].append(child(code, store.path, path)["seconds"])
+    least = min(times["python -c pass"])
+    results = [
+        Result("start-up", name, statistics.median(seconds) * 1e3, "ms", None, f"least {min(seconds) * 1e3:.0f} ms")
+        for name, seconds in times.items()
+    ]
+    imported = child("import sys, json, esc_features; print(json.dumps({'modules': sorted(sys.modules)}))")["modules"]
+    heavy = [name for name in ("torch", "librosa", "sklearn", "pandas", "scipy", "numpy", "h5py") if name in imported]
+    results.append(
+        Result(
+            "start-up",
+            "import esc_features beyond Python itself",
+            (min(times["import esc_features"]) - least) * 1e3,
+            "ms",
+            None,
+            "loads none of torch, librosa, sklearn, pandas" if not heavy else f"loads {', '.join(heavy)}",
+        )  # fmt: skip
+    )
+    return results + _open(material, store)
+
+
+def _open(material, store):
+    from esc_features import open_store
+
+    results = []
+    big = synthetic_store(material.scratch / "opened", 4000 if material.quick else 100_000, shape=(2,))
+    for name, path in ((f"{len(store)} clips, 2 features", store.path), (f"{len(open_store(big))} clips", big)):
+        seconds = []
+        for _ in range(15):
+            start = time.perf_counter()
+            open_store(path)
+            seconds.append(time.perf_counter() - start)
+        note = f"least {min(seconds) * 1e3:.1f} ms"
+        results.append(Result("open_store", name, statistics.median(seconds) * 1e3, "ms", None, note))
+    return results
