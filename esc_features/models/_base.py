@@ -388,6 +388,7 @@ class ClipClassifier(NeuralNetClassifier):
         **kwargs
             `f_optimizer`, `f_criterion` and `f_history`, as in skorch.
         """
+        f_params = kwargs.pop("f_module", None) if f_params is None else f_params  # Checkpoint's name for it
         if f_params is not None:
             self._check_is_fitted()
             state = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
@@ -415,6 +416,7 @@ class ClipClassifier(NeuralNetClassifier):
         **kwargs
             `f_optimizer`, `f_criterion` and `f_history`, as in skorch.
         """
+        f_params = kwargs.pop("f_module", None) if f_params is None else f_params
         if checkpoint is not None:
             files = checkpoint.get_formatted_files(self)
             use_safetensors = use_safetensors or checkpoint.use_safetensors
