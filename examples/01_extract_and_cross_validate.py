@@ -91,5 +91,5 @@ confusion = ConfusionMatrixDisplay.from_predictions(
 confusion.figure_.set_size_inches(4 + 0.2 * len(store.categories), 3.2 + 0.2 * len(store.categories))
 confusion.figure_.set_layout_engine("constrained")
 confusion.ax_.tick_params("x", rotation=90)
-confusion.ax_.set_title(f"{best}: {table['mean'].max():.1f} % of out-of-fold predictions right")
+confusion.ax_.set_title(f"{best}: {table['mean'].max():.1f} % right, out of fold")
 save(confusion.figure_, options, "01_confusion")

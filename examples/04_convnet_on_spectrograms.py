@@ -1,0 +1,54 @@
+"""
+A ConvNet on mel spectrograms
+=============================
+
+The spectrogram is an image, so a network for images applies. It has a fortieth of the parameters of the LSTM before,
+and gets far more right.
+"""
+
+# %%
+# The same clips and folds as before; only the feature is another.
+
+from _common import command_line, four_categories, get_store, plot_confusions, save
+from sklearn.model_selection import cross_val_score
+
+from esc_features.model_selection import HoldOutFold
+from esc_features.models import ConvNetClassifier
+from esc_features.plotting import FoldScoresDisplay, HistoryDisplay
+
+options = command_line(__doc__, epochs=12)
+store = get_store(options, "waveform,mel")
+rows = four_categories(store)
+X, y = store["mel"][rows], store.y[rows]
+fold = int(X.folds.min())
+held_out = X.folds == fold
+
+# %%
+# Four convolutions, each halving the image, and a linear layer.
+
+convnet = ConvNetClassifier(max_epochs=options.epochs, train_split=HoldOutFold(fold), random_state=0)
+convnet.fit(X, y)
+print(convnet.summary(X))
+
+# %%
+# The curves tell whether training was long enough, and where learning by heart began.
+
+print(f"training accuracy {convnet.score(X[~held_out], y[~held_out]):.3f}, ", end="")
+print(f"held-out accuracy {convnet.score(X[held_out], y[held_out]):.3f} (fold {fold})")
+save(HistoryDisplay.from_estimator(convnet).figure_, options, "04_history")
+
+# %%
+# Which sounds are taken for which?
+
+figure = plot_confusions(
+    training=(y[~held_out], convnet.predict(X[~held_out])), held_out=(y[held_out], convnet.predict(X[held_out]))
+)
+save(figure, options, "04_confusion")
+
+# %%
+# One fold is few clips. scikit-learn holds out each fold in turn; the folds are known to ``X``.
+
+scores = cross_val_score(ConvNetClassifier(max_epochs=options.epochs, random_state=0), X, y, cv=store.cv())
+print(f"all folds: held-out accuracy {scores.mean():.3f} ± {scores.std():.3f}")
+display = FoldScoresDisplay.from_scores({"ConvNet": scores}, chance=1 / len(set(y)))
+save(display.figure_, options, "04_fold_scores")

@@ -1,0 +1,65 @@
+"""
+Transfer from images
+====================
+
+A ResNet-18 that was trained on a million photographs knows edges and textures, which spectrograms have too. Its layers
+stay as they are; only a new last layer is trained.
+
+``--weights`` takes a name of torchvision's (downloaded once), a local file, or ``none`` for random weights.
+"""
+
+# %%
+# The same clips and folds as before.
+
+from _common import command_line, four_categories, get_store, plot_confusions, save
+
+from esc_features.exceptions import DownloadError
+from esc_features.model_selection import HoldOutFold
+from esc_features.models import ResNetClassifier
+from esc_features.plotting import HistoryDisplay
+
+options = command_line(__doc__, epochs=8, weights="IMAGENET1K_V1")
+store = get_store(options, "waveform,mel")
+rows = four_categories(store)
+X, y = store["mel"][rows], store.y[rows]
+fold = int(X.folds.min())
+held_out = X.folds == fold
+
+# %%
+# The spectrogram is repeated to three channels. The backbone is frozen and in eval mode throughout, so its batch-norm
+# statistics do not move either.
+
+resnet = ResNetClassifier(
+    weights=None if options.weights == "none" else options.weights,
+    max_epochs=options.epochs,
+    lr=0.01,
+    train_split=HoldOutFold(fold),
+    random_state=0,
+)
+
+# %%
+# Without a connection there may be no weights. Then this example goes on with random ones, to show the steps. What they
+# give is no transfer: a last layer on random features, nothing more.
+
+try:
+    resnet.fit(X, y)
+except DownloadError as error:
+    print(error)
+    resnet.set_params(weights=None).fit(X, y)
+if resnet.weights is None:
+    print("RANDOM WEIGHTS: the accuracies below are those of random features, not of transfer from images.")
+
+# %%
+# A few passes are enough for one layer.
+
+print(f"training accuracy {resnet.score(X[~held_out], y[~held_out]):.3f}, ", end="")
+print(f"held-out accuracy {resnet.score(X[held_out], y[held_out]):.3f} (fold {fold})")
+save(HistoryDisplay.from_estimator(resnet).figure_, options, "06_history")
+
+# %%
+# Which sounds are taken for which?
+
+figure = plot_confusions(
+    training=(y[~held_out], resnet.predict(X[~held_out])), held_out=(y[held_out], resnet.predict(X[held_out]))
+)
+save(figure, options, "06_confusion")

@@ -1,0 +1,85 @@
+"""
+Grid search over model and feature, with nested folds
+=====================================================
+
+How many mel bands, and which learning rate? Settings are compared on folds inside the training folds. The fold that is
+reported has no say in the choice, or its score would be too good.
+"""
+
+# %%
+# Spectrograms of 32 and of 64 bands join the waveforms in the store. What a grid asks for is read from there; what is
+# not there would be computed from the stored waveforms, with a line that says so.
+
+import numpy as np
+import pandas as pd
+from _common import command_line, four_categories, get_store, plot_confusions, save
+from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_validate
+from sklearn.pipeline import make_pipeline
+
+from esc_features import MelSpectrogram, Waveform
+from esc_features.models import ConvNetClassifier
+from esc_features.plotting import FoldScoresDisplay
+from esc_features.preprocessing import Standardizer
+
+options = command_line(__doc__, epochs=8, n_jobs=1)
+features = {f"mel{bands}": MelSpectrogram(n_mels=bands, hop_length=1024) for bands in (32, 64)}
+store = get_store(options, {"waveform": Waveform(), **features})
+rows = four_categories(store)
+X, y = store.audio[rows], store.y[rows]
+
+# %%
+# A pipeline that starts with a feature is fitted on the store's recordings, so the feature's parameters are parameters
+# of the model. The standardisation is learnt from the training folds of each fit.
+
+model = make_pipeline(
+    MelSpectrogram(hop_length=1024), Standardizer(), ConvNetClassifier(max_epochs=options.epochs, random_state=0)
+)
+grid = {"melspectrogram__n_mels": [32, 64], "convnetclassifier__lr": [1e-3, 3e-3]}
+
+# %%
+# The same splitter inside and outside: it takes the folds from the clips that it is given. Outside it holds out each
+# fold in turn; inside, for the search, each of the folds that are left.
+
+search = GridSearchCV(model, grid, cv=store.cv(), n_jobs=options.n_jobs, error_score="raise")
+nested = cross_validate(
+    search,
+    X,
+    y,
+    cv=store.cv(),
+    error_score="raise",
+    return_train_score=True,
+    return_estimator=True,
+    return_indices=True,
+)
+
+# %%
+# What was chosen without each fold, its accuracy inside, and the accuracy on the fold itself.
+
+folds = np.unique(X.folds)
+chosen = pd.DataFrame([search.best_params_ for search in nested["estimator"]], index=pd.Index(folds, name="fold"))
+chosen["inside"] = [search.best_score_ for search in nested["estimator"]]
+chosen["held out"] = nested["test_score"]
+print(chosen.rename(columns=lambda name: name.split("__")[-1]).round(3).to_string())
+print(f"training accuracy {nested['train_score'].mean():.3f}, ", end="")
+print(f"held-out accuracy {nested['test_score'].mean():.3f} ± {nested['test_score'].std():.3f}; ", end="")
+print(f"{len(ParameterGrid(grid))} settings were compared in each fold")
+
+# %%
+# Inside and outside, side by side. "Inside" is what was maximised, so it is the one that may flatter.
+
+display = FoldScoresDisplay.from_scores(
+    {"inside, best setting": chosen["inside"], "held out": chosen["held out"]}, folds, chance=1 / len(set(y))
+)
+save(display.figure_, options, "07_fold_scores")
+
+# %%
+# All clips, each predicted by the model that was chosen and trained without its fold; and the training clips.
+
+predictions = {"training": ([], []), "held_out": ([], [])}
+for search, training, held_out in zip(
+    nested["estimator"], nested["indices"]["train"], nested["indices"]["test"], strict=True
+):
+    for kind, clips in (("training", training), ("held_out", held_out)):
+        predictions[kind][0].extend(y[clips])
+        predictions[kind][1].extend(search.predict(X[clips]))
+save(plot_confusions(**predictions), options, "07_confusion")

@@ -1,0 +1,86 @@
+"""
+Train once, predict a new recording
+===================================
+
+The model that was trained from the store is saved with its feature. It takes a WAV file as it is, and cannot compute
+the spectrogram differently from those that it was trained on.
+
+``--wav`` is a recording of your own, of any length and sample rate.
+"""
+
+# %%
+# Four categories, and one fold held out, to know how good the model is.
+
+import joblib
+import matplotlib.pyplot as plt
+import numpy as np
+import soundfile
+from _common import command_line, four_categories, get_store, plot_confusions, save
+from sklearn.pipeline import make_pipeline
+
+from esc_features import MelSpectrogram
+from esc_features.models import ConvNetClassifier
+from esc_features.plotting import SpectrogramDisplay
+from esc_features.preprocessing import Standardizer
+
+options = command_line(__doc__, epochs=12, wav="")
+store = get_store(options, "waveform,mel")
+rows = four_categories(store)
+X, y = store.audio[rows], store.y[rows]
+fold = int(X.folds.min())
+held_out = X.folds == fold
+
+# %%
+# The pipeline starts with the feature. Over the store's recordings it computes nothing: the spectrograms are there.
+
+model = make_pipeline(MelSpectrogram(), Standardizer(), ConvNetClassifier(max_epochs=options.epochs, random_state=0))
+model.fit(X[~held_out], y[~held_out])
+print(f"training accuracy {model.score(X[~held_out], y[~held_out]):.3f}, ", end="")
+print(f"held-out accuracy {model.score(X[held_out], y[held_out]):.3f} (fold {fold})")
+figure = plot_confusions(
+    training=(y[~held_out], model.predict(X[~held_out])), held_out=(y[held_out], model.predict(X[held_out]))
+)
+save(figure, options, "08_confusion")
+
+# %%
+# One file holds all of it: the feature's parameters, the standardisation, the network, the names of the categories. As
+# with every pickle, load only what you saved yourself.
+
+path = options.figures / "08_model.joblib"
+joblib.dump(model, path)
+loaded = joblib.load(path)
+print(f"model: {path}, {path.stat().st_size / 1e6:.1f} MB")
+
+# %%
+# Somebody brings a recording. If you gave none, it is a clip of the fold held out, written to a WAV file.
+
+wav = options.wav
+if not wav:
+    clip = int(np.flatnonzero(held_out)[0])
+    wav = str(options.figures / "08_new_recording.wav")
+    waveforms = store["waveform"][rows]
+    soundfile.write(wav, waveforms[clip], waveforms.parameters["sample_rate"], subtype="FLOAT")
+    print(f"{wav} is {X.filenames[clip]}: {y[clip]}")
+
+# %%
+# Decoded, resampled, cut or padded, transformed and classified in one call.
+
+(answer,), (probabilities,) = loaded.predict([wav]), loaded.predict_proba([wav])
+print(f"{wav}: {answer} ({probabilities.max():.0%})")
+if not options.wav:
+    difference = np.abs(probabilities - model.predict_proba(X[[clip]])[0]).max()
+    print(f"largest difference to the probabilities from the store: {difference:.1g}")
+
+# %%
+# What it heard, and how sure it is.
+
+feature = loaded[0]
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.2), width_ratios=(2, 1), layout="constrained")
+SpectrogramDisplay(
+    feature.transform([wav])[0], sample_rate=feature.sample_rate, hop_length=feature.hop_length, fmax=feature.fmax
+).plot(left)
+left.set_title("the new recording")
+right.barh(loaded.classes_, probabilities, color=np.where(loaded.classes_ == answer, "#D55E00", "#0072B2"))
+right.set(xlabel="Probability", xlim=(0, 1))
+right.invert_yaxis()
+save(figure, options, "08_prediction")
