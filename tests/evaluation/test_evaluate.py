@@ -43,7 +43,7 @@ class TestScores:
     def test_are_cross_validation_over_the_folds(self, tiny_store, tmp_path):
         board = evaluate(tiny_store, ["knn"], out=tmp_path, verbose=False)
         X = tiny_store["mfcc"].to_numpy()
-        wanted = cross_val_score(KNeighborsClassifier(8), X, tiny_store.y, cv=tiny_store.cv())
+        wanted = cross_val_score(KNeighborsClassifier(8), X, tiny_store.target, cv=tiny_store.cv())
         np.testing.assert_allclose(board.results["accuracy"], wanted)
         assert board.table["mean_percent"][0] == pytest.approx(100 * wanted.mean())
         assert board.table["std_percent"][0] == pytest.approx(100 * wanted.std())
