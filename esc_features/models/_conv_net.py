@@ -36,7 +36,8 @@ class ConvNet(nn.Module):
         super().__init__()
         bands, frames = input_shape
         # Without parameters of its own: decibels become numbers around zero, whatever the feature's reference is.
-        self.scale = nn.BatchNorm2d(1, affine=False)
+        # Its statistics are the average of all batches, right from the first on; the data do not change as weights do.
+        self.scale = nn.BatchNorm2d(1, affine=False, momentum=None)
         blocks, channels = [], 1
         for filters in (16, 32, 64, 128):
             pooling = (min(2, bands), min(2, frames))
