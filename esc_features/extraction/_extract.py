@@ -91,11 +91,19 @@ def extract(
     from ..features._recipe import make_features
 
     wanted = make_features(features, recipe)
+    for feature in wanted.values():
+        feature.check_parameters()
     clips = _find_clips(dataset, categories, folds, data_home, mirror)
     name = clips.attrs.get("name", "dataset")
     store = Path(out if out is not None else Path("stores") / name)
     with store_lock(store) as claim:
-        failures = _bring_up_to_date(clips, name, wanted, store, claim, n_jobs, overwrite, verbose)
+        try:
+            failures = _bring_up_to_date(clips, name, wanted, store, claim, n_jobs, overwrite, verbose)
+        except BrokenExecutor as error:
+            raise StoreError(
+                "A worker process ended without a word: it was killed, perhaps because the memory was full (fewer "
+                "--n-jobs need less). What was computed is kept: run the same command again."
+            ) from error
     if failures:
         raise ExtractionError(store, failures)
     return open_store(store)
@@ -181,11 +189,6 @@ def _bring_up_to_date(
                     finish(block.fold)
         except OSError as error:
             raise writing_failed(error, _plan_of(error, waiting)) from error
-        except BrokenExecutor as error:
-            raise StoreError(
-                "A worker process ended without a word: it was killed, perhaps because the memory was full (fewer "
-                "--n-jobs need less). What was computed is kept: run the same command again."
-            ) from error
         for _, future in published:
             future.result()
     for plan in plans:

@@ -265,6 +265,11 @@ class TestWorkers:
             extract(clips, tmp_path / "dask", verbose=False)
         assert digests(tmp_path / "dask") == digests(tmp_path / "one")
 
+    def test_a_parameter_without_meaning_is_said_before_anything_starts(self, clips, tmp_path):
+        with pytest.raises(ValueError, match="n_mels"):
+            extract(clips, tmp_path / "store", features=[MelSpectrogram(n_mels=0)], verbose=False)
+        assert not (tmp_path / "store").exists()
+
     def test_no_workers_is_an_error(self, clips, tmp_path):
         with pytest.raises(ValueError, match="n_jobs"):
             extract(clips, tmp_path / "store", n_jobs=0, verbose=False)
