@@ -1,6 +1,5 @@
 """What the embeddings share: where the weights are, their digest, and the way from a sound to an image."""
 
-import contextlib
 import functools
 import hashlib
 import importlib
@@ -87,12 +86,13 @@ class ImageEmbedding(Embedding):
         -------
         ndarray of shape (n, numbers)
         """
+        from ._forward import steady_forward
+
         self.check_parameters()
         network = _network(type(self), self._weights_file())
         embeddings = np.empty((len(waveforms), *self.output_shape()), self.dtype)
-        # One clip and one thread at a time: another batch size or number of threads adds up in another order and gives
-        # other last digits. On a CPU a batch is no faster, and an extractor has a worker for each core.
-        with _one_thread():
+        # One clip at a time: in a larger batch its last digits differ, and on a CPU it is no faster.
+        with steady_forward():
             for waveform, row in zip(waveforms, embeddings, strict=True):
                 row[:] = self._embed(network, waveform)
         return embeddings
@@ -119,12 +119,11 @@ class ImageEmbedding(Embedding):
 
         decibels = torch.from_numpy(self._mel().compute(waveform[np.newaxis]))
         brightness = decibels[:, np.newaxis] / _RANGE_DB + 1  # 0 is silence, 1 the loudest
-        with torch.inference_mode():
-            size = (_IMAGE_SIZE, _IMAGE_SIZE)
-            grey = torch.nn.functional.interpolate(brightness, size=size, mode="bilinear", align_corners=False)
-            image = self._normalize(grey.expand(1, 3, *size)).contiguous(memory_format=torch.channels_last)
-            maps = self._feature_maps(network, image)
-            return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)[0].numpy()
+        size = (_IMAGE_SIZE, _IMAGE_SIZE)
+        grey = torch.nn.functional.interpolate(brightness, size=size, mode="bilinear", align_corners=False)
+        image = self._normalize(grey.expand(1, 3, *size)).contiguous(memory_format=torch.channels_last)
+        maps = self._feature_maps(network, image)
+        return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)[0].numpy()
 
     @classmethod
     def _load(cls, path):
@@ -179,20 +178,3 @@ def _identity(path):
     """What changes when a file does, without reading it."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-@contextlib.contextmanager
-def _one_thread():
-    """Let torch use only the calling thread; other threads keep their numbers."""
-    import torch
-
-    torch.get_num_threads()  # a thread's first call sets the number: not after this
-    with _openmp().limit(limits=1, user_api="openmp"):
-        yield
-
-
-@functools.lru_cache(maxsize=1)
-def _openmp():
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
