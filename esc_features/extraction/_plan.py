@@ -94,7 +94,7 @@ def _digests_of_known_clips(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarr
     """Return the digests now (0 where unreadable) of the audio files of each fold that has a file."""
     folds = {plan.fold: plan.clips for plan in plans if plan.path.exists() or plan.partial_path.exists()}
     paths = [path for clips in folds.values() for path in clips["path"]]
-    run = Parallel(n_jobs=n_jobs, prefer="threads", batch_size=64)
+    run = Parallel(n_jobs=n_jobs, require="sharedmem", batch_size=64)
     digests = iter(run(delayed(_digest)(path) for path in paths))
     return {fold: np.array([next(digests) for _ in range(len(clips))], np.uint64) for fold, clips in folds.items()}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
+import sys
 import time
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._platform import reserve_space, sync_folder
+from .._platform import fill_with_large_pages, reserve_space, sync_folder
 from ..exceptions import StoreError
 from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_column, read_header, row_crc32
 from ._compute import open_partial
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ..features import Feature
     from ._plan import FoldPlan
 
+# Larger files would be on the disk as zeros before they are filled, and written twice.
+_MOST_TO_FILL = 256 << 20
 _LIBRARIES = ("numpy", "scipy", "soxr", "soundfile")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -64,10 +68,15 @@ def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, st
         descriptor = open_partial(path, os.O_RDWR)
         try:
             reserve_space(descriptor, path.stat().st_size)
+            data = header.data
+            if plan.done is None and data.count * data.row_bytes <= _MOST_TO_FILL and sys.platform == "linux":
+                fill_with_large_pages(descriptor, data.offset, data.offset_of(data.count))
         finally:
             os.close(descriptor)
     except OSError as error:
         raise writing_failed(error, plan) from error
+    except RuntimeError as error:  # what libhdf5 raises where a file cannot be completed
+        raise writing_failed(_as_os_error(error, path), plan) from error
     return header
 
 
@@ -106,6 +115,12 @@ def writing_failed(error: OSError, plan: FoldPlan) -> StoreError:
         f"{plan.path} cannot be written ({error}). What was computed is kept: correct this and run the same "
         "command again."
     )
+
+
+def _as_os_error(error: RuntimeError, path: Path) -> OSError:
+    found = re.search(r"errno = (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number), str(path))
 
 
 def _wrong_rows(header: Header) -> np.ndarray:

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5p, h5s, h5t
 
+from .._platform import reserve_space
 from ..exceptions import StoreError
 
 FORMAT = "esc_features"
@@ -54,6 +55,7 @@ NUMBER_ATTRIBUTES = ("format_version", "fold", "folds")
 
 PAGE = 4096
 _LARGEST_ATTRIBUTE = 60_000
+_LARGEST_HEADER = 131_072  # of attributes as they are, and the gaps between columns
 _LARGEST_COLUMN = 1 << 28
 _LONGEST_TEXT = 4096
 _SUPERBLOCK = 48
@@ -101,6 +103,7 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
 
     The same arguments give the same bytes: times are not tracked, and nothing in the file depends on the machine.
     """
+    _probe_space(path, data_shape, data_dtype, clips)
     fcpl, fapl = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
     fcpl.set_obj_track_times(False)
     # 1.8: object headers carry checksums, and no "still open" flag that a killed writer would leave set.
@@ -127,6 +130,19 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
                 file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
             else:
                 file.attrs.create(name, value, dtype="<i8")
+
+
+def _probe_space(path: Path, data_shape: tuple, data_dtype: str, clips) -> None:
+    """Raise the OSError of a full disk, quota or limit now: libhdf5 crashes where it cannot write a header."""
+    row = _exact_size(data_shape, np.dtype(data_dtype))
+    row += sum(np.dtype(number_type).itemsize for number_type in (NUMBER_COLUMNS | MEASURED_COLUMNS).values())
+    row += sum(max(len(text.encode(errors="replace")) for text in clips[name]) for name in TEXT_COLUMNS)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        reserve_space(descriptor, row * len(clips) + _LARGEST_HEADER)
+    finally:
+        os.close(descriptor)
+        path.unlink()
 
 
 def _encode(text: str, what: str, most: int) -> bytes:

@@ -391,11 +391,7 @@ CASES = {
     "JSON number": (_json("versions", "1e999"), "JSON object"),
     "JSON 50,000 deep": (_json("description", nested(25_000)), "deep", "recursion"),
     "JSON 900 deep": (_json("description", nested(900)), "deep", "recursion"),
-    "JSON objects 300 deep": (
-        _json("description", nested(300, '{"a":', "1}").replace("{1}", "1")),
-        "JSON",
-        "Expecting",
-    ),
+    "JSON with an odd end": (_json("description", nested(30, "[", "}")), "JSON", "Expecting"),
     "number with 5,000 digits": (_json("description", nested(1).replace("[]", "1" * 5000)), "digits"),
     "no class": (_description(**{"class": ...}), "description"),
     "class is a list": (_description(**{"class": ["os", "system"]}), "description"),
@@ -425,7 +421,7 @@ def unsigned_file(store, file):
         for name in source.attrs:
             attribute = source.attrs.get_id(name)
             target.attrs.create(name, source.attrs[name], dtype=attribute.dtype)
-    os.replace(file.with_suffix(".old"), file)
+    file.with_suffix(".old").replace(file)
     return file
 
 
