@@ -63,8 +63,12 @@ class ClipClassifier(NeuralNetClassifier):
         Where to compute; "auto" is CUDA where there is one, else the processor.
     verbose : int, default=0
         Whether to print a line an epoch.
+    iterator_train, iterator_valid : type, default=ClipLoader
+        Loaders of batches for training, and for validation and prediction.
     iterator_train__shuffle : bool, default=True
         Whether to shuffle the training clips in each epoch.
+    dataset : type, default=ClipDataset
+        What fetches a batch of clips.
     **kwargs
         Any other parameter of `skorch.NeuralNetClassifier`: `module__hidden_size=32`,
         `iterator_train__transforms=[TimeShift(0.2)]`, `iterator_train__drop_last=True`, ...
@@ -84,6 +88,21 @@ class ClipClassifier(NeuralNetClassifier):
     -----
     Batches are read in this process (`iterator_train__num_workers=0`): a batch out of the page cache takes a fraction
     of a training step, and worker processes of a loader do not start inside the worker processes of a grid search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from esc_features.models import ClipClassifier
+    >>> class Linear(nn.Module):
+    ...     def __init__(self, input_size, n_classes):
+    ...         super().__init__()
+    ...         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(input_size, n_classes))
+    ...     def forward(self, x):
+    ...         return self.layers(x)
+    >>> X, y = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0), np.repeat(["cow", "dog", "hen"], 4)
+    >>> ClipClassifier(Linear, lr=0.1, max_epochs=20, random_state=0).fit(X, y).predict(X[::4])
+    array(['cow', 'dog', 'hen'], dtype='<U3')
     """
 
     # Dimensions of X that the network takes (None is any), and what to say these are.

@@ -19,6 +19,17 @@ class ClipDataset(Dataset):
         float32, float16, float64, int16 (waveforms of full scale 32768) or other integers.
     y : ndarray of int64, shape (clips,), optional
         Class numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features.models import ClipDataset
+    >>> clips, labels = ClipDataset(np.eye(3), np.array([7, 8, 9])).__getitems__([2, 0])
+    >>> clips
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    >>> labels
+    tensor([9, 7])
     """
 
     def __init__(self, X, y=None):
@@ -54,6 +65,15 @@ class ClipLoader(DataLoader):
         Number of classes, for transforms that mix labels.
     **kwargs
         For `torch.utils.data.DataLoader`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features.augmentation import Gain
+    >>> from esc_features.models import ClipDataset, ClipLoader
+    >>> loader = ClipLoader(ClipDataset(np.zeros((5, 4, 4))), transforms=[Gain()], batch_size=2)
+    >>> [len(X) for X, y in loader]
+    [2, 2, 1]
     """
 
     def __init__(self, dataset, transforms=(), n_classes=None, **kwargs):
