@@ -76,5 +76,6 @@ def test_examples_run(name, tiny_store, tmp_path, monkeypatch):
     (tmp_path / "stores/demo").symlink_to(tiny_store.path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ESC_FEATURES_DATA", str(tiny_store.path.parents[1]))
-    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    results = doctest.testmod(importlib.import_module(name), optionflags=flags)
     assert results.failed == 0

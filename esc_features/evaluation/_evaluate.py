@@ -183,7 +183,7 @@ class _TimeLeft:
 
     def text(self) -> str:
         unknown = {name for name in self._waiting.values() if name not in self._seconds}
-        known = sum(np.mean(self._seconds[name]) for name in self._waiting.values() if name in self._seconds)
+        known = sum(float(np.mean(self._seconds[name])) for name in self._waiting.values() if name in self._seconds)
         left = time.strftime("%H:%M:%S", time.gmtime(known / self._workers))
         return f"{left} left" + (f" and {', '.join(sorted(unknown))}, not timed yet" if unknown else "")
 

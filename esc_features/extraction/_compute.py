@@ -18,7 +18,7 @@ from ..store._format import Header, row_crc32
 from ._lock import Claim
 
 if TYPE_CHECKING:
-    from ..features import Feature, Waveform
+    from ..features import Feature, Recording, Waveform
 
 ROWS_A_WRITE = 8
 COPIED_COLUMNS = ("original_sample_rate", "original_channels", "original_samples", "audio_digest", "notes")
@@ -144,7 +144,7 @@ class _Clip:
 
     def __init__(self, path: str, row: int, longest: float):
         self._path, self._row, self._longest = path, row, longest
-        self._recording = None
+        self._recording: Recording | None = None
         self._waveforms: dict[Waveform, tuple[np.ndarray, dict[str, int]]] = {}
 
     def waveform(self, output: Output) -> tuple[np.ndarray, dict[str, int]]:

@@ -238,7 +238,7 @@ class Store:
         return f"Store {self.path}: {self.dataset}, {len(self)} clips, {len(self.categories)} categories, folds {folds}"
 
     def _feature_rows(self) -> list[tuple[str, ...]]:
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for name, header in self._headers.items():
             array, description = self._arrays[name], header.attributes["description"]
             parameters = ", ".join(f"{key}={value!r}" for key, value in description["parameters"].items())

@@ -377,7 +377,7 @@ def clip_table(column: Callable[[str], np.ndarray]) -> pd.DataFrame:
     """Return the table of clips, given a way to get each of its columns."""
     import pandas as pd
 
-    table = {name: column(name) for name in ("filename", "fold", "target", "category", "src_file")}
+    table: dict = {name: column(name) for name in ("filename", "fold", "target", "category", "src_file")}
     try:
         table["take"] = column("take")
         for name in ("original_sample_rate", "original_channels", "original_samples"):

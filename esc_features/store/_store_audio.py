@@ -47,9 +47,9 @@ class StoreAudio:
     Examples
     --------
     >>> from esc_features import MelSpectrogram, open_store
-    >>> store = open_store("stores/demo") 
-    >>> MelSpectrogram().transform(store.audio[:10]) 
-    StoreArray(10 clips, (128, 157) float32, folds 1)
+    >>> store = open_store("stores/demo")
+    >>> MelSpectrogram().transform(store.audio[:5])
+    StoreArray(5 clips, (128, 157) float32, folds 1)
     """
 
     __array_ufunc__ = None
