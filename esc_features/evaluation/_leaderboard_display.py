@@ -10,7 +10,7 @@ from ._published import published_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
     from ._leaderboard import Leaderboard
 
@@ -47,7 +47,7 @@ class LeaderboardDisplay:
     """
 
     ax_: Axes
-    figure_: Figure | SubFigure
+    figure_: Figure
 
     def __init__(self, scores, pretrained, published, title: str):
         self.scores = {name: np.asarray(values, float) for name, values in scores.items()}

@@ -1,7 +1,7 @@
 """Published accuracies, to stand beside measured ones; in percent, mean over the five official folds."""
 
 # (what, on ESC-10, on ESC-50, pretraining); None where it was not published or not found.
-PUBLISHED = (
+PUBLISHED: tuple[tuple[str, float | None, float | None, str], ...] = (
     ("human listeners (Piczak 2015)", 95.7, 81.3, ""),
     ("k-NN on MFCC (Piczak 2015)", 66.7, 32.2, "none"),
     ("linear SVM on MFCC (Piczak 2015)", 67.5, 39.6, "none"),
@@ -15,5 +15,7 @@ PUBLISHED = (
 
 def published_rows(dataset: str) -> list[tuple[str, float, str]]:
     """Return (what, accuracy in percent, pretraining) of those published for a data set; none for other data sets."""
-    column = {"esc10": 1, "esc50": 2}.get(dataset)
-    return [] if column is None else [(row[0], row[column], row[3]) for row in PUBLISHED if row[column] is not None]
+    if dataset not in ("esc10", "esc50"):
+        return []
+    rows = [(what, esc10 if dataset == "esc10" else esc50, pretraining) for what, esc10, esc50, pretraining in PUBLISHED]
+    return [(what, accuracy, pretraining) for what, accuracy, pretraining in rows if accuracy is not None]

@@ -160,7 +160,7 @@ def _whole_rows(header: Header) -> np.ndarray:
     checksums = read_column(header, "crc32")
     data = header.data
     with header.path.open("rb") as file:
-        for row in np.flatnonzero(done):
+        for row in np.flatnonzero(done).tolist():
             file.seek(data.offset_of(row))
             done[row] = row_crc32(np.fromfile(file, np.uint8, data.row_bytes)) == checksums[row]
     return done

@@ -46,4 +46,4 @@ def describe_notes(notes: int) -> str:
     >>> describe_notes(2 | 8)
     'resampled, cut'
     """
-    return ", ".join(note.name.lower().replace("_", " ") for note in Note if notes & note)
+    return ", ".join(str(note.name).lower().replace("_", " ") for note in Note if notes & note)

@@ -93,7 +93,7 @@ def read_recording(path: str | os.PathLike, duration: float | None = None) -> Re
     >>> recording.mono[:2], recording.channels, recording.sample_rate
     (array([0.375, 0.375], dtype=float32), 2, 8000)
     """
-    path = _name(path)
+    path = str(_name(path))
     with _open(path) as file:
         stream, length, digest = _read_through(file, path)
         try:

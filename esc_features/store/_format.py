@@ -52,6 +52,8 @@ TEXT_ATTRIBUTES = (
     "created",
 )
 NUMBER_ATTRIBUTES = ("format_version", "fold", "folds")
+# Of the columns known before extraction; without it a damaged label would look like another label.
+LABEL_CHECKSUM = "labels_crc32"
 
 PAGE = 4096
 _LARGEST_ATTRIBUTE = 60_000
@@ -114,20 +116,24 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
         gcpl.set_obj_track_times(False)
         h5g.create(file.id, b"clips", gcpl=gcpl)
         _create_dataset(file, "data", (len(clips), *data_shape), np.dtype(data_dtype))
+        labels: dict[str, np.ndarray] = {}
         for name in TEXT_COLUMNS:
             encoded = [_encode(text, f"the {name} of a clip", _LONGEST_TEXT) for text in clips[name]]
             dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)))
-            _create_dataset(file, f"clips/{name}", (len(clips),), dtype)[:] = np.array(encoded, dtype)
+            labels[name] = np.array(encoded, dtype)
         for name, number_type in NUMBER_COLUMNS.items():
-            column = _create_dataset(file, f"clips/{name}", (len(clips),), np.dtype(number_type))
-            column[:] = clips[name].to_numpy(number_type)
+            labels[name] = clips[name].to_numpy(number_type)
+        checksum = 0
+        for name, values in labels.items():
+            _create_dataset(file, f"clips/{name}", (len(clips),), values.dtype)[:] = values
+            checksum = zlib.crc32(values.tobytes(), checksum)
         for name, number_type in MEASURED_COLUMNS.items():
             column = _create_dataset(file, f"clips/{name}", (len(clips),), np.dtype(number_type))
             column[:] = np.zeros(len(clips), number_type)
-        for name, value in attributes.items():
+        for name, value in {**attributes, LABEL_CHECKSUM: checksum}.items():
             if name in TEXT_ATTRIBUTES:
-                encoded = _encode(value, f"the {name}", _LARGEST_ATTRIBUTE)
-                file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
+                text = _encode(value, f"the {name}", _LARGEST_ATTRIBUTE)
+                file.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", max(1, len(text))))
             else:
                 file.attrs.create(name, value, dtype="<i8")
 
@@ -283,6 +289,8 @@ def _read_attributes(file: h5py.File, path: Path) -> dict[str, Any]:
         )
     attributes: dict[str, Any] = {name: _read_text(root, name, path) for name in TEXT_ATTRIBUTES}
     attributes |= {name: _read_integers(root, name, path) for name in NUMBER_ATTRIBUTES}
+    has_checksum = h5a.exists(root, LABEL_CHECKSUM.encode())
+    attributes[LABEL_CHECKSUM] = _read_integers(root, LABEL_CHECKSUM, path) if has_checksum else None
     for name in ("description", "versions"):
         attributes[name] = json.loads(attributes[name])
         if not isinstance(attributes[name], dict):
@@ -302,7 +310,7 @@ def _read_text(root, name: str, path: Path) -> str:
     attribute.read(raw, kind)
     if _has_control(raw.tobytes()):
         raise _refusal(path, f"the attribute {name!r} holds control characters")
-    return raw[()].decode()
+    return bytes(raw[()]).decode()
 
 
 def _read_integers(root, name: str, path: Path) -> int | list[int]:
@@ -423,6 +431,19 @@ def check_published(header: Header, file=None) -> None:
         raise StoreError(f"{header.path} is refused: it is not finished, some of its rows are empty. {_REBUILD}")
     if (read_column(header, "fold", file) != header.attributes["fold"]).any():
         raise _refusal(header.path, f"it holds clips of another fold than {header.attributes['fold']}")
+
+
+def check_labels(header: Header) -> None:
+    """Refuse a file whose names, folds or labels are not those that were written."""
+    if header.attributes[LABEL_CHECKSUM] not in (None, _labels_crc32(header)):
+        raise StoreError(f"{header.path} is damaged: the names or labels of its clips are not what was written.")
+
+
+def _labels_crc32(header: Header) -> int:
+    checksum = 0
+    for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS):
+        checksum = zlib.crc32(_read_bytes(header, name), checksum)
+    return checksum
 
 
 def row_crc32(row: np.ndarray) -> int:
