@@ -9,7 +9,6 @@ import re
 import shutil
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,25 +20,11 @@ from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_co
 from ._compute import open_partial
 
 if TYPE_CHECKING:
-    from ..features import Feature
     from ._plan import FoldPlan
 
 # Larger files would be on the disk as zeros before they are filled, and written twice.
 _MOST_TO_FILL = 256 << 20
-_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def library_versions(feature: Feature) -> dict[str, str]:
-    """Return the versions of the libraries that decide the numbers of a feature."""
-    libraries = sorted({*_LIBRARIES, *getattr(feature, "libraries", ())})
-    versions = {"esc_features": metadata.version("esc_features")}
-    for library in libraries:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = "unknown"
-    return versions
 
 
 def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, str]) -> Header:

@@ -37,7 +37,9 @@ class FoldFile:
 
     def _start(self):
         self._rows = None
+        self._raw: memoryview | None = None
         self._map = None
+        self._end = 0
         self._not_hinted = None
         self._cold_rows = 0
         self._columns: dict[str, np.ndarray] = {}
@@ -68,13 +70,15 @@ class FoldFile:
         rows, mapping = self._rows, self._map
         if rows is None or mapping is None:
             return self._open_map()
-        self._check_length(mapping.size())
+        if mapping.size() < self._end:
+            self._refuse_cut()
         return rows
 
     def raw(self) -> memoryview:
         """Return the bytes of the rows, one after the other, in the memory map."""
-        mapping = self.rows().base
-        return memoryview(mapping)[self.header.data.offset :]  # type: ignore[arg-type]
+        self.rows()
+        raw = self._raw
+        return raw if raw is not None else self.raw()
 
     @property
     def may_be_cold(self) -> bool:
@@ -103,25 +107,25 @@ class FoldFile:
 
     def close(self) -> None:
         """Give the memory map back; it is opened again when the next row is read."""
-        self._rows = self._map = None
+        self._rows = self._raw = self._map = None
 
     def _open_map(self) -> np.ndarray:
         with self._open() as file:
             data = self.header.data
-            self._check_length(os.fstat(file.fileno()).st_size)
+            self._end = data.offset_of(self.count)
+            if os.fstat(file.fileno()).st_size < self._end:
+                self._refuse_cut()
             mapping = open_with_room(lambda: mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         rows = np.ndarray((self.count, *self.shape), self.dtype, buffer=mapping, offset=data.offset)
         if self._not_hinted is None:
             self._not_hinted, self._cold_rows = np.ones(self.count, bool), self.count
-        self._map, self._rows = mapping, rows
+        self._map, self._raw, self._rows = mapping, memoryview(mapping)[data.offset : self._end], rows
         _OPEN[id(self)] = self
         return rows
 
-    def _check_length(self, length: int) -> None:
-        # A file shorter than its header says would be a crash (SIGBUS) at the first read of what is missing.
-        data = self.header.data
-        if length < data.offset_of(self.count):
-            raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
+    def _refuse_cut(self):
+        # Reading on would be a crash (SIGBUS) at the first byte that is missing.
+        raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
 
     def _open(self) -> BinaryIO:
         """Open the file, known to be the one that this handle was made for, and have its header."""
