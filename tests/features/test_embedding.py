@@ -253,3 +253,18 @@ def test_missing_code_for_the_weights_is_said(name, package, extra, embeddings, 
     with ThreadPoolExecutor(1) as fresh_thread, pytest.raises(ImportError, match="pip install") as raised:
         fresh_thread.submit(feature.compute, silence).result()
     assert f"esc_features[{extra}]" in str(raised.value)
+
+
+def test_torch_has_one_thread_during_a_forward_pass_and_its_own_number_afterwards():
+    from esc_features.features._forward import steady_forward
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with steady_forward(), ThreadPoolExecutor(1) as another_thread:
+            assert torch.get_num_threads() == 1
+            assert another_thread.submit(torch.get_num_threads).result() == 2
+            assert torch.is_inference_mode_enabled()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
