@@ -16,11 +16,12 @@ from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
 from ..exceptions import ClipTableError, ExtractionError, StoreError
+from ..store._staleness import library_versions
 from ..store._store import Store, open_store
 from ._compute import Block, Failure, Output, compute_block
 from ._lock import Claim, store_lock
 from ._plan import FoldPlan, make_plan, refuse_stale, stored_waveforms
-from ._publish import begin, library_versions, publish, writing_failed
+from ._publish import begin, publish, writing_failed
 
 if TYPE_CHECKING:
     from ..features import Feature

@@ -181,8 +181,7 @@ class Feature(TransformerMixin, BaseEstimator):
         str
             32 hexadecimal digits.
         """
-        text = json.dumps(self.description(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return fingerprint_of(self.description())
 
     def _computed_from(self):
         return self.waveform().description()
@@ -193,6 +192,12 @@ class Feature(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def fingerprint_of(description):
+    """The fingerprint of a feature that has this description."""
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def check_number(feature, name, *, at_least=None, above=None, whole=False):

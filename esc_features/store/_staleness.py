@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,11 @@ from ._format import Header, read_column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..features import Feature
+
+# They decode and resample every recording and do the arithmetic of our features.
+_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile")
 
 
 def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[str]:
@@ -51,6 +57,18 @@ def clip_differences(header: Header, clips: pd.DataFrame, digests: np.ndarray | 
         if len(changed) > most:
             reasons.append(f"the audio of {len(changed) - most} more clips changed")
     return reasons
+
+
+def library_versions(feature: Feature) -> dict[str, str]:
+    """Return the versions of the libraries that decide the numbers of a feature."""
+    libraries = sorted({*_LIBRARIES, *getattr(feature, "libraries", ())})
+    versions = {"esc_features": metadata.version("esc_features")}
+    for library in libraries:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            versions[library] = "unknown"
+    return versions
 
 
 def version_differences(stored: dict, now: dict) -> list[str]:

@@ -1,0 +1,241 @@
+"""Whether a store is what it says: its files, every row, and what extraction would give now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..exceptions import AudioError, StoreError
+from ._format import Header, check_labels, check_published, read_column, read_header, row_crc32
+from ._rebuild import features_of, rebuild
+from ._staleness import library_versions, version_differences
+from ._store import PARTIAL, find_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..features import Feature
+
+# Of the largest value of a row: other builds of the same libraries round differently, another resampler is far off.
+_TOLERANCE = 1e-4
+_SAME_IN_ALL_FEATURES = ("filename", "target", "category", "src_file", "take")
+
+
+def verify(
+    store: str | os.PathLike,
+    *,
+    checksums: bool = True,
+    recompute: int = 0,
+    audio: str | os.PathLike | None = None,
+    features: str | Mapping[str, Any] | None = None,
+    recipe: str | os.PathLike | None = None,
+) -> pd.DataFrame:
+    """Check a store, and return a table of what is wrong with it; an empty one if nothing is.
+
+    Three depths: the structure of every file; by default also the checksum of every row, which takes about as long as
+    reading the store; and on request some clips of every file extracted again and compared, which notices recordings
+    and libraries that are no longer those of the store. Nothing is changed.
+
+    Parameters
+    ----------
+    store : path-like
+        Folder of the store.
+    checksums : bool, default=True
+        Read every row and compare it with its checksum.
+    recompute : int, default=0
+        Number of clips of each file to extract again, spread evenly over it.
+    audio : path-like, optional
+        Folder of the recordings; by default the one that each file names.
+    features, recipe : optional
+        As in `extract`: where a store holds features of your own classes, they are computed by these. No class that
+        a store names is imported, except those of esc_features.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each problem: `file` (relative to the store), `clip` (its file name, or "" where the whole file is
+        meant) and `problem`.
+
+    Raises
+    ------
+    StoreError
+        If there is no store in the folder.
+
+    Examples
+    --------
+    >>> from esc_features.store import verify
+    >>> verify("stores/demo", recompute=1)
+    Empty DataFrame
+    Columns: [file, clip, problem]
+    Index: []
+    """
+    import pandas as pd
+
+    if recompute < 0:
+        raise ValueError(f"recompute must be a number of clips, not {recompute}.")
+    folder = Path(store).resolve()
+    files = find_files(folder) if folder.is_dir() else {}
+    if not files:
+        raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
+    named = features_of(features, recipe)
+    problems = [
+        (str(problem.file.relative_to(folder)), problem.clip, problem.text)
+        for problem in _problems(files, checksums, recompute, audio, named)
+    ]
+    return pd.DataFrame(problems, columns=["file", "clip", "problem"])
+
+
+class _Problem(NamedTuple):
+    file: Path
+    clip: str
+    text: str
+
+
+def _problems(files, checksums, recompute, audio, named) -> Iterator[_Problem]:
+    headers: dict[str, dict[int, Header]] = {}
+    for name, by_fold in files.items():
+        headers[name] = {}
+        for fold, path in by_fold.items():
+            try:
+                header = read_header(path)
+                if path.suffix == PARTIAL:
+                    done = int(read_column(header, "done").astype(bool).sum())
+                    yield _Problem(path, "", f"not finished, {done} of {len(header)} rows: extract again to finish it")
+                    continue
+                yield from _check_structure(header, fold)
+            except (StoreError, OSError) as error:
+                yield _Problem(path, "", str(error).removeprefix(f"{path} "))
+            else:
+                headers[name][fold] = header
+    yield from _check_together(headers, files)
+    for name, by_fold in headers.items():
+        for header in by_fold.values():
+            try:
+                if checksums:
+                    yield from _check_rows(header)
+                if recompute:
+                    yield from _check_recomputed(header, name, recompute, audio, named)
+            except (StoreError, OSError) as error:
+                yield _Problem(header.path, "", str(error))
+
+
+def _check_structure(header: Header, fold: int) -> Iterator[_Problem]:
+    from ..features._base import fingerprint_of
+
+    check_published(header)
+    check_labels(header)
+    attributes = header.attributes
+    if attributes["fold"] != fold:
+        yield _Problem(header.path, "", f"says that it is fold {attributes['fold']}: give it back its name")
+    if attributes["fingerprint"] != fingerprint_of(attributes["description"]):
+        yield _Problem(header.path, "", "its fingerprint is not that of its parameters: extract it again")
+    names, counts = np.unique(read_column(header, "filename"), return_counts=True)
+    for name in names[counts > 1]:
+        yield _Problem(header.path, name, "is there twice")
+
+
+def _check_together(headers: dict[str, dict[int, Header]], files) -> Iterator[_Problem]:
+    """Compare the folds of each feature, and the features of each fold."""
+    all_folds = sorted(
+        {fold for by_fold in headers.values() for header in by_fold.values() for fold in header.attributes["folds"]}
+    )
+    for name, by_fold in headers.items():
+        folder = next(iter(files[name].values())).parent
+        for fold in all_folds:
+            if fold not in files[name]:
+                yield _Problem(folder / f"fold{fold}.h5", "", "missing: extract again to add it")
+        for other in list(by_fold.values())[1:]:
+            first = next(iter(by_fold.values()))
+            for what in ("fingerprint", "dataset"):
+                if first.attributes[what] != other.attributes[what]:
+                    yield _Problem(other.path, "", f"differs from {first.path.name} in {what}: extract them together")
+    for fold in all_folds:
+        first, *others = [by_fold[fold] for by_fold in headers.values() if fold in by_fold] or [None]
+        for other in others:
+            yield from _check_same_clips(first, other)
+
+
+def _check_same_clips(first: Header, other: Header) -> Iterator[_Problem]:
+    feature = first.path.parent.name
+    if len(first) != len(other):
+        yield _Problem(other.path, "", f"has {len(other)} clips, and {feature} has {len(first)}")
+        return
+    names = read_column(first, "filename")
+    for column in (*_SAME_IN_ALL_FEATURES, "audio_digest"):
+        one, two = read_column(first, column), read_column(other, column)
+        for row in np.flatnonzero(one != two):
+            if column == "audio_digest":
+                yield _Problem(other.path, names[row], f"was computed from another recording than in {feature}")
+            else:
+                yield _Problem(other.path, names[row], f"its {column} is {two[row]!s}, and {one[row]!s} in {feature}")
+
+
+def _check_rows(header: Header) -> Iterator[_Problem]:
+    names, checksums = read_column(header, "filename"), read_column(header, "crc32").tolist()
+    for row, values in enumerate(_rows(header, range(len(header)))):
+        if row_crc32(values) != checksums[row]:
+            yield _Problem(header.path, names[row], "its row is not what was written (checksum): extract it again")
+        elif values.dtype.kind == "f" and not np.isfinite(values).all():
+            yield _Problem(header.path, names[row], "its row is not finite")
+
+
+def _rows(header: Header, rows) -> Iterator[np.ndarray]:
+    data = header.data
+    with header.path.open("rb") as file:
+        for row in rows:
+            file.seek(data.offset_of(row))
+            raw = file.read(data.row_bytes)
+            if len(raw) != data.row_bytes:
+                raise StoreError(f"{header.path} was cut short while it was read.")
+            yield np.frombuffer(raw, data.dtype).reshape(data.shape)
+
+
+def _check_recomputed(header: Header, name: str, count: int, audio, named) -> Iterator[_Problem]:
+    attributes = header.attributes
+    try:
+        feature = named[name] if name in named else rebuild(attributes["description"])
+    except StoreError as error:
+        yield _Problem(header.path, "", f"cannot be extracted again: {error}")
+        return
+    if feature.fingerprint() != attributes["fingerprint"]:
+        yield _Problem(header.path, "", "stale, its parameters are others now: esc_features explain says which")
+        return
+    drift = "; ".join(version_differences(attributes["versions"], library_versions(feature)))
+    names, digests = read_column(header, "filename"), read_column(header, "audio_digest")
+    folder = Path(audio if audio is not None else attributes["audio_folder"])
+    chosen = np.unique(np.linspace(0, len(header) - 1, min(count, len(header))).round().astype(int)).tolist()
+    for row, stored in zip(chosen, _rows(header, chosen), strict=True):
+        problem = _compare(feature, folder, names[row], stored, int(digests[row]), drift)
+        if problem:
+            yield _Problem(header.path, names[row], problem)
+
+
+def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, digest: int, drift: str) -> str:
+    """Return what is wrong with a stored row, compared with the one extracted now; "" if nothing is."""
+    from ..features._recording import file_digest
+
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return "its name leads out of the folder of recordings"
+    try:
+        if file_digest(folder / name) != digest:
+            return f"its recording in {folder} is not the one that was extracted"
+        now = np.asarray(feature.transform([folder / name]))[0]
+    except AudioError as error:
+        return f"cannot be extracted again: {error} --audio says where the recordings are"
+    if now.shape != stored.shape:
+        return f"has the shape {stored.shape}, and {now.shape} now"
+    difference = float(np.abs(now.astype(np.float64) - stored.astype(np.float64)).max(initial=0))
+    if difference <= _tolerance(stored):
+        return ""
+    return f"differs by up to {difference:.3g} from what is extracted now" + (f" ({drift})" if drift else "")
+
+
+def _tolerance(stored: np.ndarray) -> float:
+    if stored.dtype.kind == "i":
+        return 1
+    relative = max(_TOLERANCE, 2 * float(np.finfo(stored.dtype).eps))
+    return relative * max(1.0, float(np.abs(stored).max(initial=0)))

@@ -1,0 +1,124 @@
+"""`explain`: which parameter, clip, recording or library makes a file stale."""
+
+import json
+import shutil
+
+import h5py
+import pytest
+
+from esc_features import MelSpectrogram, extract, load_clips
+from esc_features._cli import main
+from esc_features.exceptions import StoreError
+from esc_features.store import explain
+
+
+@pytest.fixture
+def store(tiny_store, tmp_path):
+    return shutil.copytree(tiny_store.path, tmp_path / "store")
+
+
+def reasons(table, state="stale"):
+    return sorted(set(table["reason"][table["state"] == state]))
+
+
+def test_nothing_to_do(store, demo_folder):
+    for table in (explain(store), explain(store, demo_folder), explain(store, demo_folder, features="mel,mfcc")):
+        assert set(table["state"]) == {"fresh"} and set(table["reason"]) == {""}
+    assert sorted(set(explain(store)["feature"])) == ["mel", "mfcc", "waveform"]
+
+
+def test_parameters(store):
+    table = explain(store, features={"mel": MelSpectrogram(n_mels=64, sample_rate=22050, fmax=None)})
+    assert reasons(table) == [
+        "computed_from.sample_rate is 16000 in the store and 22050 now",
+        "fmax is 8000 in the store and None now",
+        "n_mels is 128 in the store and 64 now",
+        "sample_rate is 16000 in the store and 22050 now",
+    ]
+    assert sorted(set(table["fold"])) == [1, 2, 3, 4, 5]
+
+
+def test_clips(store, demo_folder):
+    clips = load_clips(demo_folder)
+    name, gone = clips["filename"][0], clips["filename"][clips["fold"] == 3].iloc[0]
+    clips.loc[0, "category"] = "whale"
+    clips = clips[clips["filename"] != gone]
+    table = explain(store, clips, features="mfcc")
+    stale = table[table["state"] == "stale"]
+    assert [(fold, reason) for fold, reason in zip(stale["fold"], stale["reason"], strict=True)] == [
+        (1, f"category of {name} is {load_clips(demo_folder)['category'][0]} in the store and whale now"),
+        (3, f"1 clips are no longer in the data set: {gone}"),
+    ]
+
+
+def test_recordings(demo_folder, tmp_path):
+    data = shutil.copytree(demo_folder, tmp_path / "data")
+    extract(load_clips(data, folds=[1, 2]), tmp_path / "store", features="mfcc", verbose=False)
+    path = data / "audio" / load_clips(data, folds=[2])["filename"][1]
+    path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
+    for dataset in (None, load_clips(data, folds=[1, 2])):
+        table = explain(tmp_path / "store", dataset)
+        assert reasons(table) == [f"the audio of {path.name} changed"] and set(table["state"]) == {"fresh", "stale"}
+    shutil.rmtree(data)  # recordings that are gone say nothing against the store
+    assert set(explain(tmp_path / "store")["state"]) == {"fresh"}
+
+
+def test_versions(store):
+    with h5py.File(store / "mel/fold4.h5", "r+") as file:
+        text = json.dumps(json.loads(file.attrs["versions"]) | {"soxr": "0.3.1"}).encode()
+        del file.attrs["versions"]
+        file.attrs.create("versions", text, dtype=h5py.string_dtype("utf-8", len(text)))
+    table = explain(store, features="mel")
+    (reason,) = reasons(table, "drifted")
+    assert reason.startswith("soxr was 0.3.1 when it was written")
+    assert table["fold"][table["state"] == "drifted"].tolist() == [4]
+
+
+def test_what_is_not_there(store, demo_folder):
+    (store / "mel/fold2.h5").unlink()
+    (store / "mel/fold3.h5").rename(store / "mel/fold3.h5.partial")
+    wanted = {"mel": MelSpectrogram(), "mel_again": MelSpectrogram(), "mel50": MelSpectrogram(fmin=50)}
+    table = explain(store, demo_folder, features=wanted)
+    by_place = {(row.feature, row.fold): (row.state, row.reason) for row in table.itertuples()}
+    assert by_place["mel", 1] == ("fresh", "")
+    assert by_place["mel", 2][0] == "missing"
+    assert by_place["mel", 3] == ("partial", "8 of 8 clips are done")
+    assert by_place["mel_again", 1] == ("missing", "it is in the store under the name 'mel'")
+    assert "the most similar is 'mel', where fmin is 0 in the store and 50 now" in by_place["mel50", 1][1]
+
+
+def test_a_file_that_cannot_be_read(store):
+    (store / "mel/fold2.h5").write_bytes(b"nothing")
+    (reason,) = reasons(explain(store, features="mel"))
+    assert "can be opened" in reason
+
+
+def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with h5py.File(store / "mel/fold1.h5", "r+") as file:
+        text = json.dumps(json.loads(file.attrs["description"]) | {"class": "trap.Class"}).encode()
+        del file.attrs["description"]
+        file.attrs.create("description", text, dtype=h5py.string_dtype("utf-8", len(text)))
+    (reason,) = reasons(explain(store), "unknown")
+    assert "Name it yourself in a recipe" in reason
+
+
+def test_script(store, demo_folder, tmp_path, capsys):
+    assert main(["explain", str(store), str(demo_folder)]) == 0
+    assert "mel, fold 1, 2, 3, 4, 5: fresh" in capsys.readouterr().out
+    (tmp_path / "recipe.toml").write_text("[features.mel]\nclass = 'MelSpectrogram'\nn_mels = 64\n")
+    assert main(["explain", str(store), "--recipe", str(tmp_path / "recipe.toml")]) == 1
+    assert "mel, fold 1, 2, 3, 4, 5: stale: n_mels is 128 in the store and 64 now" in capsys.readouterr().out
+    assert main(["explain", str(tmp_path)]) == 2
+    with pytest.raises(StoreError):
+        explain(tmp_path)
+
+
+def test_it_agrees_with_the_extractor(store, demo_folder):
+    """What is called stale is refused by `extract`, with the same words; what is called fresh is left alone."""
+    wanted = {"mel": MelSpectrogram(n_mels=64)}
+    clips = load_clips(demo_folder)
+    (reason,) = reasons(explain(store, clips, features=wanted))
+    with pytest.raises(StoreError, match=reason):
+        extract(clips, store, features=wanted, verbose=False)
