@@ -12,7 +12,7 @@ import numpy as np
 
 from .._platform import will_need
 from ..exceptions import StoreError
-from ._format import Header, check_published, content_id, file_identity, read_column, read_header
+from ._format import Header, check_published, clips_id, content_id, file_identity, read_column, read_header
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ class FoldFile:
         with open_with_room(lambda: path.open("rb")) as file:
             check_published(self._header, file)
             self.content_id = content_id(self._header, file)
+            self.clips_id = clips_id(self._header, file)
         self.count = len(self._header)
         self.shape = self._header.data.shape
         self.dtype = self._header.data.dtype

@@ -261,10 +261,7 @@ class Store:
         (first_name, first), *others = parts.items()
         for name, files in others:
             for one, other in zip(first, files, strict=True):
-                same = one.count == other.count and all(
-                    np.array_equal(one.column(column), other.column(column)) for column in ("filename", "target")
-                )
-                if not same:
+                if one.clips_id != other.clips_id:
                     raise StoreError(
                         f"{one.path} and {other.path} hold different clips, so the rows of {first_name!r} and {name!r} "
                         "do not belong together. Extract both again with one extract_features command and "
