@@ -54,4 +54,5 @@ save(batch.figure_, options, "02_batch")
 # %%
 # Reading is by batch, out of the page cache: what was asked for and no more.
 
-print(f"one batch: {mels.take(range(32)).nbytes / 1e6:.1f} MB, of {store['mel'].nbytes / 1e6:.0f} MB in the store")
+sample = mels.take(range(8))
+print(f"read: {sample.nbytes / 1e6:.1f} of the {store['mel'].nbytes / 1e6:.1f} MB in the store")

@@ -30,27 +30,25 @@ held_out = X.folds == fold
 # statistics do not move either.
 
 resnet = ResNetClassifier(
-    weights=None if options.weights == "none" else options.weights,
-    max_epochs=options.epochs,
-    lr=0.01,
-    train_split=HoldOutFold(fold),
-    random_state=0,
+    weights=options.weights, max_epochs=options.epochs, lr=0.01, train_split=HoldOutFold(fold), random_state=0
 )
 
 # %%
-# Without a connection there may be no weights. Then this example goes on with random ones, to show the steps. What they
-# give is no transfer: a last layer on random features, nothing more.
+# Without a connection there may be no weights. Random ones, frozen, would be of no use at all, so then this example
+# trains the whole network from the start. That shows the steps, but it is not transfer.
 
 try:
+    if options.weights == "none":
+        raise DownloadError("No weights were asked for.")
     resnet.fit(X, y)
 except DownloadError as error:
     print(error)
-    resnet.set_params(weights=None).fit(X, y)
-if resnet.weights is None:
-    print("RANDOM WEIGHTS: the accuracies below are those of random features, not of transfer from images.")
+    print("RANDOM WEIGHTS, trained from the start: the accuracies below do not come from transfer.")
+    resnet.set_params(weights=None, freeze=False, lr=3e-4).fit(X, y)
 
 # %%
-# A few passes are enough for one layer.
+# A few passes are enough for one layer. While the backbone is frozen, what it says of a clip never changes: the feature
+# ``ResNetEmbedding`` puts it into the store once, for any classifier of scikit-learn to be trained on in no time.
 
 print(f"training accuracy {resnet.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {resnet.score(X[held_out], y[held_out]):.3f} (fold {fold})")

@@ -23,7 +23,7 @@ from esc_features.models import ConvNetClassifier
 from esc_features.plotting import SpectrogramDisplay
 from esc_features.preprocessing import Standardizer
 
-options = command_line(__doc__, epochs=12, wav="")
+options = command_line(__doc__, epochs=20, wav="")
 store = get_store(options, "waveform,mel")
 rows = four_categories(store)
 X, y = store.audio[rows], store.y[rows]

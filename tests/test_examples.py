@@ -1,0 +1,106 @@
+"""Each example runs by itself from the command line and leaves its figures; here on a few clips and for one epoch."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+FAST = {
+    "01_extract_and_cross_validate": [],
+    "02_waveforms_and_spectrograms": [],
+    "03_lstm_on_waveforms": ["--epochs", "1"],
+    "04_convnet_on_spectrograms": ["--epochs", "1"],
+    "05_convnet_with_time_shift": ["--epochs", "1"],
+    "06_transfer_with_resnet18": ["--epochs", "1", "--weights", "none"],
+    "07_grid_search_with_nested_folds": ["--epochs", "1"],
+    "08_train_once_predict_a_wav": ["--epochs", "1"],
+    "09_leaderboard": ["--methods", "knn"],
+}
+FIGURES = {
+    "01": {"fold_scores", "confusion"},
+    "02": {"waveforms_and_spectrograms", "batch"},
+    "03": {"history", "confusion"},
+    "04": {"history", "confusion", "fold_scores"},
+    "05": {"shifted", "history", "confusion"},
+    "06": {"history", "confusion"},
+    "07": {"fold_scores", "confusion"},
+    "08": {"confusion", "prediction"},
+    "09": {"leaderboard"},
+}
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory, demo_folder):
+    from esc_features import extract
+
+    out = tmp_path_factory.mktemp("examples") / "store"
+    return extract(demo_folder, out, features="waveform,mel,mfcc", folds=[1, 2, 3], verbose=False).path
+
+
+def run_example(name, *arguments, folder):
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, arguments)]
+    root = str(EXAMPLES.parent)
+    environment = {**os.environ, "PYTHONPATH": root, "MPLBACKEND": "Agg"}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def figures_in(folder):
+    return {path.stem for path in folder.glob("figures/*.png") if path.read_bytes()[1:4] == b"PNG"}
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_runs_and_saves_its_figures(name, small_store, tmp_path):
+    said = run_example(name, small_store, *FAST[name], folder=tmp_path)
+    number = name[:2]
+    assert figures_in(tmp_path) == {f"{number}_{figure}" for figure in FIGURES[number]}
+    if "03" <= number <= "08":
+        assert "training accuracy" in said
+        assert "held-out accuracy" in said
+    if number == "06":
+        assert "RANDOM WEIGHTS" in said
+    if number == "08":
+        assert "largest difference to the probabilities from the store: 0\n" in said
+
+
+def test_there_is_a_test_of_every_example():
+    assert sorted(FAST) == sorted(path.stem for path in EXAMPLES.glob("[0-9]*.py"))
+
+
+def test_takes_a_folder_of_recordings_too(demo_folder, tmp_path):
+    run_example("02_waveforms_and_spectrograms", demo_folder, "--out", "here", "--figures", "there", folder=tmp_path)
+    assert (tmp_path / "here" / "mel" / "fold1.h5").exists()
+    assert (tmp_path / "there" / "02_batch.png").exists()
+
+
+@pytest.fixture
+def four_categories(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    spec = importlib.util.spec_from_file_location("_common", EXAMPLES / "_common.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.four_categories
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [
+        ("rain cow dog vacuum_cleaner siren chirping_birds", "dog cow chirping_birds vacuum_cleaner"),
+        ("rooster dog rain sea_waves siren", "dog rooster rain sea_waves"),
+        ("dog rain", "dog rain"),
+    ],
+)
+def test_takes_the_categories_of_the_course_where_they_are(four_categories, capsys, there, chosen):
+    categories = there.split()
+    store = SimpleNamespace(categories=categories, y=np.array(categories * 2), dataset="some")
+    assert sorted(store.y[four_categories(store)]) == sorted(chosen.split() * 2)
+    said = capsys.readouterr().out
+    assert chosen.replace(" ", ", ") in said
+    assert ("the course has" in said) is (chosen != "dog cow chirping_birds vacuum_cleaner")
