@@ -1,7 +1,6 @@
 """What the benchmarks read: real clips in the layout of ESC-50, and stores of them."""
 
 import json
-import os
 from functools import cached_property
 from pathlib import Path
 
@@ -112,4 +111,4 @@ def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) 
 
 def size_on_disk(folder: Path) -> float:
     """Megabytes that the files of a folder take."""
-    return sum(os.stat(path).st_blocks * 512 for path in folder.rglob("*") if path.is_file()) / 1e6
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()) / 1e6

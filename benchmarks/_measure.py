@@ -13,22 +13,10 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = [
-    "numpy",
-    "scipy",
-    "soxr",
-    "soundfile",
-    "librosa",
-    "h5py",
-    "scikit-learn",
-    "skorch",
-    "torch",
-    "joblib",
-    "zarr",
-    "datasets",
-    "lhotse",
-    "webdataset",
-]
+LIBRARIES = (
+    *("numpy", "scipy", "soxr", "soundfile", "librosa", "h5py", "scikit-learn", "skorch", "torch", "joblib"),
+    *("zarr", "datasets", "lhotse", "webdataset"),
+)
 
 
 @dataclass(frozen=True)

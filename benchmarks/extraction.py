@@ -39,7 +39,7 @@ _JOBLIB = (
     _BEGIN
     + _LIBROSA
     + "from joblib import Parallel, delayed\n"
-    + "results = Parallel(n_jobs=2, prefer='{prefer}')(delayed(features)(path) for path in paths)"
+    + "results = Parallel(n_jobs=2, prefer='PREFER')(delayed(features)(path) for path in paths)"
     + _SAVE
 )
 _LHOTSE = (
@@ -61,9 +61,9 @@ _OURS = (
 import contextlib, joblib
 from esc_features import extract
 from esc_features.features import MelSpectrogram
-table = pd.read_csv(sys.argv[1], dtype={{"src_file": str, "take": str}})
+table = pd.read_csv(sys.argv[1], dtype={"src_file": str, "take": str})
 ready = time.perf_counter()
-with {context}:
+with CONTEXT:
     extract(table, sys.argv[2] + "/store", features="waveform,mel", n_jobs=2, verbose=False)
 report()
 """
@@ -98,12 +98,12 @@ def run(material):
     few, many = (80, 400) if material.quick else (400, 2000)
     rounds = 2 if material.quick else 3
     scripts = {
-        "esc_features, threads": (_OURS.format(context="contextlib.nullcontext()"), many),
-        "esc_features, loky": (_OURS.format(context="joblib.parallel_config('loky')"), many),
+        "esc_features, threads": (_OURS.replace("CONTEXT", "contextlib.nullcontext()"), many),
+        "esc_features, loky": (_OURS.replace("CONTEXT", "joblib.parallel_config('loky')"), many),
         "bare kernels in two threads": (_KERNELS, many),
         "loop of librosa calls (the course)": (_COURSE, few),
-        "joblib threads + librosa": (_JOBLIB.format(prefer="threads"), few),
-        "joblib loky + librosa": (_JOBLIB.format(prefer="processes"), few),
+        "joblib threads + librosa": (_JOBLIB.replace("PREFER", "threads"), few),
+        "joblib loky + librosa": (_JOBLIB.replace("PREFER", "processes"), few),
         "lhotse LibrosaFbank": (_LHOTSE, few),
     }
     table = material.many_table

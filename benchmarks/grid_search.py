@@ -10,9 +10,6 @@ from ._measure import Result
 
 
 def run(material):
-    import joblib
-    from sklearn.model_selection import GridSearchCV, PredefinedSplit
-
     from esc_features import open_store
 
     sizes = (400, 4000) if material.quick else (400, 20_000)
@@ -31,7 +28,6 @@ def run(material):
         array = open_store(synthetic_store(material.scratch / f"synthetic{size}", size))["mel"]
         title = "GridSearchCV(n_jobs=2), memory with clips"
         results += _search(title, f"esc_features, {size} clips", array, array.target, array.folds)[1:]
-    _ = joblib, GridSearchCV, PredefinedSplit
     return results
 
 

@@ -1,6 +1,5 @@
 """What grows with the number of clips: 400 to 100,000 very short ones."""
 
-import json
 import pickle
 import shutil
 import statistics
@@ -64,7 +63,6 @@ def run(material):
             Result(title, "pickle of four folds", pickled, "bytes", None, f"store {size_on_disk(folder):.1f} MB"),
         ]
         shutil.rmtree(folder)
-    _ = json
     return results
 
 

@@ -31,16 +31,9 @@ def run(material):
     ]
     imported = child("import sys, json, esc_features; print(json.dumps({'modules': sorted(sys.modules)}))")["modules"]
     heavy = [name for name in ("torch", "librosa", "sklearn", "pandas", "scipy", "numpy", "h5py") if name in imported]
-    results.append(
-        Result(
-            "start-up",
-            "import esc_features beyond Python itself",
-            (min(times["import esc_features"]) - least) * 1e3,
-            "ms",
-            None,
-            "loads none of torch, librosa, sklearn, pandas" if not heavy else f"loads {', '.join(heavy)}",
-        )  # fmt: skip
-    )
+    beyond = (min(times["import esc_features"]) - least) * 1e3
+    note = f"loads {', '.join(heavy)}" if heavy else "loads none of torch, librosa, sklearn, pandas, scipy, numpy, h5py"
+    results.append(Result("start-up", "import esc_features beyond Python itself", beyond, "ms", None, note))
     return results + _open(material, store)
 
 
