@@ -216,7 +216,7 @@ def _regular_file(path: Path) -> os.stat_result:
 
 def _read_header(path: Path, status: os.stat_result) -> Header:
     try:
-        file = h5py.File(path, "r", locking=False)
+        file = _open_hdf5(path)
     except OSError as error:
         if isinstance(error, PermissionError) or error.errno in _PASSING_ERRORS:
             raise
@@ -242,6 +242,18 @@ def _read_header(path: Path, status: os.stat_result) -> Header:
         raise _refusal(path, "its columns differ in length")
     _check_places(columns, path)
     return Header(path, attributes, columns, file_identity(status))
+
+
+def _open_hdf5(path: Path) -> h5py.File:
+    # Published files never change, so no lock is needed: they fail on some network and read-only disks. libhdf5 wants
+    # the same word about locks from all in a process who open a file, and somebody may be looking at it already.
+    for locking in (False, None):
+        try:
+            return h5py.File(path, "r", locking=locking)
+        except OSError as error:
+            if "file locking" not in str(error):
+                raise
+    return h5py.File(path, "r", locking=True)
 
 
 # Too many open files, out of memory: nothing is wrong with the file itself.

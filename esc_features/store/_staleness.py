@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[
         if isinstance(old, dict) and isinstance(new, dict):
             inner = "" if key == "parameters" else f"{name}."
             reasons += parameter_differences(old, new, prefix if key == "parameters" else inner)
-        elif old != new or type(old) is not type(new):
+        elif json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):  # True is not 1
             reasons.append(f"{name} is {old!r} in the store and {new!r} now")
     return reasons
 

@@ -544,6 +544,12 @@ def test_a_link_to_a_good_file_is_read(store, file):
     assert open_store(store)["mel"].to_numpy().any()
 
 
+@pytest.mark.parametrize("locking", [None, True, False, "best-effort"])
+def test_a_file_that_somebody_looks_at_with_h5py(store, file, locking):
+    with h5py.File(file, "r", locking=locking):
+        assert open_store(store)["mel"].to_numpy().any()
+
+
 def test_names_around_the_store(store, file):
     """What else lies in the folder does not matter, whatever it is called."""
     for name in ("fold1.h5~", "fold01x.h5", "fold-1.h5", "fold١.h5", "fold2.h5.bak", ".fold3.h5", "fold3.h5\n"):
