@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -155,46 +156,53 @@ def _bring_up_to_date(
         {f"{plan.name}: {reason}" for plan in plans if plan.state == "fresh" for reason in plan.drift}
     ):
         say(f"note: {reason} (esc_features verify --recompute tells whether it matters)")
-    failures: list[Failure] = []
     waiting = [plan for plan in plans if plan.state != "fresh"]
-    if not waiting:
-        return failures
     fold_numbers = sorted(int(fold) for fold in clips["fold"].unique())
     headers = {id(plan): begin(plan, name, fold_numbers, versions[plan.name]) for plan in waiting}
-    blocks = _make_blocks(plans, headers, claim)
-    left = {plan.fold: 0 for plan in waiting}
-    for block in blocks:
-        left[block.fold] += 1
-    clips_to_do = sum(len(block.rows) for block in blocks)
+    published, failures = _compute_and_publish(waiting, headers, _make_blocks(plans, headers, claim), jobs, verbose)
+    for plan in plans if waiting else ():
+        say(_file_line(plan, published, failures))
+    return failures
+
+
+def _compute_and_publish(
+    waiting: list[FoldPlan], headers: dict, blocks: list[Block], n_jobs, verbose: bool
+) -> tuple[list[FoldPlan], list[Failure]]:
+    """Run all blocks; publish the files of a fold, those without a failure, as soon as its last block is done."""
+    failures: list[Failure] = []
+    publishing: list[tuple[FoldPlan, Future]] = []
+    blocks_left = Counter({plan.fold: 0 for plan in waiting})
+    blocks_left.update(block.fold for block in blocks)
+
+    def finish(fold):
+        failed = {failure.feature for failure in failures if failure.fold == fold}
+        for plan in waiting:
+            if plan.fold == fold and plan.name not in failed:
+                publishing.append((plan, publisher.submit(publish, plan, headers[id(plan)])))
+
     # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
     with (
         ThreadPoolExecutor(1) as publisher,
-        tqdm(total=clips_to_do, unit="clip", desc="extract", disable=not verbose, file=sys.stderr) as progress,
+        _progress_bar(sum(len(block.rows) for block in blocks), verbose) as progress,
     ):
-        published: list[tuple[FoldPlan, Future]] = []
-
-        def finish(fold):
-            for plan in waiting:
-                if plan.fold == fold and not any((f.fold, f.feature) == (fold, plan.name) for f in failures):
-                    published.append((plan, publisher.submit(publish, plan, headers[id(plan)])))
-
-        for fold, count in left.items():
-            if count == 0:
-                finish(fold)
+        for fold in [fold for fold, count in blocks_left.items() if count == 0]:
+            finish(fold)
         try:
-            for block, failed in _run(blocks, jobs):
+            for block, failed in _run(blocks, n_jobs):
                 failures += failed
                 progress.update(len(block.rows))
-                left[block.fold] -= 1
-                if left[block.fold] == 0:
+                blocks_left[block.fold] -= 1
+                if blocks_left[block.fold] == 0:
                     finish(block.fold)
         except OSError as error:
             raise writing_failed(error, _plan_of(error, waiting)) from error
-        for _, future in published:
+        for _, future in publishing:
             future.result()
-    for plan in plans:
-        say(_file_line(plan, [plan for plan, _ in published], failures))
-    return failures
+    return [plan for plan, _ in publishing], failures
+
+
+def _progress_bar(clips: int, verbose: bool) -> tqdm:
+    return tqdm(total=clips, unit="clip", desc="extract", disable=not (verbose and clips), file=sys.stderr)
 
 
 def _plan_of(error: OSError, plans: list[FoldPlan]) -> FoldPlan:
