@@ -93,8 +93,8 @@ def private_megabytes() -> float:
 
 
 def child(code: str, *arguments, timeout: float = 600) -> dict:
-    """Run Python code in a process of its own; return the JSON of its last line and its `seconds` from start to end."""
-    start = time.perf_counter()
+    """Run Python code in a process of its own; return the JSON of its last line, its seconds and CPU seconds."""
+    start, cpu = time.perf_counter(), _children_cpu()
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -102,12 +102,17 @@ def child(code: str, *arguments, timeout: float = 600) -> dict:
         timeout=timeout,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
     )
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, _children_cpu() - cpu
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     lines = done.stdout.strip().splitlines()
     answer = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
-    return {**answer, "seconds": seconds}
+    return {**answer, "seconds": seconds, "cpu": cpu}
+
+
+def _children_cpu() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 ROOT = Path(__file__).resolve().parents[1]

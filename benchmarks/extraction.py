@@ -73,6 +73,7 @@ _KERNELS = (
     + """
 import numpy as np, scipy.fft, soundfile, soxr
 from concurrent.futures import ThreadPoolExecutor
+from threadpoolctl import threadpool_limits
 from esc_features.features._spectra import mel_filterbank
 window = np.hanning(2049)[:-1].astype(np.float32)
 filters = mel_filterbank(16000, 2048, 128, 0.0, 8000.0)
@@ -87,7 +88,7 @@ def kernels(path):
     return np.diff(times)
 kernels(paths[0])
 ready = time.perf_counter()
-with ThreadPoolExecutor(2) as pool:
+with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
     parts = np.sum(list(pool.map(kernels, paths)), axis=0) / len(paths) * 1e3
 report(parts=dict(zip(["decode", "soxr HQ", "window + FFT", "power + mel product"], parts.round(2).tolist())))
 """
@@ -121,7 +122,10 @@ def run(material):
             ratio = statistics.median(figure(a) / figure(b) for a, b in zip(rows, answers[reference], strict=True))
             value = statistics.median(map(figure, rows))
             start = statistics.median(row["seconds"] - row["work"] for row in rows)
+            cpu = statistics.median(row["cpu"] for row in rows)
             note = f"start-up {start:.1f} s" if figure is _total else f"{value / 2:.2f} ms a clip"
+            if figure is _total:
+                note += f"; {cpu:.1f} s of CPU for {rows[0]['clips']} clips"
             parts = rows[-1].get("parts")
             if parts and figure is _work:
                 note += "; ms a clip and thread: " + ", ".join(f"{key} {value}" for key, value in parts.items())

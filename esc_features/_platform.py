@@ -63,6 +63,20 @@ def will_need(mapping: mmap.mmap, ranges: Iterable[tuple[int, int]]) -> None:
         mapping.madvise(mmap.MADV_WILLNEED, first, length + start - first)
 
 
+def read_ahead(paths: Iterable[str], most: int = 4 << 20) -> None:
+    """Let the kernel fetch the first `most` bytes of files that are read soon, where it can be told and they open."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for path in paths:
+        # O_NONBLOCK: opening a pipe would wait for a writer.
+        with contextlib.suppress(OSError, ValueError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.posix_fadvise(descriptor, 0, most, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
+
+
 def waits_for_disk() -> int:
     """Return how often this thread (this process, where threads are not told apart) waited for mapped bytes to be read.
 

@@ -62,3 +62,24 @@ def test_lock_is_held_until_closed(tmp_path):
 def test_sync_folder_never_fails(tmp_path):
     _platform.sync_folder(tmp_path)
     _platform.sync_folder(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("missing", [None, "posix_fadvise"])
+def test_read_ahead_never_fails_and_never_waits(tmp_path, monkeypatch, missing):
+    if missing:
+        monkeypatch.delattr(os, missing, raising=False)
+    (tmp_path / "file").write_bytes(b"abc")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    _platform.read_ahead([str(tmp_path / name) for name in ("file", "pipe", "missing", "a\0b")] + [str(tmp_path)])
+
+
+def test_fill_with_large_pages_writes_whole_pages_between(file):
+    path, descriptor = file
+    large = 2 << 20
+    os.ftruncate(descriptor, 4 * large)
+    os.pwrite(descriptor, b"x" * 4 * large, 0)
+    _platform.fill_with_large_pages(descriptor, 100, 3 * large + 5)
+    data = path.read_bytes()
+    assert data[:large] == b"x" * large and data[3 * large :] == b"x" * large
+    assert not any(data[large : 3 * large])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._platform import write_at
+from .._platform import read_ahead, write_at
 from ..exceptions import AudioError
 from ..store._fold_file import FoldFile
 from ..store._format import Header, row_crc32
@@ -63,6 +63,8 @@ def compute_block(block: Block) -> tuple[Block, list[Failure]]:
     longest = max(output.feature.waveform().duration for output in block.outputs)
     with ExitStack() as opened:
         writers = [opened.enter_context(closing(RowWriter(output))) for output in block.outputs]
+        if any(output.stored is None for output in block.outputs):
+            read_ahead(block.paths)
         check_claim = opened.enter_context(block.claim.watch())
         for row, path, filename in zip(block.rows, block.paths, block.filenames, strict=True):
             check_claim()
