@@ -21,7 +21,7 @@ class NearestMean(ClassifierMixin, BaseEstimator):
             flat = batch.reshape(len(batch), -1)
             if sums is None:
                 sums = np.zeros((len(self.classes_), flat.shape[1]), np.float32)
-            np.add.at(sums, codes[rows], flat)
+            sums += np.eye(len(self.classes_), dtype=np.float32)[codes[rows]].T @ flat
         self.means_ = sums / np.bincount(codes)[:, np.newaxis] + np.float32(self.offset)
         return self
 
