@@ -100,7 +100,9 @@ class WaveformDisplay:
         --------
         >>> from esc_features import open_store
         >>> from esc_features.plotting import WaveformDisplay
-        >>> WaveformDisplay.from_store(open_store("stores/demo"), 7)  # doctest: +SKIP
+        >>> display = WaveformDisplay.from_store(open_store("stores/demo"), 7)
+        >>> display.ax_.get_ylabel()
+        'Amplitude'
         """
         array, row = _find_clip(store, feature, clip)
         display = cls(array[row], sample_rate=_parameter(array, "sample_rate"), title=_title(array, row))
@@ -239,7 +241,8 @@ class SpectrogramDisplay:
         --------
         >>> from esc_features import open_store
         >>> from esc_features.plotting import SpectrogramDisplay
-        >>> SpectrogramDisplay.from_store(open_store("stores/demo"), 7, cmap="viridis")  # doctest: +SKIP
+        >>> display = SpectrogramDisplay.from_store(open_store("stores/demo"), 7, cmap="viridis")
+        >>> display.figure_.savefig("clip7.png")
         """
         array, row = _find_clip(store, feature, clip)
         display = cls(array[row], **_spectrogram_settings(array), title=_title(array, row))
@@ -335,7 +338,7 @@ class BatchDisplay:
         self.labels = [str(i) for i in range(len(self.spectrograms))] if labels is None else [str(i) for i in labels]
         if len(self.labels) != len(self.spectrograms):
             raise ValueError(f"{len(self.labels)} labels were given for {len(self.spectrograms)} spectrograms.")
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "sample_rate": sample_rate,
             "hop_length": hop_length,
             "fmin": fmin,
@@ -382,7 +385,9 @@ class BatchDisplay:
         --------
         >>> from esc_features import open_store
         >>> from esc_features.plotting import BatchDisplay
-        >>> BatchDisplay.from_store(open_store("stores/demo"), 8, random_state=0)  # doctest: +SKIP
+        >>> display = BatchDisplay.from_store(open_store("stores/demo"), 8, random_state=0)
+        >>> len(display.ax_)
+        8
         """
         from sklearn.utils import check_random_state
 
@@ -675,9 +680,13 @@ class HistoryDisplay:
 
         Examples
         --------
+        >>> from esc_features import open_store
         >>> from esc_features.models import ConvNetClassifier
         >>> from esc_features.plotting import HistoryDisplay
-        >>> HistoryDisplay.from_estimator(ConvNetClassifier().fit(X, y))  # doctest: +SKIP
+        >>> store = open_store("stores/demo")
+        >>> net = ConvNetClassifier(max_epochs=2, random_state=0).fit(store["mel"], store.y)
+        >>> HistoryDisplay.from_estimator(net).accuracies.keys()
+        dict_keys(['training'])
         """
         net = getattr(estimator, "best_estimator_", estimator)
         net = net.steps[-1][1] if hasattr(net, "steps") else net
@@ -714,7 +723,8 @@ class HistoryDisplay:
                 epochs = np.arange(1, len(values) + 1)
                 spaced = max(1, len(values) // 20)
                 axis.plot(epochs, values, label=name, color=color, marker=marker, markersize=4, markevery=spaced)
-            axis.set(xlabel="Epoch", ylabel=label, ylim=(0, 1.03) if label == "Accuracy" else (0, None))
+            top = 1.03 if label == "Accuracy" else 1.08 * max(np.nanmax(values) for values in curves.values())
+            axis.set(xlabel="Epoch", ylabel=label, ylim=(0, top))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axis.grid(alpha=0.3)
             axis.legend()

@@ -37,7 +37,7 @@ categories, first = np.unique(mels.y, return_index=True)
 figure, axes = plt.subplots(2, len(first), figsize=(3.1 * len(first), 4.6), sharex="col", layout="constrained")
 for (above, below), clip in zip(axes.T, first.tolist(), strict=True):
     WaveformDisplay.from_store(waveforms, clip, ax=above)
-    SpectrogramDisplay.from_store(mels, clip, ax=below, colorbar=clip == first[-1])
+    SpectrogramDisplay.from_store(mels, clip, ax=below, colorbar=clip == first[-1], vmin=-80, vmax=0)
     above.set(title=mels.y[clip], xlabel="")
     below.set(title="")
     if clip != first[0]:
