@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def compute_block(block: Block) -> tuple[Block, list[Failure]]:
     """Compute and write the missing rows of a block; the failures are returned, everything else is on disk."""
     failures: list[Failure] = []
     longest = max(output.feature.waveform().duration for output in block.outputs)
-    with ExitStack() as opened:
+    with _at_work(), ExitStack() as opened:
         writers = [opened.enter_context(closing(RowWriter(output))) for output in block.outputs]
         if any(output.stored is None for output in block.outputs):
             read_ahead(block.paths)
@@ -81,6 +82,29 @@ def compute_block(block: Block) -> tuple[Block, list[Failure]]:
         for writer in writers:
             writer.flush()
     return block, failures
+
+
+_number_at_work = 0
+_ends = threading.Condition()
+
+
+@contextmanager
+def _at_work() -> Iterator[None]:
+    global _number_at_work
+    with _ends:
+        _number_at_work += 1
+    try:
+        yield
+    finally:
+        with _ends:
+            _number_at_work -= 1
+            _ends.notify_all()
+
+
+def wait_for_threads(seconds: float = 60) -> None:
+    """Wait until no thread of this process is at a block any more; they end with a clip once the claim is revoked."""
+    with _ends:
+        _ends.wait_for(lambda: _number_at_work == 0, seconds)
 
 
 class RowWriter:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from ..exceptions import ClipTableError, ExtractionError, StoreError
 from ..store._staleness import library_versions
 from ..store._store import Store, open_store
-from ._compute import Block, Failure, Output, compute_block
+from ._compute import Block, Failure, Output, compute_block, wait_for_threads
 from ._lock import Claim, store_lock
 from ._plan import FoldPlan, make_plan, refuse_stale, stored_waveforms
 from ._publish import begin, publish, writing_failed
@@ -106,6 +106,11 @@ def extract(
                 "A worker process ended without a word: it was killed, perhaps because the memory was full (fewer "
                 "--n-jobs need less). What was computed is kept: run the same command again."
             ) from error
+        except BaseException:
+            # After an interruption, or an error in one of them, threads work on: not beside whatever comes next.
+            claim.revoke()
+            wait_for_threads()
+            raise
     if failures:
         raise ExtractionError(store, failures)
     return open_store(store)

@@ -22,19 +22,24 @@ class Claim:
     path: Path
     text: bytes
 
+    def revoke(self) -> None:
+        """Let all workers stop before their next clip; only for the holder."""
+        with contextlib.suppress(OSError):
+            os.truncate(self.path, 0)
+
     @contextlib.contextmanager
     def watch(self) -> Iterator[Callable[[], None]]:
-        """Give a function that raises StoreError once another run has taken the store over.
+        """Give a function that raises StoreError once the run is over or another one has taken the store over.
 
-        Workers of a killed run live on for a while. They must neither write into files that another run has begun
-        since, nor compute beside it.
+        Workers of a killed or interrupted run live on for a while. They must neither write into files that another run
+        has begun since, nor compute beside it.
         """
         descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
         def check():
             os.lseek(descriptor, 0, os.SEEK_SET)
             if os.read(descriptor, len(self.text) + 1) != self.text:
-                raise StoreError(f"{self.path.parent} was taken over by another run: this worker stops.")
+                raise StoreError(f"This run no longer holds {self.path.parent}: its worker stops.")
 
         try:
             yield check

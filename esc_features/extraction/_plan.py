@@ -112,7 +112,7 @@ def _find_state(plan: FoldPlan, digests: np.ndarray | None, versions: dict) -> N
     if os.path.lexists(plan.path):
         plan.reasons, plan.drift = _differences(plan, plan.path, digests, versions)
         plan.state = "stale" if plan.reasons else "fresh"
-    if plan.state != "fresh" and os.path.lexists(plan.partial_path):
+    if (plan.state != "fresh" or plan.drift) and os.path.lexists(plan.partial_path):
         _look_at_partial(plan, digests, versions)
 
 
@@ -123,10 +123,10 @@ def _look_at_partial(plan: FoldPlan, digests: np.ndarray | None, versions: dict)
         return
     reasons, drift = _differences(plan, plan.partial_path, digests, versions)
     if not reasons and not drift:
-        # One that replaces a stale file is gone on with too, once --overwrite is said again.
+        # One that replaces a published file is gone on with too, once --overwrite is said again.
         plan.done = _whole_rows(read_header(plan.partial_path))
-        plan.state = "stale" if plan.state == "stale" else "partial"
-    elif plan.state != "stale":
+        plan.state = "partial" if plan.state == "missing" else plan.state
+    elif plan.state == "missing":
         # Rows of two library versions must not meet in one file that names one.
         plan.state, plan.reasons = "stale", [f"it was begun, and {reason}" for reason in reasons + drift]
 
