@@ -17,5 +17,5 @@ def published_rows(dataset: str) -> list[tuple[str, float, str]]:
     """Return (what, accuracy in percent, pretraining) of those published for a data set; none for other data sets."""
     if dataset not in ("esc10", "esc50"):
         return []
-    rows = [(what, esc10 if dataset == "esc10" else esc50, pretraining) for what, esc10, esc50, pretraining in PUBLISHED]
+    rows = [(what, esc10 if dataset == "esc10" else esc50, before) for what, esc10, esc50, before in PUBLISHED]
     return [(what, accuracy, pretraining) for what, accuracy, pretraining in rows if accuracy is not None]

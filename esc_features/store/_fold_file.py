@@ -5,6 +5,7 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -137,7 +138,7 @@ class FoldFile:
             # Another file, or only its time was changed: its contents tell.
             file.close()
             header = open_with_room(lambda: read_header(self.path))
-            if open_with_room(lambda header=header: content_id(header)) != self.content_id:
+            if open_with_room(partial(content_id, header)) != self.content_id:
                 raise StoreError(
                     f"{self.path} was rebuilt since this array was made: open the store again with open_store."
                 )

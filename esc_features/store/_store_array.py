@@ -407,7 +407,7 @@ def _first_axis(key: tuple):
 def _copy_rows(sources: dict[int, memoryview], numbers: list[int], local: np.ndarray, out: np.ndarray) -> None:
     # Copying between memoryviews costs less than half of numpy's assignment of a row, which np.take cannot replace:
     # it gathers from one array, and each fold is mapped by itself.
-    target = memoryview(out.reshape(-1).view(np.uint8))
+    target = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     size = out[0].nbytes
     start = 0
     for number, position in zip(numbers, (local * size).tolist(), strict=True):

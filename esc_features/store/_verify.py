@@ -154,9 +154,9 @@ def _check_together(headers: dict[str, dict[int, Header]], files) -> Iterator[_P
                 if first.attributes[what] != other.attributes[what]:
                     yield _Problem(other.path, "", f"differs from {first.path.name} in {what}: extract them together")
     for fold in all_folds:
-        first, *others = [by_fold[fold] for by_fold in headers.values() if fold in by_fold] or [None]
-        for other in others:
-            yield from _check_same_clips(first, other)
+        in_fold = [by_fold[fold] for by_fold in headers.values() if fold in by_fold]
+        for other in in_fold[1:]:
+            yield from _check_same_clips(in_fold[0], other)
 
 
 def _check_same_clips(first: Header, other: Header) -> Iterator[_Problem]:
