@@ -33,6 +33,7 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
     }
+    out.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="esc_benchmarks", dir=options.scratch))
     began = time.perf_counter()
     results = []
@@ -43,14 +44,13 @@ def main() -> None:
             found = importlib.import_module(f".{name}", __package__).run(material)
             results += found
             print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+            about["seconds"] = time.perf_counter() - began
+            # After each: a run that is stopped has not been for nothing.
+            (out / "results.md").write_text(markdown(results, about))
+            (out / "results.json").write_text(as_json(results, about))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    about["seconds"] = time.perf_counter() - began
-    text = markdown(results, about)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "results.md").write_text(text)
-    (out / "results.json").write_text(as_json(results, about))
-    print(text)
+    print(markdown(results, about))
 
 
 if __name__ == "__main__":
