@@ -22,8 +22,6 @@ from ._compute import open_partial
 if TYPE_CHECKING:
     from ._plan import FoldPlan
 
-# Larger files would be on the disk as zeros before they are filled, and written twice.
-_MOST_TO_FILL = 256 << 20
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -54,7 +52,7 @@ def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, st
         try:
             reserve_space(descriptor, path.stat().st_size)
             data = header.data
-            if plan.done is None and data.count * data.row_bytes <= _MOST_TO_FILL and sys.platform == "linux":
+            if plan.done is None and data.count * data.row_bytes <= _most_to_fill():
                 fill_with_large_pages(descriptor, data.offset, data.offset_of(data.count))
         finally:
             os.close(descriptor)
@@ -63,6 +61,13 @@ def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, st
     except RuntimeError as error:  # what libhdf5 raises where a file cannot be completed
         raise writing_failed(_as_os_error(error, path), plan) from error
     return header
+
+
+def _most_to_fill() -> int:
+    # Of larger files, or with little memory, the zeros would be on the disk before the rows: everything written twice.
+    if sys.platform != "linux":
+        return 0
+    return min(256 << 20, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 64)
 
 
 def publish(plan: FoldPlan, header: Header) -> None:
