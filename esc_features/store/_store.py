@@ -313,10 +313,11 @@ def _check_one_feature(by_fold: dict[int, Header]) -> None:
         for what in ("fingerprint", "dataset"):
             if first.attributes[what] != other.attributes[what]:
                 raise StoreError(
-                    f"{first.path} and {other.path} differ in {what}. Extract the feature again with --overwrite."
+                    f"{first.path} and {other.path} differ in {what}. Extract all folds again with --overwrite, or "
+                    "remove the file that is left of an earlier extraction."
                 )
         if (first.data.shape, first.data.dtype) != (other.data.shape, other.data.dtype):
-            raise StoreError(f"{first.path} and {other.path} differ in shape. Extract again with --overwrite.")
+            raise StoreError(f"{first.path} and {other.path} differ in shape. Extract all folds again with --overwrite.")
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
