@@ -156,7 +156,7 @@ def _differences(plan: FoldPlan, path: Path, digests, versions: dict) -> tuple[l
 
 def _whole_rows(header: Header) -> np.ndarray:
     """Return which rows are done and whole: after a power cut a done byte can be on the disk without its row."""
-    done = read_column(header, "done").astype(bool)
+    done = read_column(header, "done") == 1
     checksums = read_column(header, "crc32")
     data = header.data
     with header.path.open("rb") as file:

@@ -317,7 +317,7 @@ def _check_one_feature(by_fold: dict[int, Header]) -> None:
                     "remove the file that is left of an earlier extraction."
                 )
         if (first.data.shape, first.data.dtype) != (other.data.shape, other.data.dtype):
-            raise StoreError(f"{first.path} and {other.path} differ in shape. Extract all folds again with --overwrite.")
+            raise StoreError(f"{first.path} and {other.path} differ in shape: extract all folds with --overwrite.")
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
