@@ -12,7 +12,7 @@ from pathlib import Path
 from ._data import Material
 from ._measure import as_json, machine, markdown, versions
 
-NAMES = ("extraction", "batches", "epoch", "training", "grid_search", "startup", "growth")
+NAMES = ("extraction", "grid_search", "batches", "epoch", "training", "startup", "growth")
 DEFAULT_AUDIO = Path("/work/esc10")
 
 
