@@ -352,7 +352,8 @@ def test_hunt(harness):
         targets = ["parent", "group", "interrupted"] + ["worker"] * (backend == "loky")
         target = rng.choice(targets)
         harness.trial(rng.randrange(1 << 30), backend, target, rng.choice(["progress", "time"]))
-        print(figures.kills, "kills", flush=True)
+        redone, in_trial = figures.redone[-1]
+        print(f"{figures.kills} kills; the last {in_trial} cost {redone} clips computed twice", flush=True)
     redone = [rows for rows, _ in figures.redone]
     a_kill = [rows / max(1, count) for rows, count in figures.redone]
     print(f"{figures.kills} kills in {len(redone)} trials: {figures.by_target}")
