@@ -32,7 +32,7 @@ _UNKNOWN = 1 << 62
 class Recording:
     """A decoded audio file.
 
-    Attributes
+    Parameters
     ----------
     mono : ndarray of shape (n,), float32
         The average of the channels at the file's own sample rate, cut to the duration that was asked for.
@@ -48,6 +48,15 @@ class Recording:
         The file, for messages.
     notes : int
         `Note` values about the file itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features import Waveform
+    >>> from esc_features.features import Recording
+    >>> silence = Recording(np.zeros(8000, np.float32), sample_rate=8000, channels=1, samples=8000, digest=0)
+    >>> Waveform().from_recording(silence)[0].shape
+    (80000,)
     """
 
     mono: np.ndarray
