@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         return options.run(options)
-    except (StoreError, ClipTableError, ValueError, OSError) as error:
+    except (StoreError, ClipTableError, ValueError, OSError, ImportError) as error:
         print(f"esc_features: {error}", file=sys.stderr)
         return 2
 
