@@ -22,7 +22,7 @@ EMBEDDINGS = {
     "resnet": ("ImageNet photographs (or the weights given)", "none known: no sound"),
     "efficientnet": ("ImageNet photographs", "none known: no sound"),
     "birdnet": (
-        "BirdNET 2.4: bird recordings, noise classes",
+        "BirdNET 2.4 (CC BY-NC-SA 4.0): bird and noise recordings",
         "unknown: labels of dogs, engines, sirens; maybe Freesound",
     ),
 }
