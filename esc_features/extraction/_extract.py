@@ -163,7 +163,9 @@ def _bring_up_to_date(
         say(f"note: {reason} (esc_features verify --recompute tells whether it matters)")
     waiting = [plan for plan in plans if plan.state != "fresh"]
     fold_numbers = sorted(int(fold) for fold in clips["fold"].unique())
-    headers = {id(plan): begin(plan, name, fold_numbers, versions[plan.name]) for plan in waiting}
+    with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its pages
+        begun = beginners.map(lambda plan: begin(plan, name, fold_numbers, versions[plan.name]), waiting)
+        headers = {id(plan): header for plan, header in zip(waiting, begun, strict=True)}
     published, failures = _compute_and_publish(waiting, headers, _make_blocks(plans, headers, claim), jobs, verbose)
     for plan in plans if waiting else ():
         say(_file_line(plan, published, failures))
