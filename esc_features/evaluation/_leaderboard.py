@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..datasets._files import write_whole
 from ._published import published_rows
-from ._runs import write_whole
 
 
 class Leaderboard:
@@ -124,9 +124,9 @@ class Leaderboard:
             Where to.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "results.csv", self.results.to_csv(index=False))
-        write_whole(folder / "results.json", json.dumps({"facts": self.facts, "results": self._raw}, indent=1))
-        write_whole(folder / "leaderboard.md", self.to_markdown())
+        write_whole(folder / "results.csv", self.results.to_csv(index=False).encode())
+        write_whole(folder / "results.json", json.dumps({"facts": self.facts, "results": self._raw}, indent=1).encode())
+        write_whole(folder / "leaderboard.md", self.to_markdown().encode())
         self._save_figures(folder)
 
     def _save_figures(self, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import metadata
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
+from ..datasets._files import write_whole
 from ..model_selection import FoldSplit
 from ..store import StoreAudio
 from ._methods import Method
@@ -75,7 +75,8 @@ def compute_run(run: Run, audio: StoreAudio) -> None:
         "true": test.y.tolist(),
         "predicted": predicted.tolist(),
     }
-    write_whole(run.path, json.dumps(result, indent=1))
+    run.path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(run.path, json.dumps(result, indent=1).encode())
 
 
 def count_parameters(estimator) -> int | None:
@@ -90,14 +91,3 @@ def count_parameters(estimator) -> int | None:
 
 def read_result(run: Run) -> dict[str, Any]:
     return json.loads(run.path.read_text())
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

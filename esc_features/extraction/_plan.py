@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 from ..exceptions import AudioError, StoreError
 from ..store._fold_file import FoldFile
 from ..store._format import Header, check_published, read_column, read_header, row_crc32
-from ..store._staleness import clip_differences, parameter_differences, version_differences
+from ..store._staleness import clip_differences, feature_differences, version_differences
 from ..store._store import PARTIAL
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ def _differences(plan: FoldPlan, path: Path, digests, versions: dict) -> tuple[l
     """Return why a file is not what would be extracted now, and which libraries have another version now."""
     try:
         header = read_header(path)
-        reasons = parameter_differences(header.attributes["description"], plan.feature.description())
-        if not reasons and header.attributes["fingerprint"] != plan.feature.fingerprint():
-            reasons = ["its fingerprint differs"]
+        reasons = feature_differences(header, plan.feature)
         reasons += clip_differences(header, plan.clips, digests)
         if path == plan.path:
             check_published(header)

@@ -12,7 +12,13 @@ import numpy as np
 from ..exceptions import AudioError, StoreError
 from ._format import Header, read_column, read_header
 from ._rebuild import features_of, rebuild
-from ._staleness import clip_differences, library_versions, parameter_differences, version_differences
+from ._staleness import (
+    clip_differences,
+    feature_differences,
+    library_versions,
+    parameter_differences,
+    version_differences,
+)
 from ._store import PARTIAL, find_files
 
 if TYPE_CHECKING:
@@ -104,9 +110,7 @@ def _look(path: Path, feature: Feature | None, clips: pd.DataFrame | None) -> tu
             feature = rebuild(header.attributes["description"])
     except StoreError as error:
         return ("unknown" if path.exists() and _is_readable(path) else "stale"), [str(error)]
-    reasons = parameter_differences(header.attributes["description"], feature.description())
-    if not reasons and header.attributes["fingerprint"] != feature.fingerprint():
-        reasons = ["its fingerprint differs"]
+    reasons = feature_differences(header, feature)
     reasons += _clip_reasons(header, clips)
     drift = version_differences(header.attributes["versions"], library_versions(feature))
     if reasons:

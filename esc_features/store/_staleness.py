@@ -33,6 +33,14 @@ def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[
     return reasons
 
 
+def feature_differences(header: Header, feature: Feature) -> list[str]:
+    """Return a sentence for each way in which a file is not of this feature as it is set now."""
+    reasons = parameter_differences(header.attributes["description"], feature.description())
+    if not reasons and header.attributes["fingerprint"] != feature.fingerprint():
+        reasons = ["its fingerprint differs"]
+    return reasons
+
+
 def clip_differences(header: Header, clips: pd.DataFrame, digests: np.ndarray | None, most: int = 5) -> list[str]:
     """Return a sentence for each way in which the clips of a file differ from those of a table.
 

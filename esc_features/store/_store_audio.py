@@ -80,9 +80,7 @@ class StoreAudio:
         fingerprint = feature.fingerprint()
         for name, stored in self._fingerprints.items():
             if stored == fingerprint:
-                return self._arrays[name][
-                    np.asarray(self._rows) if not isinstance(self._rows, range) else _slice(self._rows)
-                ]
+                return self._rows_of(self._arrays[name])
         return None
 
     def derive(self, feature) -> StoreArray:
@@ -163,7 +161,10 @@ class StoreAudio:
 
     @property
     def _of_first(self) -> StoreArray:
-        return self._first[_slice(self._rows) if isinstance(self._rows, range) else self._rows]
+        return self._rows_of(self._first)
+
+    def _rows_of(self, array: StoreArray) -> StoreArray:
+        return array[np.asarray(self._rows, np.int64)]
 
     def __getstate__(self):
         return (self._arrays, self._fingerprints, self._location, pack_rows(self._rows))
@@ -180,11 +181,6 @@ class StoreAudio:
 
     def __repr__(self) -> str:
         return f"StoreAudio({len(self)} clips of {self._location}; features {', '.join(self._arrays)})"
-
-
-def _slice(rows: range) -> slice:
-    stop = rows.stop if rows.stop >= 0 else None
-    return slice(rows.start, stop, rows.step)
 
 
 __all__ = ["StoreAudio"]

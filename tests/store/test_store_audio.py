@@ -50,6 +50,7 @@ class TestAsX:
         assert audio.shape == (40,) and len(audio[10:20][[1, 2], ...]) == 2
         np.testing.assert_array_equal(audio[::-2].filenames, tiny_store["mel"].filenames[::-2])
         np.testing.assert_array_equal(audio[audio.folds == 3].y, tiny_store.y[tiny_store.folds == 3])
+        assert len(audio[:0][::-1].filenames) == 0
         assert audio[-1] == tiny_store["mel"].filenames[-1]
         again = pickle.loads(pickle.dumps(audio[[4, 1]]))
         assert again.filenames.tolist() == audio[[4, 1]].filenames.tolist()
