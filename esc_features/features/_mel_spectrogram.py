@@ -47,6 +47,7 @@ class MelSpectrogram(Feature):
     """
 
     name = "mel"
+    version = 2
 
     def __init__(
         self,

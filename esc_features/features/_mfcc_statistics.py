@@ -50,6 +50,7 @@ class MFCCStatistics(Feature):
     """
 
     name = "mfcc"
+    version = 2
 
     def __init__(
         self,

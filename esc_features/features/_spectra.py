@@ -1,18 +1,19 @@
 """Mel power spectra: the numbers of librosa, at the speed of the Fourier transform."""
 
 import functools
+import math
 import threading
 
 import numpy as np
 import scipy.fft
 import scipy.sparse
 
-# Frames transformed at a time: their samples and spectra stay in a core's cache.
-_BLOCK = 32
+# Frames transformed at a time, so that long recordings need no more memory than short ones.
+_BLOCK = 256
 _AMIN = 1e-10
-# Single precision is off by about 1e-7 of a frame's loudest part. A filter's power this far below the power
-# of its frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
-_FAR_BELOW = 5e7
+# Single precision is off by about 1e-7 of a frame's loudest part. Where the power of a bin of a filter is this far below
+# the power of its frame, the frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
+_FAR_BELOW = 7e6
 
 _scratch = threading.local()
 
@@ -37,19 +38,20 @@ def mel_power(waveform, sample_rate, n_fft, hop_length, n_mels, fmin, fmax, floo
 
     ``floor`` (a share of the largest value) says below which power the caller does not care for precision.
     """
-    window, filters, area = _tools(sample_rate, n_fft, n_mels, fmin, fmax)
+    window, filters, peaks = _tools(sample_rate, n_fft, n_mels, fmin, fmax)
     frames = _frames(waveform, n_fft, hop_length)
-    power = _power_buffer(len(frames), 1 + n_fft // 2)
-    _power(frames, window.astype(np.float32), out=power)
-    mel = filters @ power.T
+    mel, total = np.empty((n_mels, len(frames)), np.float32), np.empty(len(frames), np.float32)
+    for start in range(0, len(frames), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        power = _power(frames[some], window.astype(np.float32))
+        mel[:, some], total[some] = filters @ power, power.sum(axis=0)
     lowest = np.float32(_AMIN) if floor is None else max(mel.max() * np.float32(floor), np.float32(_AMIN))
     # What lies below the floor is raised to it, however imprecise.
-    quietest = np.where(mel < lowest * np.float32(0.9), np.float32(np.inf), mel).min(axis=0)
-    weak = np.flatnonzero(power.sum(axis=1) * area > quietest * np.float32(_FAR_BELOW))
-    if len(weak):
-        precise = np.empty((len(weak), power.shape[1]), np.float32)
-        _power(frames[weak].astype(np.float64), window, out=precise)
-        mel[:, weak] = filters @ precise.T
+    quietest = np.where(mel < lowest * np.float32(0.9), np.float32(np.inf), mel / peaks).min(axis=0)
+    weak = np.flatnonzero(total > quietest * np.float32(_FAR_BELOW))
+    for start in range(0, len(weak), _BLOCK):
+        some = weak[start : start + _BLOCK]
+        mel[:, some] = filters @ _power(frames[some], window)
     return mel
 
 
@@ -81,12 +83,14 @@ def _mel_to_hz(mel):
 
 @functools.lru_cache(maxsize=64)
 def _tools(sample_rate, n_fft, n_mels, fmin, fmax):
-    """(Hann window in double precision, sparse filters, largest area of a filter)"""
+    """(Hann window in double precision, sparse filters, largest weight of each filter as a column)"""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     filters = mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax)
+    peaks = filters.max(axis=1, keepdims=True)
+    peaks[peaks == 0] = 1  # filters between two bins are empty
     # A filter is a short run of bins. The sparse product is several times faster than BLAS, and adds up in the same
     # order whatever the number of threads.
-    return window, scipy.sparse.csr_array(filters), filters.sum(axis=1).max()
+    return window, scipy.sparse.csr_array(filters), peaks
 
 
 def _frames(waveform, n_fft, hop_length):
@@ -96,19 +100,20 @@ def _frames(waveform, n_fft, hop_length):
     return np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
 
 
-def _power_buffer(frames, bins):
+def _power(frames, window):
+    """Power of frames in the precision of the window: (bins, frames), so that a filter reads whole rows."""
+    windowed = np.multiply(frames, window, out=_buffer("frames", frames.shape, window.dtype))
+    spectrum = scipy.fft.rfft(windowed.T, axis=0, workers=1, overwrite_x=True)
+    squares = spectrum.view(window.dtype)
+    np.square(squares, out=squares)
+    return np.add(squares[:, ::2], squares[:, 1::2], out=_buffer("power", (len(squares), len(frames)), window.dtype))
+
+
+def _buffer(name, shape, dtype):
     # Kept from clip to clip: fresh memory of this size would come from the kernel page by page, each time.
-    buffer = getattr(_scratch, "power", None)
-    if buffer is None or buffer.shape != (frames, bins):
-        buffer = _scratch.power = np.empty((frames, bins), np.float32)
-    return buffer
-
-
-def _power(frames, window, out):
-    block = np.empty((_BLOCK, frames.shape[1]), frames.dtype)
-    for start in range(0, len(frames), _BLOCK):
-        some = frames[start : start + _BLOCK]
-        spectrum = scipy.fft.rfft(np.multiply(some, window, out=block[: len(some)]), axis=1, workers=1)
-        target = out[start : start + _BLOCK]
-        np.square(spectrum.real, out=target, casting="same_kind")
-        target += np.square(spectrum.imag)
+    size = math.prod(shape) * dtype.itemsize
+    kept = getattr(_scratch, name, None)
+    if kept is None or kept.nbytes < size:
+        kept = np.empty(size, np.uint8)
+        setattr(_scratch, name, kept)
+    return kept[:size].view(dtype).reshape(shape)
