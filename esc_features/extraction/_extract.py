@@ -189,7 +189,7 @@ def _compute_and_publish(
 
     # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
     with (
-        ThreadPoolExecutor(1) as publisher,
+        ThreadPoolExecutor(2) as publisher,
         _progress_bar(sum(len(block.rows) for block in blocks), verbose) as progress,
     ):
         for fold in [fold for fold, count in blocks_left.items() if count == 0]:

@@ -64,7 +64,7 @@ _LONGEST_TEXT = 4096
 _SUPERBLOCK = 48
 _DEEPEST_JSON = 32
 # Control characters but tab and line ends: text of a store is shown on terminals.
-_CONTROL = np.array([1 <= byte < 32 and byte not in b"\t\n\r" for byte in range(256)])
+_CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
 
     The same arguments give the same bytes: times are not tracked, and nothing in the file depends on the machine.
     """
-    _probe_space(path, data_shape, data_dtype, clips)
+    labels = _labels(clips)
+    _probe_space(path, len(clips), data_shape, data_dtype, labels)
     fcpl, fapl = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
     fcpl.set_obj_track_times(False)
     # 1.8: object headers carry checksums, and no "still open" flag that a killed writer would leave set.
@@ -117,13 +118,6 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
         gcpl.set_obj_track_times(False)
         h5g.create(file.id, b"clips", gcpl=gcpl)
         _create_dataset(file, "data", (len(clips), *data_shape), np.dtype(data_dtype))
-        labels: dict[str, np.ndarray] = {}
-        for name in TEXT_COLUMNS:
-            encoded = [_encode(text, f"the {name} of a clip", _LONGEST_TEXT) for text in clips[name]]
-            dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)))
-            labels[name] = np.array(encoded, dtype)
-        for name, number_type in NUMBER_COLUMNS.items():
-            labels[name] = clips[name].to_numpy(number_type)
         checksum = 0
         for name, values in labels.items():
             _create_dataset(file, f"clips/{name}", (len(clips),), values.dtype)[:] = values
@@ -139,14 +133,23 @@ def create_file(path: Path, data_shape: tuple, data_dtype: str, clips, attribute
                 file.attrs.create(name, value, dtype="<i8")
 
 
-def _probe_space(path: Path, data_shape: tuple, data_dtype: str, clips) -> None:
+def _labels(clips) -> dict[str, np.ndarray]:
+    """Return the columns that are known before anything is computed, as they are stored."""
+    labels = {}
+    for name in TEXT_COLUMNS:
+        texts = [_encode(text, f"the {name} of a clip", _LONGEST_TEXT) for text in clips[name].tolist()]
+        labels[name] = np.array(texts, h5py.string_dtype("utf-8", max(1, *map(len, texts))))
+    return labels | {name: clips[name].to_numpy(number_type) for name, number_type in NUMBER_COLUMNS.items()}
+
+
+def _probe_space(path: Path, count: int, data_shape: tuple, data_dtype: str, labels: dict[str, np.ndarray]) -> None:
     """Raise the OSError of a full disk, quota or limit now: libhdf5 crashes where it cannot write a header."""
     row = _exact_size(data_shape, np.dtype(data_dtype))
-    row += sum(np.dtype(number_type).itemsize for number_type in (NUMBER_COLUMNS | MEASURED_COLUMNS).values())
-    row += sum(max(len(text.encode(errors="replace")) for text in clips[name]) for name in TEXT_COLUMNS)
+    row += sum(np.dtype(number_type).itemsize for number_type in MEASURED_COLUMNS.values())
+    size = count * row + sum(column.nbytes for column in labels.values())
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        reserve_space(descriptor, row * len(clips) + _LARGEST_HEADER)
+        reserve_space(descriptor, size + _LARGEST_HEADER)
     finally:
         os.close(descriptor)
         path.unlink()
@@ -163,7 +166,7 @@ def _encode(text: str, what: str, most: int) -> bytes:
 
 
 def _has_control(raw: bytes) -> bool:
-    return bool(_CONTROL[np.frombuffer(raw, np.uint8)].any())
+    return len(raw.translate(None, _CONTROL)) != len(raw)
 
 
 def _create_dataset(file: h5py.File, name: str, shape: tuple, dtype: np.dtype) -> h5py.Dataset:
