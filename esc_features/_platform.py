@@ -7,7 +7,7 @@ import contextlib
 import mmap
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _seek_and_write = threading.Lock()
@@ -53,7 +53,7 @@ def fill_with_large_pages(descriptor: int, start: int, stop: int) -> None:
         write_at(descriptor, zeros, offset)
 
 
-def will_need(mapping: mmap.mmap, ranges: Iterable[tuple[int, int]]) -> None:
+def will_need(mapping: mmap.mmap, ranges: Iterable[Sequence[int]]) -> None:
     """Tell the kernel which byte ranges (start, length) of a memory map are read next, where it can be told."""
     if not hasattr(mmap, "MADV_WILLNEED"):
         return
@@ -72,9 +72,20 @@ def read_ahead(paths: Iterable[str], most: int = 4 << 20) -> None:
         with contextlib.suppress(OSError, ValueError):
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             try:
-                os.posix_fadvise(descriptor, 0, most, os.POSIX_FADV_WILLNEED)
+                if not _is_in_memory(descriptor, min(most, os.fstat(descriptor).st_size) - 1):
+                    os.posix_fadvise(descriptor, 0, most, os.POSIX_FADV_WILLNEED)
             finally:
                 os.close(descriptor)
+
+
+def _is_in_memory(descriptor: int, offset: int) -> bool:
+    """Return whether a byte is in the page cache; False where one cannot ask. The hint itself costs 0.06 ms a clip."""
+    if not hasattr(os, "RWF_NOWAIT") or offset < 0:
+        return False
+    try:
+        return os.preadv(descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) == 1
+    except OSError:
+        return False
 
 
 def waits_for_disk() -> int:

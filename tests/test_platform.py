@@ -64,7 +64,7 @@ def test_sync_folder_never_fails(tmp_path):
     _platform.sync_folder(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("missing", [None, "posix_fadvise"])
+@pytest.mark.parametrize("missing", [None, "posix_fadvise", "RWF_NOWAIT"])
 def test_read_ahead_never_fails_and_never_waits(tmp_path, monkeypatch, missing):
     if missing:
         monkeypatch.delattr(os, missing, raising=False)
@@ -72,6 +72,27 @@ def test_read_ahead_never_fails_and_never_waits(tmp_path, monkeypatch, missing):
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
     _platform.read_ahead([str(tmp_path / name) for name in ("file", "pipe", "missing", "a\0b")] + [str(tmp_path)])
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system does not say what is in its page cache")
+def test_read_ahead_asks_only_for_what_is_not_in_memory(tmp_path, monkeypatch):
+    known, forgotten = tmp_path / "known", tmp_path / "forgotten"
+    for path in (known, forgotten):
+        path.write_bytes(bytes(1 << 20))
+    with forgotten.open("r+b") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if _platform._is_in_memory(file.fileno(), 0):
+            pytest.skip("this file system keeps its files in memory")
+    asked, advise = [], os.posix_fadvise
+
+    def counted(descriptor, *rest):
+        asked.append(os.fstat(descriptor).st_ino)
+        advise(descriptor, *rest)
+
+    monkeypatch.setattr(os, "posix_fadvise", counted)
+    _platform.read_ahead([str(known), str(forgotten)])
+    assert asked == [forgotten.stat().st_ino]
 
 
 def test_fill_with_large_pages_writes_whole_pages_between(file):

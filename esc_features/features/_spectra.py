@@ -11,8 +11,8 @@ import scipy.sparse
 # Frames transformed at a time, so that long recordings need no more memory than short ones.
 _BLOCK = 256
 _AMIN = 1e-10
-# Single precision is off by about 1e-7 of a frame's loudest part. Where the power of a bin of a filter is this far below
-# the power of its frame, the frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
+# Single precision is off by about 1e-7 of a frame's loudest part. Where the power of a bin of a filter is this far
+# below that of its frame, the frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
 _FAR_BELOW = 7e6
 
 _scratch = threading.local()

@@ -99,13 +99,20 @@ class FoldFile:
         mapping, not_hinted = self._map, self._not_hinted
         if mapping is None or not_hinted is None:
             return
-        fresh = np.unique(rows[not_hinted[rows]])
+        fresh = np.sort(rows[not_hinted[rows]])
         if len(fresh):
             not_hinted[fresh] = False
-            self._cold_rows -= len(fresh)
+            self._cold_rows = np.count_nonzero(not_hinted)
             data = self.header.data
-            runs = np.split(fresh, np.flatnonzero(np.diff(fresh) != 1) + 1)
-            will_need(mapping, [(data.offset_of(int(run[0])), len(run) * data.row_bytes) for run in runs])
+            ranges: list[list[int]] = []
+            end = -1
+            for offset in (data.offset_of(0) + fresh * data.row_bytes).tolist():
+                if offset == end:  # neighbours are one hint
+                    ranges[-1][1] += data.row_bytes
+                else:
+                    ranges.append([offset, data.row_bytes])
+                end = offset + data.row_bytes
+            will_need(mapping, ranges)
 
     def close(self) -> None:
         """Give the memory map back; it is opened again when the next row is read."""
