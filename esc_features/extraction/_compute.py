@@ -176,8 +176,7 @@ class _Clip:
     def waveform(self, output: Output) -> tuple[np.ndarray, dict[str, int]]:
         """Return the waveform that a feature is computed from and the facts about the recording."""
         if output.stored is not None:
-            facts = {name: int(output.stored.column(name)[self._row]) for name in COPIED_COLUMNS}
-            return output.stored.rows()[self._row], facts
+            return _stored_row(output.stored, self._row)
         setting = output.feature.waveform()
         key = (setting.sample_rate, setting.duration)
         if key not in self._waveforms:
@@ -193,3 +192,11 @@ class _Clip:
         waveform, notes = setting.from_recording(recording)
         facts = (recording.sample_rate, recording.channels, recording.samples, recording.digest, int(notes))
         return waveform, dict(zip(COPIED_COLUMNS, facts, strict=True))
+
+
+def _stored_row(stored: FoldFile, row: int) -> tuple[np.ndarray, dict[str, int]]:
+    waveform = stored.rows()[row]
+    if row_crc32(waveform) != stored.column("crc32")[row]:
+        place = f"{stored.path.parent.name}/{stored.path.name}"
+        raise AudioError(f"its waveform in {place} is damaged: run esc_features verify on the store")
+    return waveform, {name: int(stored.column(name)[row]) for name in COPIED_COLUMNS}

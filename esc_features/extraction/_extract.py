@@ -17,11 +17,12 @@ from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
 from ..exceptions import ClipTableError, ExtractionError, StoreError
+from ..store._fold_file import FoldFile
 from ..store._staleness import library_versions
 from ..store._store import Store, open_store
 from ._compute import Block, Failure, Output, compute_block, wait_for_threads
 from ._lock import Claim, store_lock
-from ._plan import FoldPlan, make_plan, refuse_stale, stored_waveforms
+from ._plan import FoldPlan, make_plan, refuse_stale
 from ._publish import begin, publish, writing_failed
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _make_blocks(plans: list[FoldPlan], headers: dict, claim: Claim) -> list[Blo
         in_fold = [plan for plan in plans if plan.fold == fold and id(plan) in headers]
         if not in_fold:
             continue
-        stored = {id(plan): stored_waveforms(plans, plan.feature, fold) for plan in in_fold}
+        stored = {id(plan): FoldFile(plan.waveforms) if plan.waveforms else None for plan in in_fold}
         pending = {id(plan): plan.pending for plan in in_fold}
         rows = np.unique(np.concatenate(list(pending.values())))
         clips = in_fold[0].clips

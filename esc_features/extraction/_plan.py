@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
-from ..store._fold_file import FoldFile
 from ..store._format import Header, check_published, read_column, read_header, row_crc32
-from ..store._staleness import clip_differences, feature_differences, version_differences
+from ..store._staleness import clip_differences, feature_differences, library_versions, version_differences
 from ..store._store import PARTIAL
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class FoldPlan:
     drift: list[str] = field(default_factory=list)
     #: Rows of the partial file that can be kept; None where there is no such file to go on with.
     done: np.ndarray | None = None
+    #: A published file of the waveforms that the feature is computed from; None where recordings must be decoded.
+    waveforms: Path | None = None
 
     @property
     def partial_path(self) -> Path:
@@ -56,19 +58,17 @@ def make_plan(
         in_fold = in_fold.reset_index(drop=True)
         for name, feature in features.items():
             plans.append(FoldPlan(name, feature, int(fold), in_fold, store / name / f"fold{fold}.h5"))
-    digests = _digests_of_known_clips(plans, n_jobs)
+    sources = _published_waveforms(plans, store)
+    digests = _digests_of_known_clips(plans + sources, n_jobs)
     for plan in plans:
         _find_state(plan, digests.get(plan.fold), versions[plan.name])
-    return plans
-
-
-def stored_waveforms(plans: list[FoldPlan], feature: Feature, fold: int) -> FoldFile | None:
-    """Return the published waveforms that `feature` can be computed from, where this fold has them."""
-    wanted = feature.waveform().fingerprint()
+    # Waveforms of other audio or other library versions are not what the feature would be computed from now.
+    sources = [source for source in sources if not any(_differences_of_source(source, digests))]
     for plan in plans:
-        if plan.fold == fold and plan.state == "fresh" and plan.feature.fingerprint() == wanted:
-            return FoldFile(plan.path)
-    return None
+        wanted = plan.feature.waveform().fingerprint()
+        found = (source for source in sources if source.fold == plan.fold and source.feature.fingerprint() == wanted)
+        plan.waveforms = next((source.path for source in found), None)
+    return plans
 
 
 def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
@@ -88,6 +88,23 @@ def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
             ]
         )
     )
+
+
+def _published_waveforms(plans: list[FoldPlan], store: Path) -> list[FoldPlan]:
+    """Return the files of the store, of whatever name, that hold waveforms which the features are computed from."""
+    waveforms = {waveform.fingerprint(): waveform for waveform in (plan.feature.waveform() for plan in plans)}
+    found = []
+    for fold, clips in {plan.fold: plan.clips for plan in plans}.items():
+        for path in sorted(store.glob(f"*/fold{fold}.h5")):
+            with contextlib.suppress(StoreError):
+                fingerprint = read_header(path).attributes["fingerprint"]
+                if fingerprint in waveforms:
+                    found.append(FoldPlan(path.parent.name, waveforms[fingerprint], fold, clips, path))
+    return found
+
+
+def _differences_of_source(source: FoldPlan, digests: dict[int, np.ndarray]) -> tuple[list[str], list[str]]:
+    return _differences(source, source.path, digests.get(source.fold), library_versions(source.feature))
 
 
 def _digests_of_known_clips(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:

@@ -46,6 +46,22 @@ def computed(monkeypatch):
     return written
 
 
+@pytest.fixture
+def decoded(monkeypatch):
+    """A list of the recordings decoded, as they are read."""
+    from esc_features.features import _recording
+
+    paths = []
+    original = _recording.read_recording
+
+    def read_recording(path, *args, **kwargs):
+        paths.append(path)
+        return original(path, *args, **kwargs)
+
+    monkeypatch.setattr(_recording, "read_recording", read_recording)
+    return paths
+
+
 def digests(store: Path) -> dict[str, str]:
     return {
         str(file.relative_to(store)): hashlib.sha256(file.read_bytes()).hexdigest()
@@ -120,19 +136,45 @@ class TestAgain:
         printed = capsys.readouterr().out
         assert "mel/fold3: 2 clips, already there" in printed and "5 fresh, 5 missing" in printed
 
-    def test_reads_stored_waveforms_instead_of_the_recordings(self, clips, tmp_path, monkeypatch):
-        extract(clips, tmp_path / "store", features="waveform", verbose=False)
+    @pytest.mark.parametrize("features", ["waveform,mel", "mel"])
+    def test_reads_stored_waveforms_instead_of_the_recordings(self, clips, tmp_path, decoded, features):
+        extract(clips, tmp_path / "store", features={"sound": Waveform(), "other": Waveform(8000)}, verbose=False)
         whole = extract(clips, tmp_path / "whole", features="mel", verbose=False)
-
-        def refuse(*args, **kwargs):
-            raise AssertionError("decoded again")
-
-        from esc_features.features import _recording
-
-        monkeypatch.setattr(_recording, "read_recording", refuse)
-        store = extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+        decoded.clear()
+        store = extract(clips, tmp_path / "store", features=features, n_jobs=1, verbose=False)
+        assert not decoded
         np.testing.assert_array_equal(store["mel"].to_numpy(), whole["mel"].to_numpy())
         pd.testing.assert_frame_equal(store.clips, whole.clips)
+
+    def test_decodes_where_the_stored_waveforms_are_of_other_audio(self, clips, tmp_path, decoded):
+        folder = tmp_path / "audio"
+        folder.mkdir()
+        clips["path"] = [shutil.copy(path, folder) for path in clips["path"]]
+        extract(clips, tmp_path / "store", features="waveform", verbose=False)
+        changed = Path(clips["path"][3])
+        changed.write_bytes(changed.read_bytes()[:-2] + b"\x01\x02")
+        decoded.clear()
+        extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
+        fold = clips["fold"][3]
+        assert decoded == clips["path"][clips["fold"] == fold].tolist()
+
+    def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded):
+        extract(clips, tmp_path / "store", features="waveform", verbose=False)
+        with h5py.File(tmp_path / "store/waveform/fold2.h5", "r+") as file:
+            versions = json.dumps(json.loads(file.attrs["versions"]) | {"soxr": "0.3.1"}).encode()
+            del file.attrs["versions"]
+            file.attrs.create("versions", versions, dtype=h5py.string_dtype("utf-8", len(versions)))
+        decoded.clear()
+        extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
+        assert decoded == clips["path"][clips["fold"] == 2].tolist()
+
+    def test_a_damaged_stored_waveform_is_named(self, clips, tmp_path):
+        extract(clips, tmp_path / "store", features="waveform", verbose=False)
+        with h5py.File(tmp_path / "store/waveform/fold2.h5", "r+") as file:
+            file["data"][1, 5] += 0.25
+        with pytest.raises(ExtractionError, match="damaged: run esc_features verify") as failure:
+            extract(clips, tmp_path / "store", features="mel", verbose=False)
+        assert failure.value.failures["filename"].tolist() == [clips["filename"][clips["fold"] == 2].iloc[1]]
 
     def test_resumes_a_partial_file_and_redoes_a_torn_row(self, clips, tmp_path, computed, same_time):
         out = tmp_path / "store"
