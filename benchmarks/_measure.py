@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-
 LIBRARIES = (
     *("numpy", "scipy", "soxr", "soundfile", "librosa", "h5py", "scikit-learn", "skorch", "torch", "joblib"),
     *("zarr", "datasets", "lhotse", "webdataset"),
@@ -81,15 +79,6 @@ def drop_page_cache(*folders: Path) -> str:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(descriptor)
     return "posix_fadvise"
-
-
-def touch_memory(megabytes: int) -> None:
-    """Use memory and give it back at once.
-
-    The host of a virtual machine takes memory away that was free for some seconds, and lets whoever uses it next wait
-    (3 ms a MB on the machine of RESULTS.md): seconds that fall on one contestant or another by chance.
-    """
-    np.ones(megabytes << 17)
 
 
 def private_megabytes() -> float:
