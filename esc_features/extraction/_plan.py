@@ -62,8 +62,7 @@ def make_plan(
     digests = _digests_of_known_clips(plans + sources, n_jobs)
     for plan in plans:
         _find_state(plan, digests.get(plan.fold), versions[plan.name])
-    # Waveforms of other audio or other library versions are not what the feature would be computed from now.
-    sources = [source for source in sources if not any(_differences_of_source(source, digests))]
+    sources = [source for source in sources if _is_up_to_date(source, digests.get(source.fold))]
     for plan in plans:
         wanted = plan.feature.waveform().fingerprint()
         found = (source for source in sources if source.fold == plan.fold and source.feature.fingerprint() == wanted)
@@ -103,8 +102,9 @@ def _published_waveforms(plans: list[FoldPlan], store: Path) -> list[FoldPlan]:
     return found
 
 
-def _differences_of_source(source: FoldPlan, digests: dict[int, np.ndarray]) -> tuple[list[str], list[str]]:
-    return _differences(source, source.path, digests.get(source.fold), library_versions(source.feature))
+def _is_up_to_date(source: FoldPlan, digests: np.ndarray | None) -> bool:
+    """Return whether stored waveforms are of the audio and the library versions of now."""
+    return not any(_differences(source, source.path, digests, library_versions(source.feature)))
 
 
 def _digests_of_known_clips(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:
