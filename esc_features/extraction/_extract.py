@@ -49,8 +49,8 @@ def extract(
     """Compute what a store lacks, in parallel, and return the store.
 
     Run it once before the experiments; run it again after a kill, with another feature or with more folds, and only
-    what is missing is computed, from the store's own waveforms where it has them. The files are bit for bit the same for
-    every `n_jobs`, backend and interruption.
+    what is missing is computed, from the store's own waveforms where it has them. The files are bit for bit the same
+    for every `n_jobs`, backend and interruption.
 
     Parameters
     ----------
