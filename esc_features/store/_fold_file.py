@@ -99,14 +99,14 @@ class FoldFile:
         mapping, not_hinted = self._map, self._not_hinted
         if mapping is None or not_hinted is None:
             return
-        fresh = np.sort(rows[not_hinted[rows]])
-        if len(fresh):
+        fresh = sorted(set(rows[not_hinted[rows]].tolist()))
+        if fresh:
             not_hinted[fresh] = False
-            self._cold_rows = np.count_nonzero(not_hinted)
+            self._cold_rows -= len(fresh)
             data = self.header.data
             ranges: list[list[int]] = []
             end = -1
-            for offset in (data.offset_of(0) + fresh * data.row_bytes).tolist():
+            for offset in map(data.offset_of, fresh):
                 if offset == end:  # neighbours are one hint
                     ranges[-1][1] += data.row_bytes
                 else:
