@@ -5,6 +5,7 @@ import pytest
 import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
+from skorch.dataset import ValidSplit
 from torch import nn
 
 from esc_features.models import WeightAveraging
@@ -33,21 +34,22 @@ class Recorder(Callback):
         return {k: v.numpy().copy() for k, v in net.module_.state_dict().items() if v.is_floating_point()}
 
 
-def fitted(*averaging, max_epochs=4):
+def fitted(*averaging, max_epochs=4, train_split=None):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)).astype("float32"), np.arange(40) % 2
     recorder = Recorder()
     net = NeuralNetClassifier(
-        Net, criterion=nn.CrossEntropyLoss, max_epochs=max_epochs, batch_size=10, lr=0.1, train_split=None, verbose=0,
-        callbacks=[("recorder", recorder), *[("averaging", a) for a in averaging]],
+        Net, criterion=nn.CrossEntropyLoss, max_epochs=max_epochs, batch_size=10, lr=0.1, train_split=train_split,
+        callbacks=[("recorder", recorder), *[("averaging", a) for a in averaging]], verbose=0,
     )  # fmt: skip
     return net.fit(X, y), recorder.states_, X
 
 
+@pytest.mark.parametrize("train_split", [None, ValidSplit(4)], ids=["all", "with validation"])
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.97])
-def test_the_average_is_what_predicts(decay):
-    net, states, _ = fitted(WeightAveraging(decay=decay))
+def test_the_average_over_training_steps_is_what_predicts(decay, train_split):
+    net, states, _ = fitted(WeightAveraging(decay=decay), train_split=train_split)
 
     average = states[1]  # the first update copies
     for step, state in enumerate(states[2:], start=1):
