@@ -12,7 +12,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
-from ..store._format import Header, check_published, read_column, read_header, row_crc32
+from ..store._format import check_published, read_header, whole_rows
 from ..store._staleness import clip_differences, feature_differences, library_versions, version_differences
 from ..store._store import PARTIAL
 
@@ -58,15 +58,10 @@ def make_plan(
         in_fold = in_fold.reset_index(drop=True)
         for name, feature in features.items():
             plans.append(FoldPlan(name, feature, int(fold), in_fold, store / name / f"fold{fold}.h5"))
-    sources = _published_waveforms(plans, store)
-    digests = _digests_of_known_clips(plans + sources, n_jobs)
+    digests = _digests([plan for plan in plans if plan.path.exists() or plan.partial_path.exists()], n_jobs)
     for plan in plans:
         _find_state(plan, digests.get(plan.fold), versions[plan.name])
-    sources = [source for source in sources if _is_up_to_date(source, digests.get(source.fold))]
-    for plan in plans:
-        wanted = plan.feature.waveform().fingerprint()
-        found = (source for source in sources if source.fold == plan.fold and source.feature.fingerprint() == wanted)
-        plan.waveforms = next((source.path for source in found), None)
+    _find_waveforms([plan for plan in plans if plan.state != "fresh" or plan.drift], store, digests, n_jobs)
     return plans
 
 
@@ -89,6 +84,17 @@ def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
     )
 
 
+def _find_waveforms(waiting: list[FoldPlan], store: Path, digests: dict[int, np.ndarray], n_jobs) -> None:
+    """Tell each plan which published file holds the waveforms that it is computed from, of this audio, if one does."""
+    sources = _published_waveforms(waiting, store)
+    digests = digests | _digests([source for source in sources if source.fold not in digests], n_jobs)
+    sources = [source for source in sources if _is_up_to_date(source, digests[source.fold])]
+    for plan in waiting:
+        wanted = plan.feature.waveform().fingerprint()
+        found = (source for source in sources if source.fold == plan.fold and source.feature.fingerprint() == wanted)
+        plan.waveforms = next((source.path for source in found), None)
+
+
 def _published_waveforms(plans: list[FoldPlan], store: Path) -> list[FoldPlan]:
     """Return the files of the store, of whatever name, that hold waveforms which the features are computed from."""
     waveforms = {waveform.fingerprint(): waveform for waveform in (plan.feature.waveform() for plan in plans)}
@@ -102,14 +108,14 @@ def _published_waveforms(plans: list[FoldPlan], store: Path) -> list[FoldPlan]:
     return found
 
 
-def _is_up_to_date(source: FoldPlan, digests: np.ndarray | None) -> bool:
+def _is_up_to_date(source: FoldPlan, digests: np.ndarray) -> bool:
     """Return whether stored waveforms are of the audio and the library versions of now."""
     return not any(_differences(source, source.path, digests, library_versions(source.feature)))
 
 
-def _digests_of_known_clips(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:
-    """Return the digests now (0 where unreadable) of the audio files of each fold that has a file."""
-    folds = {plan.fold: plan.clips for plan in plans if plan.path.exists() or plan.partial_path.exists()}
+def _digests(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:
+    """Return the digests now (0 where unreadable) of the audio files of each fold of the plans."""
+    folds = {plan.fold: plan.clips for plan in plans}
     paths = [path for clips in folds.values() for path in clips["path"]]
     run = Parallel(n_jobs=n_jobs, require="sharedmem", batch_size=64)
     digests = iter(run(delayed(_digest)(path) for path in paths))
@@ -141,7 +147,7 @@ def _look_at_partial(plan: FoldPlan, digests: np.ndarray | None, versions: dict)
     reasons, drift = _differences(plan, plan.partial_path, digests, versions)
     if not reasons and not drift:
         # One that replaces a published file is gone on with too, once --overwrite is said again.
-        plan.done = _whole_rows(read_header(plan.partial_path))
+        plan.done = whole_rows(read_header(plan.partial_path))
         plan.state = "partial" if plan.state == "missing" else plan.state
     elif plan.state == "missing":
         # Rows of two library versions must not meet in one file that names one.
@@ -167,15 +173,3 @@ def _differences(plan: FoldPlan, path: Path, digests, versions: dict) -> tuple[l
     except StoreError as error:
         return [str(error)], []
     return reasons, version_differences(header.attributes["versions"], versions)
-
-
-def _whole_rows(header: Header) -> np.ndarray:
-    """Return which rows are done and whole: after a power cut a done byte can be on the disk without its row."""
-    done = read_column(header, "done") == 1
-    checksums = read_column(header, "crc32")
-    data = header.data
-    with header.path.open("rb") as file:
-        for row in np.flatnonzero(done).tolist():
-            file.seek(data.offset_of(row))
-            done[row] = row_crc32(np.fromfile(file, np.uint8, data.row_bytes)) == checksums[row]
-    return done

@@ -16,7 +16,7 @@ import numpy as np
 
 from .._platform import fill_with_large_pages, reserve_space, sync_folder
 from ..exceptions import StoreError
-from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_column, read_header, row_crc32
+from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_header, whole_rows
 from ._compute import open_partial
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _most_to_fill() -> int:
 
 def publish(plan: FoldPlan, header: Header) -> None:
     """Check every row of a partial file against its checksum and give the file its name."""
-    wrong = _wrong_rows(header)
+    wrong = np.flatnonzero(~whole_rows(header))
     if len(wrong):
         names = ", ".join(plan.clips["filename"][wrong[:5]])
         raise StoreError(
@@ -111,19 +111,6 @@ def _as_os_error(error: RuntimeError, path: Path) -> OSError:
     found = re.search(r"errno = (\d+)", str(error))
     number = int(found[1]) if found else errno.EIO
     return OSError(number, os.strerror(number), str(path))
-
-
-def _wrong_rows(header: Header) -> np.ndarray:
-    done, checksums = read_column(header, "done"), read_column(header, "crc32")
-    rows = np.memmap(
-        header.path,
-        header.data.dtype,
-        "r",
-        offset=header.data.offset,
-        shape=(len(header), *header.data.shape),
-    )
-    right = [row_crc32(row) == checksum for row, checksum in zip(rows, checksums.tolist(), strict=True)]
-    return np.flatnonzero(~(np.array(right) & (done == 1)))
 
 
 def _audio_folder(plan: FoldPlan) -> str:

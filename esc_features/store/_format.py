@@ -466,6 +466,18 @@ def row_crc32(row: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).reshape(-1).data)
 
 
+def whole_rows(header: Header) -> np.ndarray:
+    """Return which rows are done and are what was written: a power cut can leave a done byte without its row."""
+    done = read_column(header, "done") == 1
+    checksums = read_column(header, "crc32")
+    data = header.data
+    with header.path.open("rb") as file:
+        for row in np.flatnonzero(done).tolist():
+            file.seek(data.offset_of(row))
+            done[row] = row_crc32(np.fromfile(file, np.uint8, data.row_bytes)) == checksums[row]
+    return done
+
+
 def content_id(header: Header, file=None) -> bytes:
     """Return 12 bytes that change with the numbers, clips or parameters of a file, and with nothing else."""
     digest = blake2b(digest_size=12)

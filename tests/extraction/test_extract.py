@@ -15,7 +15,7 @@ import pytest
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features.exceptions import ExtractionError, StoreError
-from esc_features.extraction import _compute
+from esc_features.extraction import _compute, _plan
 
 
 @pytest.fixture
@@ -67,6 +67,17 @@ def digests(store: Path) -> dict[str, str]:
         str(file.relative_to(store)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(store.rglob("fold*"))
     }
+
+
+def copied_audio(clips: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    (folder / "audio").mkdir()
+    return clips.assign(path=[shutil.copy(path, folder / "audio") for path in clips["path"]])
+
+
+def change(path: str) -> Path:
+    recording = Path(path)
+    recording.write_bytes(recording.read_bytes()[:-2] + b"\x01\x02")
+    return recording
 
 
 class TestFiles:
@@ -146,17 +157,20 @@ class TestAgain:
         np.testing.assert_array_equal(store["mel"].to_numpy(), whole["mel"].to_numpy())
         pd.testing.assert_frame_equal(store.clips, whole.clips)
 
+    def test_looks_at_each_file_once_where_nothing_is_to_do(self, clips, tmp_path, monkeypatch):
+        extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+        read, looked_at = _plan.read_header, []
+        monkeypatch.setattr(_plan, "read_header", lambda path: (looked_at.append(path), read(path))[1])
+        extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+        assert sorted(looked_at) == sorted((tmp_path / "store").glob("*/fold*.h5"))
+
     def test_decodes_where_the_stored_waveforms_are_of_other_audio(self, clips, tmp_path, decoded):
-        folder = tmp_path / "audio"
-        folder.mkdir()
-        clips["path"] = [shutil.copy(path, folder) for path in clips["path"]]
+        clips = copied_audio(clips, tmp_path)
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
-        changed = Path(clips["path"][3])
-        changed.write_bytes(changed.read_bytes()[:-2] + b"\x01\x02")
+        change(clips["path"][3])
         decoded.clear()
         extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
-        fold = clips["fold"][3]
-        assert decoded == clips["path"][clips["fold"] == fold].tolist()
+        assert decoded == clips["path"][clips["fold"] == clips["fold"][3]].tolist()
 
     def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded):
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
@@ -201,12 +215,9 @@ class TestAgain:
         assert store["mel"].shape == (10, 64, 157)
 
     def test_changed_audio_is_noticed(self, clips, tmp_path):
-        folder = tmp_path / "audio"
-        folder.mkdir()
-        clips["path"] = [shutil.copy(path, folder) for path in clips["path"]]
+        clips = copied_audio(clips, tmp_path)
         extract(clips, tmp_path / "store", features="mel", verbose=False)
-        changed = Path(clips["path"][3])
-        changed.write_bytes(changed.read_bytes()[:-2] + b"\x01\x02")
+        changed = change(clips["path"][3])
         with pytest.raises(StoreError, match=f"the audio of {changed.name} changed"):
             extract(clips, tmp_path / "store", features="mel", verbose=False)
 
