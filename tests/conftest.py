@@ -1,5 +1,6 @@
 """Data sets and stores that the tests share: made once a session, read by many, written by none."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,6 +31,20 @@ def esc10_folder(tmp_path_factory, demo_folder):
     folder = tmp_path_factory.mktemp("esc10") / "esc10"
     subprocess.run([sys.executable, ESC10_MAKER, folder], check=True, stdout=subprocess.DEVNULL)
     return folder
+
+
+@pytest.fixture(scope="session")
+def update_attribute():
+    """A function that changes entries of a JSON attribute of a file of a store: another version, another class."""
+    import h5py
+
+    def update(path, name, **entries):
+        with h5py.File(path, "r+") as file:
+            text = json.dumps(json.loads(file.attrs[name]) | entries).encode()
+            del file.attrs[name]
+            file.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", len(text)))
+
+    return update
 
 
 @pytest.fixture(scope="session")

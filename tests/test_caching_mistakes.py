@@ -1,7 +1,6 @@
 """How others got caching of features wrong, one test each; the numbers are those of stores.md, section 4."""
 
 import io
-import json
 import os
 import shutil
 
@@ -191,17 +190,11 @@ class TestFiveNoKeyAtAll:
 class TestSixVersionsOfLibraries:
     """6. Nobody records the versions of decoder and resampler, although their defaults changed under users."""
 
-    def test_are_recorded_said_and_kept_apart(self, clips, tmp_path, capsys, computed):
+    def test_are_recorded_said_and_kept_apart(self, clips, tmp_path, capsys, computed, update_attribute):
         extract(clips, tmp_path / "store", features="mfcc", verbose=False)
         path = tmp_path / "store/mfcc/fold1.h5"
 
-        def pretend(path, **versions):
-            with h5py.File(path, "r+") as file:
-                text = json.dumps(json.loads(file.attrs["versions"]) | versions).encode()
-                del file.attrs["versions"]
-                file.attrs.create("versions", text, dtype=h5py.string_dtype("utf-8", len(text)))
-
-        pretend(path, soxr="0.3.1")
+        update_attribute(path, "versions", soxr="0.3.1")
         computed.clear()
         extract(clips, tmp_path / "store", features="mfcc")
         assert computed == [] and "soxr was 0.3.1" in capsys.readouterr().out

@@ -172,12 +172,9 @@ class TestAgain:
         extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
         assert decoded == clips["path"][clips["fold"] == clips["fold"][3]].tolist()
 
-    def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded):
+    def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded, update_attribute):
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
-        with h5py.File(tmp_path / "store/waveform/fold2.h5", "r+") as file:
-            versions = json.dumps(json.loads(file.attrs["versions"]) | {"soxr": "0.3.1"}).encode()
-            del file.attrs["versions"]
-            file.attrs.create("versions", versions, dtype=h5py.string_dtype("utf-8", len(versions)))
+        update_attribute(tmp_path / "store/waveform/fold2.h5", "versions", soxr="0.3.1")
         decoded.clear()
         extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
         assert decoded == clips["path"][clips["fold"] == 2].tolist()

@@ -224,7 +224,9 @@ class TestReadersDuringARebuild:
         wanted = extract(clips, tmp_path / "wanted", features=features, verbose=False)
         np.testing.assert_array_equal(store["mel"].to_numpy(), wanted["mel"].to_numpy())
 
-    def test_a_killed_rebuild_with_other_libraries_is_gone_on_with(self, rebuild, clips, tmp_path, monkeypatch):
+    def test_a_killed_rebuild_with_other_libraries_is_gone_on_with(
+        self, rebuild, clips, tmp_path, monkeypatch, update_attribute
+    ):
         import h5py
 
         rebuild()
@@ -232,10 +234,7 @@ class TestReadersDuringARebuild:
         partial = shutil.copy(path, path.with_name("fold1.h5.partial"))
         with h5py.File(partial, "r+") as file:
             file["clips/done"][1] = 0
-        with h5py.File(path, "r+") as file:
-            text = json.dumps(json.loads(file.attrs["versions"]) | {"soxr": "0.3.1"}).encode()
-            del file.attrs["versions"]
-            file.attrs.create("versions", text, dtype=h5py.string_dtype("utf-8", len(text)))
+        update_attribute(path, "versions", soxr="0.3.1")
         written, write = [], RowWriter.write
         monkeypatch.setattr(RowWriter, "write", lambda self, row, *rest: (written.append(row), write(self, row, *rest)))
         extract(clips, tmp_path / "store", features={"mel": MelSpectrogram(n_mels=16)}, verbose=False)

@@ -1,9 +1,7 @@
 """`explain`: which parameter, clip, recording or library makes a file stale."""
 
-import json
 import shutil
 
-import h5py
 import pytest
 
 from esc_features import MelSpectrogram, extract, load_clips
@@ -63,11 +61,8 @@ def test_recordings(demo_folder, tmp_path):
     assert set(explain(tmp_path / "store")["state"]) == {"fresh"}
 
 
-def test_versions(store):
-    with h5py.File(store / "mel/fold4.h5", "r+") as file:
-        text = json.dumps(json.loads(file.attrs["versions"]) | {"soxr": "0.3.1"}).encode()
-        del file.attrs["versions"]
-        file.attrs.create("versions", text, dtype=h5py.string_dtype("utf-8", len(text)))
+def test_versions(store, update_attribute):
+    update_attribute(store / "mel/fold4.h5", "versions", soxr="0.3.1")
     table = explain(store, features="mel")
     (reason,) = reasons(table, "drifted")
     assert reason.startswith("soxr was 0.3.1 when it was written")
@@ -93,13 +88,10 @@ def test_a_file_that_cannot_be_read(store):
     assert "can be opened" in reason
 
 
-def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch):
+def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch, update_attribute):
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with h5py.File(store / "mel/fold1.h5", "r+") as file:
-        text = json.dumps(json.loads(file.attrs["description"]) | {"class": "trap.Class"}).encode()
-        del file.attrs["description"]
-        file.attrs.create("description", text, dtype=h5py.string_dtype("utf-8", len(text)))
+    update_attribute(store / "mel/fold1.h5", "description", **{"class": "trap.Class"})
     (reason,) = reasons(explain(store), "unknown")
     assert "Name it yourself in a recipe" in reason
 
