@@ -46,9 +46,15 @@ class ExtractionError(StoreError):
 
         self.failures = pd.DataFrame(failures)
         clips, folds = self.failures["filename"].nunique(), sorted(self.failures["fold"].unique().tolist())
-        table = self.failures.to_string(index=False, max_rows=50, max_colwidth=120)
+        # A line each: the columns of a table would cut off the end of a message, which says what to do.
+        lines = [
+            f"  fold {failure.fold}, {failure.filename}, {failure.feature}: {failure.error}"
+            for failure in self.failures.head(50).itertuples()
+        ]
+        if len(self.failures) > 50:
+            lines.append(f"  and {len(self.failures) - 50} more, all of them in the error's attribute `failures`")
         super().__init__(
             f"{clips} clips could not be extracted, so fold {', '.join(map(str, folds))} of their features are not "
-            f"published in {store}:\n{table}\nReplace or remove these clips and run the same command again: "
-            "everything else is kept."
+            f"published in {store}:\n" + "\n".join(lines) + "\nReplace or remove these clips and run the same command "
+            "again: everything else is kept."
         )

@@ -238,6 +238,7 @@ class TestFailures:
         table = failure.value.failures
         assert table["filename"].unique().tolist() == [clips["filename"][0]]
         assert sorted(table["feature"]) == ["mel", "waveform"] and (table["fold"] == fold).all()
+        assert all(error in str(failure.value) for error in table["error"])  # to its end, which says what to do
         published = sorted(file.name for file in (tmp_path / "store/mel").glob("*.h5"))
         assert len(published) == 4 and f"fold{fold}.h5" not in published
         with pytest.raises(StoreError, match=f"lacks fold {fold}"):
