@@ -232,7 +232,10 @@ class Harness:
             end = time.monotonic() + rng.random() * self.seconds[backend]
             while time.monotonic() < end and not run.poll():
                 self.look(store)
-        killed = self.kill(run, target, rng)
+        try:
+            killed = self.kill(run, target, rng)
+        except ProcessLookupError:  # it ended by itself just now
+            killed = False
         if target == "worker":
             self.end_hanging_pool(store, run)
         code = run.wait()
