@@ -75,7 +75,7 @@ class Material:
 
 def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) -> Path:
     """Write a store of zeros that takes next to no room on the disk, through the package's own file format."""
-    from esc_features.store._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
+    from esc_features.storage._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
 
     per_fold = clips // folds
     for fold in range(1, folds + 1):

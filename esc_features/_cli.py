@@ -53,7 +53,7 @@ def _show(options) -> int:
 
 
 def _verify(options) -> int:
-    from .store import verify
+    from .extraction import verify
 
     problems = verify(
         options.store,
@@ -73,7 +73,7 @@ def _verify(options) -> int:
 
 
 def _explain(options) -> int:
-    from .store import explain
+    from .extraction import explain
 
     clips = None
     if options.dataset is not None:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .model_selection import remember_sources, warn_source_leak
+from .lazy import as_float32, is_lazy, remember_sources, take_rows, warn_source_leak
 
 __all__ = ["Standardizer"]
 
@@ -156,25 +156,6 @@ class _Affine:
         result = batch * self.factor.astype(batch.dtype)
         result += self.offset.astype(batch.dtype)
         return result
-
-
-def as_float32(batch: np.ndarray) -> np.ndarray:
-    """Return a stored batch as the float32 numbers that it stands for; int16 is a waveform of full scale 32768."""
-    if batch.dtype == np.float32:
-        return batch
-    if batch.dtype == np.int16:
-        return batch.astype(np.float32) / np.float32(32768)
-    return batch.astype(np.float32)
-
-
-def take_rows(X, rows) -> np.ndarray:
-    """Read rows of an ndarray or of a lazy array, as stored."""
-    return np.take(X, rows, axis=0) if isinstance(X, np.ndarray) else X.take(rows)
-
-
-def is_lazy(X) -> bool:
-    """Whether X is an array of a store: read by `take`, changed by `map`."""
-    return not isinstance(X, np.ndarray) and all(hasattr(X, name) for name in ("take", "map", "shape", "dtype"))
 
 
 def _moments(X, by_band):

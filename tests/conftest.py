@@ -67,7 +67,7 @@ def write_store():
     import numpy as np
     import pandas as pd
 
-    from esc_features.store._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
+    from esc_features.storage._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
 
     def write(folder, features=("mel",), folds=(1, 2), clips=4, shape=(3, 5), dtype="<f4", done=True, seed=0):
         rng = np.random.default_rng(seed)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features.exceptions import StoreError
-from esc_features.extraction import _compute
+from esc_features.extraction import _compute, explain
 from esc_features.features import Feature
-from esc_features.store import explain
 
 
 class Scale(Feature):

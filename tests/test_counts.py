@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esc_features import MelSpectrogram, Waveform, extract, load_clips, open_store
+from esc_features import MelSpectrogram, Waveform, audio, extract, load_clips, open_store
+from esc_features.audio import _recording
 from esc_features.extraction import _compute
-from esc_features.features import _recording
-from esc_features.store import StoreArray, _fold_file, _store
+from esc_features.storage import _fold_file
+from esc_features.store import StoreArray, _store
 
 IO = Path("/proc/self/io")
 needs_proc = pytest.mark.skipif(not IO.exists(), reason="the system does not count what a process reads")
@@ -168,7 +169,7 @@ class TestExtraction:
 
     def test_another_feature_decodes_nothing(self, clips, tmp_path, monkeypatch):
         extract(clips, tmp_path / "store", features="waveform", n_jobs=1, verbose=False)
-        decoded = count(monkeypatch, _recording, "read_recording")
+        decoded = count(monkeypatch, audio, "read_recording")
         computed = count(monkeypatch, MelSpectrogram, "compute")
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
         assert decoded == [] and len(computed) == len(clips)

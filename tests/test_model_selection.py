@@ -9,7 +9,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from esc_features import StoreArray
 from esc_features.exceptions import SourceLeakWarning
-from esc_features.model_selection import FoldSplit, HoldOutFold, remember_sources, warn_source_leak
+from esc_features.lazy import remember_sources, warn_source_leak
+from esc_features.model_selection import FoldSplit, HoldOutFold
 
 FOLDS = np.array([1, 2, 3, 1, 2, 3, 5, 5])
 

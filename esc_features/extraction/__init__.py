@@ -1,12 +1,18 @@
-"""Extraction: what is missing, computed in parallel and written so that a kill loses nothing."""
+"""Extraction: what is missing, computed in parallel and written so that a kill loses nothing; what a store lacks."""
 
-__all__ = ["extract"]
+import importlib
+
+# Looked up on first use: neither `extract_features --help` nor a worker needs pandas.
+_HOME = {"extract": "_extract", "explain": "_explain", "verify": "_verify"}
+
+__all__ = [*_HOME]
 
 
 def __getattr__(name):
-    # On first use: neither `extract_features --help` nor a worker needs pandas.
-    if name == "extract":
-        from ._extract import extract
-
-        return extract
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -14,8 +14,7 @@ import numpy as np
 
 from .._platform import read_ahead, write_at
 from ..exceptions import AudioError
-from ..store._fold_file import FoldFile
-from ..store._format import Header, row_crc32
+from ..storage import FoldFile, Header, row_crc32
 from ._lock import Claim
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class _Clip:
         return self._waveforms[key]
 
     def _decode(self, setting: Waveform) -> tuple[np.ndarray, dict[str, int]]:
-        from ..features._recording import read_recording
+        from ..audio import read_recording
 
         if self._recording is None:
             self._recording = read_recording(self._path, duration=self._longest)

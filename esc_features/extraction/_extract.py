@@ -17,13 +17,13 @@ from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
 from ..exceptions import ClipTableError, ExtractionError, StoreError
-from ..store._fold_file import FoldFile
-from ..store._staleness import library_versions
-from ..store._store import Store, open_store
+from ..storage import FoldFile
+from ..store import Store, open_store
 from ._compute import Block, Failure, Output, compute_block, wait_for_threads
 from ._lock import Claim, store_lock
 from ._plan import FoldPlan, make_plan, refuse_stale
 from ._publish import begin, publish, writing_failed
+from ._staleness import library_versions
 
 if TYPE_CHECKING:
     from ..features import Feature
@@ -92,7 +92,7 @@ def extract(
     >>> store["mfcc"].shape
     (120, 26)
     """
-    from ..features._recipe import make_features
+    from ..features import make_features
 
     wanted = make_features(features, recipe)
     for feature in wanted.values():

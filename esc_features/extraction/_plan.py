@@ -12,9 +12,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
-from ..store._format import check_published, read_header, whole_rows
-from ..store._staleness import clip_differences, feature_differences, library_versions, version_differences
-from ..store._store import PARTIAL
+from ..storage import PARTIAL, check_published, fold_file_name, read_header, whole_rows
+from ._staleness import clip_differences, feature_differences, library_versions, version_differences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +56,7 @@ def make_plan(
     for fold, in_fold in clips.groupby("fold", sort=True):
         in_fold = in_fold.reset_index(drop=True)
         for name, feature in features.items():
-            plans.append(FoldPlan(name, feature, int(fold), in_fold, store / name / f"fold{fold}.h5"))
+            plans.append(FoldPlan(name, feature, int(fold), in_fold, store / name / fold_file_name(int(fold))))
     digests = _digests([plan for plan in plans if plan.path.exists() or plan.partial_path.exists()], n_jobs)
     for plan in plans:
         _find_state(plan, digests.get(plan.fold), versions[plan.name])
@@ -123,7 +122,7 @@ def _digests(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:
 
 
 def _digest(path: str) -> int:
-    from ..features._recording import file_digest
+    from ..audio import file_digest
 
     try:
         return file_digest(path)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .._platform import fill_with_large_pages, reserve_space, sync_folder
 from ..exceptions import StoreError
-from ..store._format import FORMAT, FORMAT_VERSION, Header, create_file, read_header, whole_rows
+from ..storage import FORMAT, FORMAT_VERSION, Header, create_file, read_header, whole_rows
 from ._compute import open_partial
 
 if TYPE_CHECKING:

@@ -14,11 +14,7 @@ _HOME = {
     "BirdNETEmbedding": "_birdnet_embedding",
     "make_features": "_recipe",
     "as_feature": "_recipe",
-    "Recording": "_recording",
-    "read_recording": "_recording",
-    "file_digest": "_recording",
-    "Note": "_notes",
-    "describe_notes": "_notes",
+    "fingerprint_of": "_base",
 }
 
 __all__ = [*_HOME]

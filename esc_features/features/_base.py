@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ._recording import LOUDEST, read_recording
+from ..audio import LOUDEST, read_recording
 
 
 class Feature(TransformerMixin, BaseEstimator):
@@ -194,8 +194,27 @@ class Feature(TransformerMixin, BaseEstimator):
         return tags
 
 
-def fingerprint_of(description):
-    """The fingerprint of a feature that has this description."""
+def fingerprint_of(description: dict[str, Any]) -> str:
+    """Digest the description of a feature.
+
+    Equal for equal settings, different for different ones; what a stored file is found again by.
+
+    Parameters
+    ----------
+    description : dict
+        As `Feature.description` gives it.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from esc_features.features import Waveform, fingerprint_of
+    >>> fingerprint_of(Waveform().description()) == Waveform().fingerprint()
+    True
+    """
     text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import soxr
 
+from ..audio import Note, Recording
 from ..exceptions import AudioError
 from ._base import Feature
-from ._notes import Note
-from ._recording import Recording
 
 
 class Waveform(Feature):

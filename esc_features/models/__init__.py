@@ -4,7 +4,7 @@ import importlib
 
 # Looked up on first use: importing the package must not import torch.
 _HOME = {
-    "ClipClassifier": "_base",
+    "ClipClassifier": "_clip_classifier",
     "ClipDataset": "_clip_loader",
     "ClipLoader": "_clip_loader",
     "ConvNet": "_conv_net",

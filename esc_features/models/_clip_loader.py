@@ -7,7 +7,7 @@ import torch
 from skorch.dataset import Dataset
 from torch.utils.data import DataLoader, default_collate
 
-from ..preprocessing import as_float32, take_rows
+from ..lazy import as_float32, take_rows
 
 
 class ClipDataset(Dataset):

@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from ..augmentation import Gain, Mixup, SpecAugment, TimeShift
 from ..features import MelSpectrogram
 from ..preprocessing import Standardizer
-from ._base import ClipClassifier
+from ._clip_classifier import ClipClassifier
 from ._deep_conv_net import DeepConvNet
 from ._weight_averaging import WeightAveraging
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._base import ClipClassifier
+from ._clip_classifier import ClipClassifier
 from ._rnn import RNN
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import html
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..exceptions import StoreError
-from ._fold_file import FoldFile, open_with_room
-from ._format import Header, read_header
+from ..storage import PARTIAL, FoldFile, Header, find_files, open_with_room, read_header
 from ._store_array import DEFAULT_BYTE_LIMIT, StoreArray
 from ._store_audio import StoreAudio
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
     from ..model_selection import FoldSplit
 
-PARTIAL = ".partial"
-_FOLD_FILE = re.compile(r"fold([0-9]{1,18})\.h5(\.partial)?")
 _EXTRACT = "run the same extract_features command again to finish it"
 
 
@@ -269,20 +265,6 @@ class Store:
                     )
 
 
-def find_files(path: Path) -> dict[str, dict[int, Path]]:
-    """Return feature name -> fold -> file, published or else partial, of the store in a folder."""
-    found: dict[str, dict[int, Path]] = {}
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files: dict[int, Path] = {}
-        for file in sorted(folder.iterdir()):
-            match = _FOLD_FILE.fullmatch(file.name)
-            if match and int(match[1]) not in files:
-                files[int(match[1])] = file
-        if files:
-            found[folder.name] = files
-    return found
-
-
 def _header_of(file: Path) -> Header:
     return open_with_room(lambda: read_header(file))
 
@@ -325,4 +307,4 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)) + row[-1:] for row in rows]
 
 
-__all__ = ["PARTIAL", "Store", "find_files", "open_store"]
+__all__ = ["Store", "open_store"]

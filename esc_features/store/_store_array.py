@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._platform import waits_for_disk
-from ._fold_file import FoldFile
 from ._rows import all_rows, pack_rows, select_rows, unpack_rows
 
 if TYPE_CHECKING:
@@ -382,7 +381,7 @@ def clip_table(column: Callable[[str], np.ndarray]) -> pd.DataFrame:
         table["take"] = column("take")
         for name in ("original_sample_rate", "original_channels", "original_samples"):
             table[name] = column(name)
-        from ..features._notes import describe_notes
+        from ..audio import describe_notes
 
         notes = column("notes")
         texts = {note: describe_notes(note) for note in np.unique(notes).tolist()}
@@ -422,4 +421,4 @@ def _check_out(out: np.ndarray, shape: tuple, dtype: np.dtype) -> None:
         )
 
 
-__all__ = ["DEFAULT_BYTE_LIMIT", "FoldFile", "MemoryPart", "StoreArray", "clip_table"]
+__all__ = ["DEFAULT_BYTE_LIMIT", "MemoryPart", "StoreArray", "clip_table"]

@@ -49,16 +49,16 @@ def computed(monkeypatch):
 @pytest.fixture
 def decoded(monkeypatch):
     """A list of the recordings decoded, as they are read."""
-    from esc_features.features import _recording
+    from esc_features import audio
 
     paths = []
-    original = _recording.read_recording
+    original = audio.read_recording
 
     def read_recording(path, *args, **kwargs):
         paths.append(path)
         return original(path, *args, **kwargs)
 
-    monkeypatch.setattr(_recording, "read_recording", read_recording)
+    monkeypatch.setattr(audio, "read_recording", read_recording)
     return paths
 
 

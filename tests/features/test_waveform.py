@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from esc_features.features import Note, Waveform, describe_notes, read_recording
+from esc_features.audio import Note, describe_notes, read_recording
+from esc_features.features import Waveform
 
 SOUND = np.random.default_rng(1).uniform(-1, 1, 48000 * 6).astype(np.float32)
 

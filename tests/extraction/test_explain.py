@@ -7,7 +7,7 @@ import pytest
 from esc_features import MelSpectrogram, extract, load_clips
 from esc_features._cli import main
 from esc_features.exceptions import StoreError
-from esc_features.store import explain
+from esc_features.extraction import explain
 
 
 @pytest.fixture

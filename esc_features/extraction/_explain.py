@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..audio import file_digest
 from ..exceptions import AudioError, StoreError
-from ._format import Header, read_column, read_header
+from ..storage import PARTIAL, Header, find_files, read_column, read_header
 from ._rebuild import features_of, rebuild
 from ._staleness import (
     clip_differences,
@@ -19,7 +20,6 @@ from ._staleness import (
     parameter_differences,
     version_differences,
 )
-from ._store import PARTIAL, find_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def explain(
     Examples
     --------
     >>> from esc_features import MelSpectrogram
-    >>> from esc_features.store import explain
+    >>> from esc_features.extraction import explain
     >>> reasons = explain("stores/demo", features={"mel": MelSpectrogram(n_mels=64)})
     >>> reasons["reason"][0]
     'n_mels is 128 in the store and 64 now'
@@ -145,7 +145,6 @@ def _clip_reasons(header: Header, clips: pd.DataFrame | None) -> list[str]:
 
 def _digests(paths) -> np.ndarray:
     """Return the digests of recordings, 0 for those that are not there."""
-    from ..features._recording import file_digest
 
     def digest(path) -> int:
         try:

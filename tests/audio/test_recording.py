@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from esc_features.features import _recording as recording_module
-from esc_features.features import file_digest, read_recording
+from esc_features.audio import _recording as recording_module
+from esc_features.audio import file_digest, read_recording
 
 RNG = np.random.default_rng(20150420)
 NOISE = RNG.uniform(-0.9, 0.9, (4000, 8))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .store import Store, StoreArray
+    from ..store import Store, StoreArray
 
 __all__ = ["BatchDisplay", "FoldScoresDisplay", "HistoryDisplay", "SpectrogramDisplay", "WaveformDisplay"]
 
@@ -836,12 +836,12 @@ def _frequency_ticks(fmin: float, fmax: float) -> list[float]:
 
 
 def _hz_to_mel(frequencies):
-    from .features import _spectra
+    from ..features import _spectra
 
     return np.vectorize(_spectra._hz_to_mel, otypes=[float])(frequencies)
 
 
 def _mel_to_hz(mels):
-    from .features import _spectra
+    from ..features import _spectra
 
     return _spectra._mel_to_hz(np.asarray(mels))

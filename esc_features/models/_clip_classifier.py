@@ -21,8 +21,7 @@ from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.utils import to_tensor
 from torch import nn
 
-from ..model_selection import remember_sources, warn_source_leak
-from ..preprocessing import is_lazy
+from ..lazy import is_lazy, remember_sources, warn_source_leak
 from ._clip_loader import ClipDataset, ClipLoader, as_batch
 
 # Where save_params keeps the labels and the input shape, beside the weights.

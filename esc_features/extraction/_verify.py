@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..audio import file_digest
 from ..exceptions import AudioError, StoreError
-from ._format import Header, check_labels, check_published, read_column, read_header, row_crc32
+from ..storage import (
+    PARTIAL,
+    Header,
+    check_labels,
+    check_published,
+    find_files,
+    read_column,
+    read_header,
+    row_crc32,
+)
 from ._rebuild import features_of, rebuild
 from ._staleness import library_versions, version_differences
-from ._store import PARTIAL, find_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +76,7 @@ def verify(
 
     Examples
     --------
-    >>> from esc_features.store import verify
+    >>> from esc_features.extraction import verify
     >>> verify("stores/demo", recompute=1)
     Empty DataFrame
     Columns: [file, clip, problem]
@@ -124,7 +133,7 @@ def _problems(files, checksums, recompute, audio, named) -> Iterator[_Problem]:
 
 
 def _check_structure(header: Header, fold: int) -> Iterator[_Problem]:
-    from ..features._base import fingerprint_of
+    from ..features import fingerprint_of
 
     check_published(header)
     check_labels(header)
@@ -216,8 +225,6 @@ def _check_recomputed(header: Header, name: str, count: int, audio, named) -> It
 
 def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, digest: int, drift: str) -> str:
     """Return what is wrong with a stored row, compared with the one extracted now; "" if nothing is."""
-    from ..features._recording import file_digest
-
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return "its name leads out of the folder of recordings"
     try:

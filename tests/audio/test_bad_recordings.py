@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from esc_features.audio import Note, file_digest, read_recording
 from esc_features.exceptions import AudioError
-from esc_features.features import MelSpectrogram, MFCCStatistics, Note, Waveform, file_digest, read_recording
+from esc_features.features import MelSpectrogram, MFCCStatistics, Waveform
 
 RATE = 16000
 SOUND = np.random.default_rng(4).uniform(-0.5, 0.5, 5 * RATE)
@@ -273,7 +274,7 @@ def test_a_file_without_permission(tmp_path):
     tmp_path.chmod(0o755)
     script = (
         "import os, sys\n"
-        "from esc_features.features import read_recording\n"
+        "from esc_features.audio import read_recording\n"
         "from esc_features.exceptions import AudioError\n"
         "read_recording(sys.argv[2])\n"
         "os.setgid(65534); os.setuid(65534)\n"

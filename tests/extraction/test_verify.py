@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features._cli import main
 from esc_features.exceptions import StoreError
+from esc_features.extraction import verify
 from esc_features.features._base import fingerprint_of
-from esc_features.store import verify
-from esc_features.store._format import MEASURED_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS, read_header
+from esc_features.storage._format import MEASURED_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS, read_header
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ class TestRecomputing:
     def test_finds_drift(self, store, update_attribute):
         """A row that an older library would have given: whole, checksum and all, and not what is computed now."""
         header = read_header(store / "mel/fold2.h5")
-        from esc_features.store._format import row_crc32
+        from esc_features.storage._format import row_crc32
 
         row = open_store(store)["mel"][8] + np.float32(0.5)
         with header.path.open("r+b") as file:
@@ -222,7 +222,7 @@ class TestRecomputing:
     def test_names_that_lead_out_of_the_folder_are_not_followed(self, write_store, tmp_path):
         store = write_store(tmp_path / "store", folds=(1,), clips=1)
         header = read_header(store / "mel/fold1.h5")
-        from esc_features.store import _verify
+        from esc_features.extraction import _verify
 
         text = _verify._compare(MelSpectrogram(), tmp_path, "../x.wav", np.zeros(1), 0, "")
         assert "leads out of the folder" in text and header

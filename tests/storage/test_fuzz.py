@@ -13,7 +13,7 @@ import sys
 import h5py
 import pytest
 
-from esc_features.store._format import COLUMNS
+from esc_features.storage._format import COLUMNS
 
 # Runs apart: libhdf5 may take the process with it. Prints "seed outcome" for each file.
 FUZZ = """
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from esc_features import open_store
 from esc_features.exceptions import StoreError
-from esc_features.store import explain, verify
+from esc_features.extraction import explain, verify
 
 store, original, kind = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes(), sys.argv[3]
 first, count = map(int, sys.argv[4:])
@@ -99,7 +99,7 @@ def kind(request):
 def files(write_store, tmp_path, kind):
     """A store, and one of its files to spoil: with the checksums of our format, or in the oldest HDF5 without any."""
     from esc_features.features._base import fingerprint_of
-    from esc_features.store._format import read_header
+    from esc_features.storage._format import read_header
 
     store = write_store(tmp_path / "store", folds=(1,), clips=3, shape=(50,))
     path, original = store / "mel/fold1.h5", tmp_path / "original.h5"

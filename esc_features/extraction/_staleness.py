@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._format import Header, read_column
+from ..storage import Header, read_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ class Note(enum.IntFlag):
 
     Examples
     --------
-    >>> from esc_features.features import Note, describe_notes
+    >>> from esc_features.audio import Note, describe_notes
     >>> describe_notes(Note.RESAMPLED | Note.PADDED)
     'resampled, padded'
     """
@@ -42,7 +42,7 @@ def describe_notes(notes: int) -> str:
 
     Examples
     --------
-    >>> from esc_features.features import describe_notes
+    >>> from esc_features.audio import describe_notes
     >>> describe_notes(2 | 8)
     'resampled, cut'
     """

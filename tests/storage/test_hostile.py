@@ -13,7 +13,7 @@ import pytest
 
 from esc_features import open_store
 from esc_features.exceptions import StoreError
-from esc_features.store._format import COLUMNS, read_header
+from esc_features.storage._format import COLUMNS, read_header
 
 CLIPS, SHAPE = 4, (3, 5)
 

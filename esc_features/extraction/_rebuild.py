@@ -14,7 +14,7 @@ _PREFIX = "esc_features.features."
 
 def features_of(features: Any, recipe: Any) -> dict[str, Feature]:
     """Return the features that the user names, none where nothing is named."""
-    from ..features._recipe import make_features
+    from ..features import make_features
 
     return {} if features is None and recipe is None else make_features(features, recipe)
 

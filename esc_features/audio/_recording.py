@@ -53,7 +53,7 @@ class Recording:
     --------
     >>> import numpy as np
     >>> from esc_features import Waveform
-    >>> from esc_features.features import Recording
+    >>> from esc_features.audio import Recording
     >>> silence = Recording(np.zeros(8000, np.float32), sample_rate=8000, channels=1, samples=8000, digest=0)
     >>> Waveform().from_recording(silence)[0].shape
     (80000,)
@@ -95,7 +95,7 @@ def read_recording(path: str | os.PathLike, duration: float | None = None) -> Re
     Examples
     --------
     >>> import soundfile, tempfile, pathlib
-    >>> from esc_features.features import read_recording
+    >>> from esc_features.audio import read_recording
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "tone.wav"
     >>> soundfile.write(path, [[0.5, 0.25]] * 100, 8000)
     >>> recording = read_recording(path)
@@ -145,7 +145,7 @@ def file_digest(path: str | os.PathLike) -> int:
     Examples
     --------
     >>> import tempfile, pathlib
-    >>> from esc_features.features import file_digest
+    >>> from esc_features.audio import file_digest
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.wav"
     >>> _ = path.write_bytes(b"123456789")
     >>> hex(file_digest(path))

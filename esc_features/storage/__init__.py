@@ -1,0 +1,50 @@
+"""The file format: layout, creating, checking, mapping. For the inside of the package, not for users."""
+
+from ._files import PARTIAL, find_files, fold_file_name
+from ._fold_file import FoldFile, open_with_room
+from ._format import (
+    COLUMNS,
+    FORMAT,
+    FORMAT_VERSION,
+    MEASURED_COLUMNS,
+    NUMBER_COLUMNS,
+    TEXT_COLUMNS,
+    Column,
+    Header,
+    check_labels,
+    check_published,
+    clips_id,
+    content_id,
+    create_file,
+    file_identity,
+    read_column,
+    read_header,
+    row_crc32,
+    whole_rows,
+)
+
+__all__ = [
+    "COLUMNS",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "MEASURED_COLUMNS",
+    "NUMBER_COLUMNS",
+    "PARTIAL",
+    "TEXT_COLUMNS",
+    "Column",
+    "FoldFile",
+    "Header",
+    "check_labels",
+    "check_published",
+    "clips_id",
+    "content_id",
+    "create_file",
+    "file_identity",
+    "find_files",
+    "fold_file_name",
+    "open_with_room",
+    "read_column",
+    "read_header",
+    "row_crc32",
+    "whole_rows",
+]
