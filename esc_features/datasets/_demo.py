@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._files import write_whole
 from ._clips import load_clips
-from ._files import data_home, is_whole_wav, write_whole
+from ._files import data_home, is_whole_wav
 
 RATE = 44100
 SAMPLES = 5 * RATE

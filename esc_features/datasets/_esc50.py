@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .._files import write_whole
 from ..exceptions import ClipTableError, DownloadError
 from ._clips import clip_table
 from ._files import data_home as home_of
-from ._files import is_whole_wav, wav_problem, write_whole
+from ._files import is_whole_wav, wav_problem
 from ._table import list_some, read_table, select_clips
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""Files that are whole or not there, and where data sets are kept."""
+"""Where data sets are kept, and which files there are whole."""
 
 import os
 import struct
-import uuid
 from pathlib import Path
 
 
@@ -14,19 +13,6 @@ def data_home(folder: str | os.PathLike | None = None) -> Path:
 
         folder = pooch.os_cache("esc_features")
     return Path(folder).expanduser().absolute()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that no reader, and no second writer, ever meets a part of it."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def wav_problem(start: bytes, size: int) -> str | None:

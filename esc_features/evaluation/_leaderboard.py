@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..datasets._files import write_whole
+from .._files import write_whole
 from ._published import published_rows
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from ..datasets._files import write_whole
+from .._files import write_whole
 from ..model_selection import FoldSplit
 from ..store import StoreAudio
 from ._methods import Method
