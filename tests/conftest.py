@@ -1,5 +1,7 @@
 """Data sets and stores that the tests share: made once a session, read by many, written by none."""
 
+import ast
+import functools
 import json
 import os
 import subprocess
@@ -10,7 +12,30 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-ESC10_MAKER = Path(__file__).resolve().parents[2] / "shared/esc10/make_wavs"
+# A program that writes the real ESC-10 into a folder; a machine need not have it.
+ESC10_MAKER = Path(os.environ.get("ESC10_MAKER") or Path(__file__).parents[2] / "shared/esc10/make_wavs")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Mark the tests of modules that import torch, and leave hunts to those who ask for them."""
+    for item in items:
+        if _imports_torch(item.path):
+            item.add_marker("torch")
+    if "hunt" not in config.option.markexpr:
+        hunts = [item for item in items if item.get_closest_marker("hunt")]
+        items[:] = [item for item in items if item not in hunts]
+        config.hook.pytest_deselected(items=hunts)
+
+
+@functools.cache
+def _imports_torch(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        module = getattr(node, "module", None)
+        names = [f"{module}.{name}" for name in names] if module else names
+        if any(name.startswith(("torch", "skorch", "esc_features.models", "esc_features.augment")) for name in names):
+            return True
+    return False
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,7 @@ class TestKeeping:
             evaluate(tiny_store, {"mine": pipeline}, folds=[1], out=tmp_path, verbose=False)
         assert len(fitted) == 2
 
+    @pytest.mark.kill
     def test_killed_in_the_middle(self, tiny_store, tmp_path):
         (tmp_path / "killers.py").write_text(
             "import os, signal\n"

@@ -24,6 +24,8 @@ from esc_features.exceptions import StoreError
 from esc_features.extraction._extract import BLOCK_CLIPS
 from esc_features.extraction._lock import store_lock
 
+pytestmark = pytest.mark.kill
+
 CLIPS, FOLDS, JOBS = 160, (1, 2), 2
 FILES = {f"{feature}/fold{fold}.h5" for feature in ("waveform", "counted") for fold in FOLDS}
 

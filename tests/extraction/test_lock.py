@@ -61,6 +61,7 @@ def test_the_second_extractor_is_told_who_holds_the_store(clips, holder, tmp_pat
     assert result.returncode == 2 and f"process {holder.pid}" in result.stderr and "Traceback" not in result.stderr
 
 
+@pytest.mark.kill
 def test_the_lock_of_a_dead_process_does_not_block(clips, holder, tmp_path):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
