@@ -5,8 +5,8 @@ Format 1 was made by the code of commit 40c57c7 (version 0.1.0):
     git worktree add /tmp/old 40c57c7
     SOURCE_DATE_EPOCH=1500000000 PYTHONPATH=/tmp/old python make.py format1
 
-A golden file is never made again: it stands for the stores that people have. The recordings are not kept; `tone` is what
-they hold.
+A golden file is never made again: it stands for the stores that people have. The recordings are not kept; `tone` is
+what they hold.
 """
 
 import sys
