@@ -3,10 +3,66 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from .exceptions import SourceLeakWarning
+
+# What names a clip: file name, start and end in seconds.
+ClipKey = tuple[str, float, float]
+
+
+@runtime_checkable
+class LazyArray(Protocol):
+    """An X of one row per clip that reads nothing until rows are taken: an array of a store.
+
+    Folds, sources and file names are sliced along with the rows. An array whose clips are stretches of recordings has
+    `clip_keys` too, one (filename, start, end) per clip.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def folds(self) -> np.ndarray: ...
+    @property
+    def sources(self) -> np.ndarray: ...
+    @property
+    def filenames(self) -> np.ndarray: ...
+    @property
+    def dataset(self) -> str: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: Any) -> Any: ...
+    def take(self, rows: Any, out: np.ndarray | None = None) -> np.ndarray: ...
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> LazyArray: ...
+
+
+@runtime_checkable
+class Recordings(Protocol):
+    """The recordings of a store: a feature finds its own output in them, or computes it from their waveforms."""
+
+    def precomputed(self, feature: Any) -> LazyArray | None: ...
+    def derive(self, feature: Any) -> LazyArray: ...
+
+
+# isinstance(X, LazyArray) would call each property, and so read columns: the class says as much.
+_LAZY = ("take", "map", "shape", "dtype", "folds", "sources")
+
+
+def is_lazy(X: Any) -> TypeGuard[LazyArray]:
+    """Whether X is an array of a store, or of the same face: read by `take`, changed by `map`."""
+    return all(hasattr(type(X), name) for name in _LAZY)
+
+
+def is_recordings(X: Any) -> TypeGuard[Recordings]:
+    """Whether X is the recordings of a store, which only a feature can make numbers of."""
+    return hasattr(type(X), "precomputed")
 
 
 def as_float32(batch: np.ndarray) -> np.ndarray:
@@ -18,49 +74,88 @@ def as_float32(batch: np.ndarray) -> np.ndarray:
     return batch.astype(np.float32)
 
 
-def take_rows(X, rows) -> np.ndarray:
+def take_rows(X: np.ndarray | LazyArray, rows: Any) -> np.ndarray:
     """Read rows of an ndarray or of a lazy array, as stored."""
     return np.take(X, rows, axis=0) if isinstance(X, np.ndarray) else X.take(rows)
 
 
-def is_lazy(X) -> bool:
-    """Whether X is an array of a store: read by `take`, changed by `map`."""
-    return not isinstance(X, np.ndarray) and all(hasattr(X, name) for name in ("take", "map", "shape", "dtype"))
+@dataclass(frozen=True)
+class FittedClips:
+    """Which clips an estimator was fitted on, to tell whether others share their recordings."""
+
+    dataset: str
+    clips: frozenset[ClipKey]
+    sources: frozenset[str]
+    folds: frozenset[int]
+
+    @classmethod
+    def of(cls, X: Any) -> FittedClips | None:
+        """Return the clips of X; None where X does not know its recordings."""
+        if not hasattr(type(X), "sources"):
+            return None
+        return cls(
+            X.dataset, frozenset(_clip_keys(X)), frozenset(X.sources.tolist()), frozenset(map(int, X.folds.tolist()))
+        )
+
+    def __or__(self, other: FittedClips | None) -> FittedClips:
+        if other is None or other.dataset != self.dataset:
+            return self
+        return FittedClips(
+            self.dataset, self.clips | other.clips, self.sources | other.sources, self.folds | other.folds
+        )
+
+    def leaks(self, X: Any) -> SourceLeak | None:
+        """Return what X shares with these clips, None where it is nothing or X is of another data set.
+
+        Clips of folds that are not among these never count: the official folds are the agreed protocol, although four
+        sources of ESC-50 do span two of them.
+        """
+        if not hasattr(type(X), "sources") or X.dataset != self.dataset:
+            return None
+        new = [key not in self.clips for key in _clip_keys(X)]
+        shared = [
+            source
+            for source, fold, is_new in zip(X.sources.tolist(), X.folds.tolist(), new, strict=True)
+            if is_new and fold in self.folds and source in self.sources
+        ]
+        return SourceLeak(len(shared), sum(new), len(set(shared))) if shared else None
 
 
-def remember_sources(estimator, X) -> None:
-    """Keep on a fitted estimator which clips and source recordings it was fitted on; nothing for an X without them."""
-    estimator.fitted_clips_ = None
-    if hasattr(X, "sources"):
-        estimator.fitted_clips_ = {
-            "dataset": X.dataset,
-            "filenames": frozenset(X.filenames.tolist()),
-            "sources": frozenset(X.sources.tolist()),
-            "folds": frozenset(X.folds.tolist()),
-        }
+@dataclass(frozen=True)
+class SourceLeak:
+    """How many of the new clips come from how many recordings that are on the other side too."""
+
+    clips: int
+    of: int
+    sources: int
 
 
-def warn_source_leak(estimator, X) -> None:
-    """Warn where clips of X are not those an estimator was fitted on but share their source recording with them.
+#: What to do about a leak.
+LEAK_ADVICE = (
+    "Split by the official folds, cv=store.cv(), or keep the clips of one recording together "
+    "(sklearn.model_selection.GroupKFold with groups=X.sources)."
+)
 
-    Clips of folds that were not fitted on never count: the official folds are the agreed protocol, although four
-    sources of ESC-50 do span two of them.
-    """
-    fitted = getattr(estimator, "fitted_clips_", None)
-    if fitted is None or not hasattr(X, "sources") or X.dataset != fitted["dataset"]:
-        return
-    new = [name not in fitted["filenames"] for name in X.filenames.tolist()]
-    leaking = [
-        source
-        for source, fold, is_new in zip(X.sources.tolist(), X.folds.tolist(), new, strict=True)
-        if is_new and fold in fitted["folds"] and source in fitted["sources"]
-    ]
-    if leaking:
+
+def remember_sources(estimator: Any, X: Any) -> None:
+    """Keep on a fitted estimator which clips and source recordings it was fitted on; None for an X without them."""
+    estimator.fitted_clips_ = FittedClips.of(X)
+
+
+def warn_source_leak(estimator: Any, X: Any) -> None:
+    """Warn where clips of X are not those an estimator was fitted on but share their source recording with them."""
+    fitted: FittedClips | None = getattr(estimator, "fitted_clips_", None)
+    leak = None if fitted is None else fitted.leaks(X)
+    if leak is not None:
         warnings.warn(
-            f"{len(leaking)} of the {sum(new)} clips being scored that {type(estimator).__name__} was not fitted on "
-            f"come from {len(set(leaking))} recordings that it was fitted on: the score will be too good. Split by the "
-            "official folds, cv=store.cv(), or keep the clips of one recording together "
-            "(sklearn.model_selection.GroupKFold with groups=X.sources).",
+            f"{leak.clips} of the {leak.of} clips being scored that {type(estimator).__name__} was not fitted on come "
+            f"from {leak.sources} recordings that it was fitted on: the score will be too good. {LEAK_ADVICE}",
             SourceLeakWarning,
             stacklevel=3,
         )
+
+
+def _clip_keys(X: Any) -> list[ClipKey]:
+    if hasattr(type(X), "clip_keys"):
+        return list(X.clip_keys)
+    return [(name, 0.0, np.inf) for name in X.filenames.tolist()]

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .lazy import as_float32, is_lazy, remember_sources, take_rows, warn_source_leak
+from .lazy import as_float32, is_lazy, is_recordings, remember_sources, take_rows, warn_source_leak
 
 __all__ = ["Standardizer"]
 
@@ -113,7 +113,7 @@ class Standardizer(TransformerMixin, BaseEstimator):
 
     def _check(self, X, reset):
         if not is_lazy(X):
-            if hasattr(X, "precomputed"):
+            if is_recordings(X):
                 raise TypeError(
                     "Standardizer takes a feature, not recordings: use store['mel'], or put a feature in front, "
                     "make_pipeline(MelSpectrogram(), Standardizer(), ...)."

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ..audio import LOUDEST, read_recording
+from ..lazy import is_recordings
 
 
 class Feature(TransformerMixin, BaseEstimator):
@@ -81,7 +82,7 @@ class Feature(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             ``X`` is none of the above, or a parameter makes no sense.
         """
-        if hasattr(X, "precomputed"):
+        if is_recordings(X):
             found = X.precomputed(self)
             return X.derive(self) if found is None else found
         self.check_parameters()

@@ -21,7 +21,7 @@ from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.utils import to_tensor
 from torch import nn
 
-from ..lazy import is_lazy, remember_sources, warn_source_leak
+from ..lazy import is_lazy, is_recordings, remember_sources, warn_source_leak
 from ._clip_loader import ClipDataset, ClipLoader, as_batch
 
 # Where save_params keeps the labels and the input shape, beside the weights.
@@ -208,7 +208,8 @@ class ClipClassifier(NeuralNetClassifier):
         finally:
             self.training_ = False
         remember_sources(self, X)
-        self._remember_also(previous)
+        if self.fitted_clips_ is not None:
+            self.fitted_clips_ |= previous
         return self
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
@@ -554,14 +555,6 @@ class ClipClassifier(NeuralNetClassifier):
             )
         return codes
 
-    def _remember_also(self, previous):
-        now = self.fitted_clips_
-        if previous is not None and now is not None and previous["dataset"] == now["dataset"]:
-            self.fitted_clips_ = {
-                "dataset": now["dataset"],
-                **{name: now[name] | previous[name] for name in ("filenames", "sources", "folds")},
-            }
-
     # Device and seed
 
     def _device(self):
@@ -662,7 +655,7 @@ class ClipClassifier(NeuralNetClassifier):
 
     def _as_array(self, X):
         name = type(self).__name__
-        if hasattr(X, "precomputed"):
+        if is_recordings(X):
             raise TypeError(
                 f"{name} takes a feature, not recordings: use store['mel'], or put a feature in front, "
                 f"make_pipeline(MelSpectrogram(), {name}())."

@@ -471,7 +471,7 @@ def test_source_leak_warns_and_folds_do_not():
 def test_partial_fits_are_all_remembered():
     X = lazy(folds=np.ones(CLIPS, int), sources=np.arange(CLIPS) // 2)
     net = small(max_epochs=1).partial_fit(X[:8], X.y[:8]).partial_fit(X[8:16:2], X.y[8:16:2])
-    assert len(net.fitted_clips_["filenames"]) == 12
+    assert len(net.fitted_clips_.clips) == 12
     with pytest.warns(SourceLeakWarning):
         net.predict(X[9:16:2])
 
