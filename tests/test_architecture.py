@@ -53,7 +53,6 @@ BROKEN = {
     "extraction/_rebuild.py -> features._recipe._OURS",
     "extraction/_rebuild.py -> features._recipe._our_class",
     "features/_base.py -> features._waveform",
-    "plotting/_displays.py -> features._spectra",
 }
 
 

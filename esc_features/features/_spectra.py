@@ -8,6 +8,8 @@ import numpy as np
 import scipy.fft
 import scipy.sparse
 
+from .._mel_scale import hz_to_mel, mel_to_hz
+
 # Frames transformed at a time, so that long recordings need no more memory than short ones.
 _BLOCK = 256
 _AMIN = 1e-10
@@ -26,7 +28,7 @@ def mel_frames(n_samples, n_fft, hop_length):
 def mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax):
     """Slaney's triangular mel filters of equal area, as ``librosa.filters.mel``: (n_mels, 1 + n_fft // 2) float32."""
     bins = np.arange(1 + n_fft // 2) * (sample_rate / n_fft)
-    edges = _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
+    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
     rising = (bins - edges[:-2, np.newaxis]) / np.diff(edges)[:-1, np.newaxis]
     falling = (edges[2:, np.newaxis] - bins) / np.diff(edges)[1:, np.newaxis]
     triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
@@ -64,21 +66,6 @@ def decibels(power, reference, top_db):
     if top_db is not None:
         np.maximum(power, power.max() - np.float32(top_db), out=power)
     return power
-
-
-# Slaney's mel scale: linear up to 1000 Hz, 15 mel; above it 27 mel for each factor of 6.4.
-_LINEAR = 200 / 3
-_LOG = np.log(6.4) / 27
-
-
-def _hz_to_mel(frequency):
-    if frequency < 1000:
-        return frequency / _LINEAR
-    return 15 + np.log(frequency / 1000) / _LOG
-
-
-def _mel_to_hz(mel):
-    return np.where(mel < 15, mel * _LINEAR, 1000 * np.exp(_LOG * (mel - 15)))
 
 
 @functools.lru_cache(maxsize=64)

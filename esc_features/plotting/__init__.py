@@ -1,9 +1,27 @@
-"""Pictures of clips, batches, fold scores and training, as scikit-learn's Displays make them.
+"""Pictures of clips, batches, confusions, fold scores and training, as scikit-learn's Displays make them.
 
 Each display has class methods that compute it, `plot(ax=...)`, which draws it again, and then `figure_` and `ax_`.
-Confusion matrices are scikit-learn's own: ``ConfusionMatrixDisplay.from_predictions(y, cross_val_predict(...))``.
 """
 
-from ._displays import BatchDisplay, FoldScoresDisplay, HistoryDisplay, SpectrogramDisplay, WaveformDisplay
+from ._batch_display import BatchDisplay
+from ._confusion_display import ConfusionDisplay
+from ._fold_scores_display import FoldScoresDisplay
+from ._history_display import HistoryDisplay
+from ._spectrogram_display import SpectrogramDisplay
+from ._style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+from ._waveform_display import WaveformDisplay
 
-__all__ = ["BatchDisplay", "FoldScoresDisplay", "HistoryDisplay", "SpectrogramDisplay", "WaveformDisplay"]
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "PURPLE",
+    "VERMILION",
+    "BatchDisplay",
+    "ConfusionDisplay",
+    "FoldScoresDisplay",
+    "HistoryDisplay",
+    "SpectrogramDisplay",
+    "WaveformDisplay",
+]

@@ -81,6 +81,15 @@ class TestWaveform:
         low, high = WaveformDisplay.from_store(waveforms, 0).ax_.get_ylim()
         assert low < -1 < 1 < high
 
+    def test_shared_axes_show_all_waveforms_at_one_scale(self, waveforms):
+        import matplotlib.pyplot as plt
+
+        _, axes = plt.subplots(1, 3, sharey=True)
+        for clip in (0, 2, 1):  # the quiet one is not the last
+            WaveformDisplay.from_store(waveforms, clip, ax=axes[clip])
+        low, high = axes[2].get_ylim()
+        assert low < -1 < 1 < high < 1.2
+
     def test_silence_can_be_drawn(self):
         WaveformDisplay(np.zeros(100), sample_rate=RATE).plot().figure_.canvas.draw()
 
@@ -132,12 +141,12 @@ class TestSpectrogram:
         assert (display.sample_rate, display.hop_length, display.fmax) == (RATE, 512, 8000)
         assert display.ax_.get_ylim() == (0, 8000)
         assert display.ax_.get_title() == "middle (b.wav)"
-        assert "loudest" in display.colorbar_.ax.get_ylabel()
+        assert "maximum" in display.colorbar_.ax.get_ylabel()
 
     def test_the_colour_bar_names_another_reference_and_can_be_left_out(self, mels):
         settings = {"sample_rate": RATE, "hop_length": 512}
         display = SpectrogramDisplay(mels[0], **settings, reference=1.0).plot()
-        assert display.colorbar_.ax.get_ylabel() == "dB (power 1 = 0)"
+        assert display.colorbar_.ax.get_ylabel() == "dB relative to a power of 1"
         assert display.plot(colorbar=False).colorbar_ is None
 
     def test_draws_into_given_axes_and_returns_itself(self, mels):
@@ -191,6 +200,16 @@ class TestBatch:
         with pytest.raises(ValueError, match="3 axes are needed, 2 were given"):
             BatchDisplay.from_store(mels, [0, 1, 2], ax=axes)
 
+    def test_takes_a_category(self, mels):
+        twice = mels[[0, 1, 2, 1]]
+        display = BatchDisplay.from_store({"mel": twice}, "middle")
+        assert [ax.get_title() for ax in display.ax_] == ["middle", "middle"]
+        with pytest.raises(ValueError, match=r"no clip of category 'loud'.*high, low, middle"):
+            BatchDisplay.from_store(mels, "loud")
+
+    def test_is_titled_by_data_set_and_feature(self, mels):
+        assert BatchDisplay.from_store(mels, [0]).figure_.get_suptitle() == "memory, array"
+
     def test_refuses_too_few_labels(self, mels):
         with pytest.raises(ValueError, match="1 labels were given for 3"):
             BatchDisplay(mels.to_numpy(), ["a"], sample_rate=RATE, hop_length=512)
@@ -237,6 +256,10 @@ class TestFoldScores:
         with pytest.raises(ValueError, match="no 'test_f1'; it has fit_time"):
             FoldScoresDisplay.from_cross_validate(result, key="test_f1")
 
+    def test_is_titled(self):
+        title = FoldScoresDisplay.from_scores(SCORES, title="demo").ax_.get_title("left")
+        assert title.startswith("demo\nDots: folds.")
+
     def test_a_fold_that_was_not_run_is_left_out(self):
         display = FoldScoresDisplay.from_scores([0.5, np.nan, 0.7])
         assert "0.600 ± 0.100" in [text.get_text() for text in display.ax_.texts]
@@ -247,7 +270,7 @@ class TestFoldScores:
 
     @pytest.mark.parametrize("scores", [{}, {"a": [0.5, 0.6], "b": [0.5]}, {"a": []}, {"a": 0.5}])
     def test_refuses_scores_that_do_not_belong_together(self, scores):
-        with pytest.raises(ValueError, match=r"scores|score a fold"):
+        with pytest.raises(ValueError, match=r"scores|score per fold"):
             FoldScoresDisplay(scores)
 
 
@@ -276,6 +299,10 @@ class TestHistory:
             best_estimator_ = make_pipeline("passthrough", net)
 
         assert HistoryDisplay.from_estimator(Search()).losses.keys() == {"training", "held out"}
+
+    def test_is_titled_by_the_network_or_as_told(self, net):
+        assert HistoryDisplay.from_estimator(net).figure_.get_suptitle() == "ConvNetClassifier"
+        assert HistoryDisplay.from_estimator(net, title="demo, ConvNet").figure_.get_suptitle() == "demo, ConvNet"
 
     def test_without_accuracies_there_is_one_panel(self):
         assert len(HistoryDisplay({"training": [1.0, 0.5]}, {}).plot().ax_) == 1

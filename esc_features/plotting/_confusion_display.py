@@ -1,0 +1,227 @@
+"""Confusion matrices as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._style import FEW_CATEGORIES, given_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class ConfusionDisplay:
+    """Confusion matrices side by side, such as those of the training clips and of the held-out ones.
+
+    The pair tells at a glance what a model memorised and what it learnt. A cell counts the clips of a category (row)
+    that were predicted as a category (column); its colour is their share of the row, so that rare categories are seen
+    as well as frequent ones. Up to twelve categories the counts are written into the cells. For a single matrix,
+    scikit-learn's ``ConfusionMatrixDisplay`` serves as well.
+
+    Parameters
+    ----------
+    matrices : mapping of str to array-like of shape (categories, categories)
+        Name of each matrix -> its counts, true categories in rows.
+    categories : sequence of str
+        Names of the rows and columns.
+    title : str, optional
+        Written above all: name the data set and the model.
+
+    Attributes
+    ----------
+    ax_ : ndarray of matplotlib.axes.Axes
+        One per matrix; after `plot`.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`.
+
+    Examples
+    --------
+    >>> from esc_features.plotting import ConfusionDisplay
+    >>> matrices = {"training": [[8, 0], [0, 8]], "held out": [[3, 1], [2, 2]]}
+    >>> display = ConfusionDisplay(matrices, ["cow", "dog"], title="ConvNet on demo").plot()
+    >>> [ax.get_title() for ax in display.ax_]
+    ['training: 100 % accuracy (16 clips)', 'held out: 62 % accuracy (8 clips)']
+    """
+
+    ax_: np.ndarray
+    figure_: Figure
+
+    def __init__(self, matrices: Mapping[str, Any], categories: Sequence[str], *, title: str | None = None):
+        self.categories = [str(category) for category in categories]
+        self.matrices = {name: np.asarray(matrix) for name, matrix in matrices.items()}
+        side = len(self.categories)
+        if not self.matrices or any(matrix.shape != (side, side) for matrix in self.matrices.values()):
+            shapes = {name: matrix.shape for name, matrix in self.matrices.items()}
+            raise ValueError(
+                f"Each matrix needs one row and one column per category ({side}); there are {shapes or 'none'}."
+            )
+        self.title = title
+
+    @classmethod
+    def from_predictions(
+        cls,
+        predictions: Mapping[str, tuple[Any, Any]],
+        *,
+        categories: Sequence[str] | None = None,
+        title: str | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> ConfusionDisplay:
+        """Count and draw predictions.
+
+        Parameters
+        ----------
+        predictions : mapping of str to (true categories, predicted categories)
+            Name of each matrix -> two sequences of the same length.
+        categories : sequence of str, optional
+            Order of the rows and columns, such as ``store.categories``; those that do not occur are left out. Sorted
+            by default.
+        title : str, optional
+            Written above all: name the data set and the model.
+        ax : sequence of matplotlib Axes, optional
+            Where to draw, one per matrix; a new figure by default.
+
+        Returns
+        -------
+        ConfusionDisplay
+
+        Examples
+        --------
+        >>> from esc_features.plotting import ConfusionDisplay
+        >>> heard = (["dog", "dog", "cow"], ["dog", "cow", "cow"])
+        >>> ConfusionDisplay.from_predictions({"held out": heard}).matrices["held out"]
+        array([[1, 0],
+               [1, 1]])
+        """
+        from sklearn.metrics import confusion_matrix
+
+        pairs = {name: (np.asarray(true), np.asarray(predicted)) for name, (true, predicted) in predictions.items()}
+        if any(values.ndim != 1 for pair in pairs.values() for values in pair):
+            raise ValueError("A confusion matrix needs one category per clip, not an array of several columns.")
+        there = np.unique(np.concatenate([values for pair in pairs.values() for values in pair])).tolist()
+        if categories is None:
+            categories = there
+        elif unknown := sorted(set(there) - set(categories)):
+            raise ValueError(f"{', '.join(map(str, unknown))}: predicted or true, but not among categories.")
+        order = [category for category in categories if category in set(there)]
+        matrices = {name: confusion_matrix(*pair, labels=order) for name, pair in pairs.items()}
+        return cls(matrices, order, title=title).plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        held_out: Any,
+        categories: Sequence[str] | None = None,
+        title: str | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> ConfusionDisplay:
+        """Predict with a fitted estimator and draw two matrices: its training clips and the held-out ones.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted on the clips that are not held out.
+        X : StoreArray, StoreAudio or ndarray
+            All clips.
+        y : array-like of shape (clips,)
+            Their categories.
+        held_out : int or array-like of bool, shape (clips,)
+            The fold that was held out (`X` must know its folds), or which clips were.
+        categories : sequence of str, optional
+            Order of the rows and columns; sorted by default.
+        title : str, optional
+            Written above; the estimator's class by default, with the data set where `X` knows it.
+        ax : sequence of two matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ConfusionDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.neighbors import KNeighborsClassifier
+        >>> from esc_features import open_store
+        >>> from esc_features.plotting import ConfusionDisplay
+        >>> store = open_store("stores/demo")
+        >>> X, y = store["mfcc"], store.y
+        >>> model = KNeighborsClassifier().fit(X[X.folds != 1], y[X.folds != 1])
+        >>> display = ConfusionDisplay.from_estimator(model, X, y, held_out=1)
+        >>> list(display.matrices), display.title
+        (['training', 'held out'], 'KNeighborsClassifier, demo')
+        """
+        out = np.asarray(held_out)
+        if out.ndim == 0:
+            out = np.asarray(X.folds) == out
+        y = np.asarray(y)
+        if title is None:
+            last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+            title = ", ".join(filter(None, [type(last).__name__, getattr(X, "dataset", None)]))
+        pairs = {name: (y[rows], estimator.predict(X[rows])) for name, rows in [("training", ~out), ("held out", out)]}
+        return cls.from_predictions(pairs, categories=categories, title=title, ax=ax)
+
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, cmap: str = "Blues") -> ConfusionDisplay:
+        """Draw the matrices.
+
+        Parameters
+        ----------
+        ax : sequence of matplotlib Axes, optional
+            Where to draw, one per matrix; a new figure by default.
+        cmap : str, default="Blues"
+            Colours of the shares.
+
+        Returns
+        -------
+        self
+        """
+        import matplotlib.pyplot as plt
+
+        few = len(self.categories) <= FEW_CATEGORIES
+        own_figure = ax is None
+        if ax is None:
+            side = 2.4 + (0.45 if few else 0.17) * len(self.categories)
+            figsize = (side * len(self.matrices) + (0.4 if few else 1.2), side + 0.2)
+            _, ax = plt.subplots(1, len(self.matrices), figsize=figsize, sharey=True, layout="constrained")
+        self.ax_ = given_axes(ax, len(self.matrices))
+        self.figure_ = self.ax_[0].figure
+        for axis, (name, matrix) in zip(self.ax_, self.matrices.items(), strict=True):
+            image = self._draw(axis, matrix, few, cmap)
+            axis.set_title(f"{name}: {self._summary(matrix)}" if name else self._summary(matrix), fontsize="medium")
+            axis.set(xlabel="Predicted", ylabel="True" if axis is self.ax_[0] else "")
+        if not few:
+            bar = self.figure_.colorbar(image, ax=list(self.ax_), fraction=0.05, pad=0.01)
+            bar.set_label("Share of the category's clips")
+        if self.title and own_figure:
+            self.figure_.suptitle(self.title)
+        return self
+
+    def _draw(self, ax: Axes, matrix: np.ndarray, few: bool, cmap: str) -> Any:
+        from matplotlib.colors import PowerNorm
+
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        # The square root: one clip of forty is still seen.
+        image = ax.imshow(shares, cmap=cmap, norm=PowerNorm(0.5, 0, 1))
+        size = "medium" if few else 7
+        ticks = range(len(self.categories))
+        ax.set_xticks(ticks, labels=self.categories, rotation=40 if few else 90, fontsize=size)
+        ax.set_yticks(ticks, labels=self.categories, fontsize=size)
+        if few:
+            plain = {"ha": "right", "rotation_mode": "anchor"}
+            for label in ax.get_xticklabels():
+                label.set(**plain)
+            for (row, column), count in np.ndenumerate(matrix):
+                color = "white" if shares[row, column] > 0.4 else "black"
+                ax.text(column, row, f"{count:g}", ha="center", va="center", color=color)
+        return image
+
+    def _summary(self, matrix: np.ndarray) -> str:
+        clips = matrix.sum()
+        return f"{100 * np.trace(matrix) / max(clips, 1):.0f} % accuracy ({clips:g} clips)"

@@ -1,0 +1,136 @@
+"""A waveform as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._clips import clip_title, find_clip, parameter_of
+from ._style import BLUE, check_dimensions, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..store import Store, StoreArray
+
+
+class WaveformDisplay:
+    """The samples of one clip over time.
+
+    Look at a waveform to see silence, clipping and padding. Made by `from_store`, or directly from any samples. The
+    amplitude axis is symmetric and as high as the loudest sample; axes that share it (``plt.subplots(sharey=True)``)
+    show all of their waveforms at one scale.
+
+    Parameters
+    ----------
+    waveform : array-like of shape (samples,)
+        Floats with full scale 1, or 16-bit integers.
+    sample_rate : float
+        Samples per second, Hz.
+    title : str, optional
+        Written above.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn; after `plot`.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`.
+    line_ : matplotlib.lines.Line2D
+        The line drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features.plotting import WaveformDisplay
+    >>> tone = np.sin(2 * np.pi * 440 / 16000 * np.arange(16000))
+    >>> display = WaveformDisplay(tone, sample_rate=16000, title="440 Hz").plot()
+    >>> display.ax_.get_xlabel()
+    'Time (s)'
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, waveform, *, sample_rate: float, title: str | None = None):
+        waveform = np.asarray(waveform)
+        check_dimensions(waveform, 1, "a waveform, (samples,)")
+        self.waveform = waveform / np.float32(32768) if waveform.dtype == np.int16 else waveform
+        self.sample_rate = sample_rate
+        self.title = title
+
+    @classmethod
+    def from_store(
+        cls,
+        store: Store | StoreArray,
+        clip: int | str = 0,
+        *,
+        feature: str = "waveform",
+        ax: Axes | None = None,
+        **line_kwargs: Any,
+    ) -> WaveformDisplay:
+        """Draw one clip of a store.
+
+        Parameters
+        ----------
+        store : Store or StoreArray
+            A store, or an array of waveforms of one.
+        clip : int or str, default=0
+            Its row or its file name.
+        feature : str, default="waveform"
+            Which feature of a store.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **line_kwargs
+            Passed on to matplotlib's ``plot``.
+
+        Returns
+        -------
+        WaveformDisplay
+
+        Examples
+        --------
+        >>> from esc_features import open_store
+        >>> from esc_features.plotting import WaveformDisplay
+        >>> display = WaveformDisplay.from_store(open_store("stores/demo"), 7)
+        >>> display.ax_.get_ylabel()
+        'Amplitude'
+        """
+        array, row = find_clip(store, feature, clip)
+        display = cls(array[row], sample_rate=parameter_of(array, "sample_rate"), title=clip_title(array, row))
+        return display.plot(ax, **line_kwargs)
+
+    def plot(self, ax: Axes | None = None, **line_kwargs: Any) -> WaveformDisplay:
+        """Draw the waveform.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        **line_kwargs
+            Passed on to matplotlib's ``plot``.
+
+        Returns
+        -------
+        self
+        """
+        self.ax_ = new_axes(ax, figsize=(7, 2.4))
+        self.figure_ = self.ax_.figure
+        times = np.arange(len(self.waveform)) / self.sample_rate
+        style = {"color": BLUE, "linewidth": 0.5, **line_kwargs}
+        (self.line_,) = self.ax_.plot(times, self.waveform, **style)
+        peak = max(1e-3, 1.05 * self._loudest())
+        self.ax_.set(
+            xlabel="Time (s)",
+            ylabel="Amplitude",
+            xlim=(0, len(self.waveform) / self.sample_rate),
+            ylim=(-peak, peak),
+            title=self.title or "",
+        )
+        return self
+
+    def _loudest(self) -> float:
+        together = self.ax_.get_shared_y_axes().get_siblings(self.ax_)
+        return max(float(np.abs(line.get_ydata()).max(initial=0)) for axis in together for line in axis.lines)
