@@ -44,7 +44,7 @@ class ExtractionError(StoreError):
     def __init__(self, store, failures):
         import pandas as pd
 
-        self.failures = pd.DataFrame(failures)
+        self.store, self.failures = store, pd.DataFrame(failures)
         clips, folds = self.failures["filename"].nunique(), sorted(self.failures["fold"].unique().tolist())
         # A line each: the columns of a table would cut off the end of a message, which says what to do.
         lines = [
@@ -58,3 +58,7 @@ class ExtractionError(StoreError):
             f"published in {store}:\n" + "\n".join(lines) + "\nReplace or remove these clips and run the same command "
             "again: everything else is kept."
         )
+
+    def __reduce__(self):
+        # Made again of what it was made of: only its message would travel otherwise.
+        return type(self), (self.store, self.failures)

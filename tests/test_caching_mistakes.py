@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features.exceptions import StoreError
-from esc_features.extraction import _compute, explain
+from esc_features.extraction import _sinks, explain
 from esc_features.features import Feature
 
 
@@ -45,11 +45,11 @@ def clips(demo_folder):
 @pytest.fixture
 def computed(monkeypatch):
     """The (feature, row) written, as they are written."""
-    written, write = [], _compute.RowWriter.write
+    written, take = [], _sinks.InPlace.take
     monkeypatch.setattr(
-        _compute.RowWriter,
-        "write",
-        lambda self, row, *rest: (written.append((self.output.name, row)), write(self, row, *rest)),
+        _sinks.InPlace,
+        "take",
+        lambda self, row: (written.append((self._outputs[row.output].name, row.row)), take(self, row)),
     )
     return written
 

@@ -16,7 +16,8 @@ import pytest
 
 from esc_features import MelSpectrogram, Waveform, audio, extract, load_clips, open_store
 from esc_features.audio import _recording
-from esc_features.extraction import _compute
+from esc_features.extraction import _sinks
+from esc_features.extraction._compute import Facts
 from esc_features.storage import _fold_file
 from esc_features.store import StoreArray, _store
 
@@ -175,16 +176,16 @@ class TestExtraction:
         assert decoded == [] and len(computed) == len(clips)
 
     def test_writes_a_run_of_rows_at_once(self, clips, tmp_path, monkeypatch):
-        writes = count(monkeypatch, _compute, "write_at")
+        writes = count(monkeypatch, _sinks, "write_at")
         extract(clips, tmp_path / "store", features="waveform", n_jobs=1, verbose=False)
-        runs = sum(-(-number // _compute.ROWS_A_WRITE) for number in clips["fold"].value_counts())
-        columns = 1 + len(_compute.COPIED_COLUMNS) + 2  # the rows, the facts, the checksum and the mark
+        runs = sum(-(-number // _sinks.ROWS_A_WRITE) for number in clips["fold"].value_counts())
+        columns = 1 + len(Facts._fields) + 2  # the rows, the facts, the checksum and the mark
         assert len(writes) == runs * columns
 
     def test_again_computes_and_writes_nothing(self, clips, tmp_path, monkeypatch):
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
         opened = count(monkeypatch, _recording, "_open")
-        writes = count(monkeypatch, _compute, "write_at")
+        writes = count(monkeypatch, _sinks, "write_at")
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
         assert len(opened) == len(clips) and writes == []
 

@@ -1,21 +1,15 @@
 """The script `extract_features`."""
 
 import argparse
-import gc
 import sys
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `extract_features`; return 0, 1 where a clip failed, or 2 where the call or the store is not usable."""
     options = _parser().parse_args(arguments)
-    # Imported here: `--help` need not wait for scikit-learn. A tenth of the start-up would go into looking for garbage
-    # among what is imported.
-    gc.disable()
+    # Imported here: `--help` need not wait for scikit-learn.
     from ..exceptions import ClipTableError, DownloadError, ExtractionError, StoreError
-    from ..features import _recipe  # noqa: F401
     from ._extract import extract
-
-    gc.enable()
 
     try:
         store = extract(

@@ -7,19 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..audio import file_digest
-from ..exceptions import AudioError, StoreError
-from ..storage import PARTIAL, Header, find_files, read_column, read_header
-from ._rebuild import features_of, rebuild
-from ._staleness import (
-    clip_differences,
-    feature_differences,
-    library_versions,
-    parameter_differences,
-    version_differences,
-)
+from ..exceptions import StoreError
+from ..storage import check_labels, read_header
+from ._judge import parameter_differences
+from ._plan import make_plan
+from ._rebuild import features_of
+from ._stored import Files, find_store, stored_clips, stored_feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +29,7 @@ def explain(
 ) -> pd.DataFrame:
     """Say of every file of a store whether it is what would be extracted now, and if not, why.
 
-    Which parameter, which clip, which recording or which version of a library: what `extract` decides by, without
+    Which parameter, which clip, which recording or which version of a library: the plan that `extract` makes, without
     extracting anything. Nothing is changed.
 
     Parameters
@@ -55,7 +48,8 @@ def explain(
     pandas.DataFrame
         `feature`, `fold`, `state` and `reason`; a row for each reason, and one without a reason for each file that has
         none. `state` is "fresh" (nothing to do), "drifted" (extracted with other versions of libraries), "stale"
-        (other parameters, clips or recordings), "partial" (not finished), "missing" or "unknown".
+        (other parameters, clips or recordings), "damaged", "partial" (not finished), "missing", "gone" (its fold is
+        no longer in the data set) or "unknown" (of a class that is not imported because a store names it).
 
     Raises
     ------
@@ -72,20 +66,26 @@ def explain(
     """
     import pandas as pd
 
-    folder = Path(store).resolve()
-    files = find_files(folder) if folder.is_dir() else {}
-    if not files:
-        raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
-    clips = _read_clips(dataset)
-    wanted: dict[str, Feature | None] = {**features_of(features, recipe)} or dict.fromkeys(files)
-    rows = []
-    for name, feature in wanted.items():
-        for fold in _folds(files, clips):
-            in_fold = None if clips is None else clips[clips["fold"] == fold].reset_index(drop=True)
-            path = files.get(name, {}).get(fold)
-            state, reasons = _look(path, feature, in_fold) if path else ("missing", _elsewhere(files, feature, fold))
-            rows += [(name, fold, state, reason) for reason in reasons or [""]]
-    return pd.DataFrame(rows, columns=["feature", "fold", "state", "reason"])
+    folder, files = find_store(store)
+    now = _read_clips(dataset)
+    clips = now if now is not None else stored_clips(files)
+    named = features_of(features, recipe)
+    known: dict[str, Feature] = dict(named)
+    unknown = [] if named else _rebuild_all(files, known)
+    reasons = list(unknown)
+    if clips is not None:
+        plan = make_plan(clips, known, folder, n_jobs=1)
+        for file in plan.files:
+            elsewhere = _elsewhere(files, file.wanted.feature, file.wanted.fold) if file.state == "missing" else ()
+            why = [*file.verdict.reasons, *elsewhere] or [""]
+            reasons += [(file.wanted.name, file.wanted.fold, file.state, reason) for reason in why]
+    folds = set() if clips is None else set(clips["fold"].tolist())
+    reasons += [
+        (name, fold, *_not_of_a_clip(files[name][fold], now))
+        for name in known.keys() & files.keys()
+        for fold in files[name].keys() - folds
+    ]
+    return pd.DataFrame(sorted(reasons, key=lambda row: row[:2]), columns=["feature", "fold", "state", "reason"])
 
 
 def _read_clips(dataset) -> pd.DataFrame | None:
@@ -96,69 +96,30 @@ def _read_clips(dataset) -> pd.DataFrame | None:
     return dataset if dataset is None or isinstance(dataset, pd.DataFrame) else load_clips(dataset)
 
 
-def _folds(files: dict[str, dict[int, Path]], clips: pd.DataFrame | None) -> list[int]:
-    if clips is not None:
-        return sorted(clips["fold"].unique().tolist())
-    return sorted({fold for by_fold in files.values() for fold in by_fold})
-
-
-def _look(path: Path, feature: Feature | None, clips: pd.DataFrame | None) -> tuple[str, list[str]]:
-    """Return the state of a file and the reasons for it."""
-    try:
-        header = read_header(path)
-        if feature is None:
-            feature = rebuild(header.attributes["description"])
-    except StoreError as error:
-        return ("unknown" if path.exists() and _is_readable(path) else "stale"), [str(error)]
-    reasons = feature_differences(header, feature)
-    reasons += _clip_reasons(header, clips)
-    drift = version_differences(header.attributes["versions"], library_versions(feature))
-    if reasons:
-        return "stale", reasons + drift
-    if path.suffix == PARTIAL:
-        done = int(read_column(header, "done").astype(bool).sum())
-        return ("stale" if drift else "partial"), [f"{done} of {len(header)} clips are done", *drift]
-    return ("drifted" if drift else "fresh"), drift
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        read_header(path)
-    except StoreError:
-        return False
-    return True
-
-
-def _clip_reasons(header: Header, clips: pd.DataFrame | None) -> list[str]:
-    if clips is not None:
-        return clip_differences(header, clips, _digests(clips["path"]))
-    import pandas as pd
-
-    columns = ("filename", "fold", "target", "category", "src_file", "take")
-    clips = pd.DataFrame({name: read_column(header, name) for name in columns})
-    folder = Path(header.attributes["audio_folder"])
-    # A name that leads out of the folder comes from no table that we read.
-    inside = [not Path(name).is_absolute() and ".." not in Path(name).parts for name in clips["filename"]]
-    paths = [folder / name if good else None for name, good in zip(clips["filename"], inside, strict=True)]
-    return clip_differences(header, clips, _digests(paths))
-
-
-def _digests(paths) -> np.ndarray:
-    """Return the digests of recordings, 0 for those that are not there."""
-
-    def digest(path) -> int:
+def _rebuild_all(files: Files, known: dict[str, Feature]) -> list[tuple[str, int, str, str]]:
+    """Add the features of a store to `known`; return a reason for each file of those that cannot be made."""
+    unknown = []
+    for name, by_fold in files.items():
         try:
-            return file_digest(path) if path is not None else 0
-        except AudioError:
-            return 0
+            known[name] = stored_feature(by_fold)
+        except StoreError as error:
+            unknown += [(name, fold, "unknown", str(error)) for fold in by_fold]
+    return unknown
 
-    return np.array([digest(path) for path in paths], np.uint64)
+
+def _not_of_a_clip(path: Path, now: pd.DataFrame | None) -> tuple[str, str]:
+    """Return the state of a file of a fold that has no clip now, and the reason."""
+    if now is not None:
+        return "gone", "this fold is no longer in the data set"
+    try:
+        check_labels(read_header(path))
+    except (StoreError, OSError) as error:
+        return "stale", str(error)
+    return "stale", "it says that it is of another fold"
 
 
-def _elsewhere(files: dict[str, dict[int, Path]], feature: Feature | None, fold: int) -> list[str]:
+def _elsewhere(files: Files, feature: Feature, fold: int) -> list[str]:
     """Return what the store has instead of a file: the same feature under another name, or the most similar one."""
-    if feature is None:
-        return []
     found = list(_differences_to_others(files, feature, fold))
     same = [name for name, reasons in found if not reasons]
     if same:
@@ -167,7 +128,7 @@ def _elsewhere(files: dict[str, dict[int, Path]], feature: Feature | None, fold:
     return [] if nearest is None else [f"the most similar is {nearest[0]!r}, where {'; '.join(nearest[1])}"]
 
 
-def _differences_to_others(files, feature: Feature, fold: int) -> Iterator[tuple[str, list[str]]]:
+def _differences_to_others(files: Files, feature: Feature, fold: int) -> Iterator[tuple[str, list[str]]]:
     wanted = feature.description()
     for name, by_fold in files.items():
         try:

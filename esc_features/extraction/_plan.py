@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
-from ..storage import PARTIAL, check_published, fold_file_name, read_header, whole_rows
-from ._staleness import clip_differences, feature_differences, library_versions, version_differences
+from ..storage import find_files, read_header
+from ._judge import AudioDigests, Verdict, WantedFile, judge, library_versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,154 +19,142 @@ if TYPE_CHECKING:
     from ..features import Feature
 
 
-@dataclass
-class FoldPlan:
-    """What has to happen to one file: nothing (`fresh`), all of it (`missing`, `stale`) or the rest (`partial`)."""
+@dataclass(frozen=True)
+class FilePlan:
+    """A file as it should be, what it is, and from what it is computed."""
 
-    name: str
-    feature: Feature
-    fold: int
-    clips: pd.DataFrame
-    path: Path
-    state: str = "missing"
-    reasons: list[str] = field(default_factory=list)
-    drift: list[str] = field(default_factory=list)
-    #: Rows of the partial file that can be kept; None where there is no such file to go on with.
-    done: np.ndarray | None = None
+    wanted: WantedFile
+    verdict: Verdict
     #: A published file of the waveforms that the feature is computed from; None where recordings must be decoded.
     waveforms: Path | None = None
 
     @property
-    def partial_path(self) -> Path:
-        return self.path.with_name(self.path.name + PARTIAL)
+    def state(self) -> str:
+        return self.verdict.state
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files of a store that are asked for, in the order in which they are computed."""
+
+    files: list[FilePlan]
+    #: Files in one of these states are computed; the others stay as they are.
+    computed_states: frozenset[str]
 
     @property
-    def pending(self) -> np.ndarray:
-        """Rows to compute, in order."""
-        return np.arange(len(self.clips)) if self.done is None else np.flatnonzero(~self.done)
+    def waiting(self) -> list[FilePlan]:
+        return [file for file in self.files if file.state in self.computed_states]
+
+
+#: What `extract` computes without being told, what --overwrite adds, and what mends a store.
+MISSING = frozenset({"missing", "partial", "damaged"})
+OVERWRITE = MISSING | {"stale", "drifted"}
+REPAIR = MISSING | {"stale"}
 
 
 def make_plan(
-    clips: pd.DataFrame, features: dict[str, Feature], store: Path, versions: dict[str, dict], n_jobs
-) -> list[FoldPlan]:
-    """Return one FoldPlan for each feature and fold, in the order in which they are computed."""
-    plans = []
-    for fold, in_fold in clips.groupby("fold", sort=True):
-        in_fold = in_fold.reset_index(drop=True)
-        for name, feature in features.items():
-            plans.append(FoldPlan(name, feature, int(fold), in_fold, store / name / fold_file_name(int(fold))))
-    digests = _digests([plan for plan in plans if plan.path.exists() or plan.partial_path.exists()], n_jobs)
-    for plan in plans:
-        _find_state(plan, digests.get(plan.fold), versions[plan.name])
-    _find_waveforms([plan for plan in plans if plan.state != "fresh" or plan.drift], store, digests, n_jobs)
-    return plans
+    clips: pd.DataFrame,
+    features: dict[str, Feature],
+    store: Path,
+    n_jobs: int | None,
+    *,
+    computed_states: frozenset[str] = MISSING,
+    check_rows: bool = False,
+) -> Plan:
+    """Look at each file of the store that is asked for; nothing is changed."""
+    there = find_files(store) if store.is_dir() else {}
+    versions = {name: library_versions(feature) for name, feature in features.items()}
+    wanted = [
+        WantedFile(name, feature, int(fold), in_fold.reset_index(drop=True), store, versions[name])
+        for fold, in_fold in clips.groupby("fold", sort=True)
+        for name, feature in features.items()
+    ]
+    audio = _Audio(n_jobs)
+    audio.look({file.fold: file.clips for file in wanted if file.fold in there.get(file.name, ())})
+    files = [FilePlan(file, judge(file, audio.of(file), check_rows)) for file in wanted]
+    waiting = [plan.wanted for plan in files if plan.state in computed_states]
+    waveforms = _find_waveforms(waiting, there, audio)
+    files = [FilePlan(plan.wanted, plan.verdict, waveforms.get(plan.wanted.path)) for plan in files]
+    return Plan(files, computed_states)
 
 
-def refuse_stale(plans: list[FoldPlan], overwrite: bool) -> None:
-    """Raise StoreError for files that another setting or other audio made, unless they may be replaced."""
-    stale = [plan for plan in plans if plan.state == "stale"]
-    if not stale or overwrite:
+def refuse_stale(plan: Plan) -> None:
+    """Raise StoreError for files that another setting or other audio made, unless they are to be replaced."""
+    stale = [file for file in plan.files if file.state == "stale" and file.state not in plan.computed_states]
+    if not stale:
         return
-    lines = [f"  {plan.name}/fold{plan.fold}: {'; '.join(plan.reasons)}" for plan in stale[:10]]
+    lines = [f"  {file.wanted.label}: {'; '.join(file.verdict.reasons)}" for file in stale[:10]]
     more = [f"  and {len(stale) - 10} more"] if len(stale) > 10 else []
     raise StoreError(
         "\n".join(
             [
-                f"{len(stale)} files of the store are not what would be extracted now:",
+                f"{len(stale)} file{'s' * (len(stale) > 1)} of the store {'are' if len(stale) > 1 else 'is'} not what "
+                "would be extracted now:",
                 *lines,
                 *more,
-                "Nothing was changed. --overwrite replaces them; another --out, or name in a recipe, keeps both.",
+                "Nothing was changed. --overwrite replaces what differs, and computes nothing else again; another "
+                "--out, or name in a recipe, keeps both.",
             ]
         )
     )
 
 
-def _find_waveforms(waiting: list[FoldPlan], store: Path, digests: dict[int, np.ndarray], n_jobs) -> None:
-    """Tell each plan which published file holds the waveforms that it is computed from, of this audio, if one does."""
-    sources = _published_waveforms(waiting, store)
-    digests = digests | _digests([source for source in sources if source.fold not in digests], n_jobs)
-    sources = [source for source in sources if _is_up_to_date(source, digests[source.fold])]
-    for plan in waiting:
-        wanted = plan.feature.waveform().fingerprint()
-        found = (source for source in sources if source.fold == plan.fold and source.feature.fingerprint() == wanted)
-        plan.waveforms = next((source.path for source in found), None)
+class _Audio:
+    """The digests of recordings, read once a plan."""
+
+    def __init__(self, n_jobs: int | None):
+        self._n_jobs = n_jobs
+        self._by_fold: dict[int, AudioDigests] = {}
+
+    def look(self, folds: dict[int, pd.DataFrame]) -> None:
+        new = {fold: clips for fold, clips in folds.items() if fold not in self._by_fold}
+        paths = [path for clips in new.values() for path in clips["path"]]
+        run = Parallel(n_jobs=self._n_jobs, require="sharedmem", batch_size=64)
+        digests = iter(run(delayed(_digest)(path) for path in paths))
+        for fold, clips in new.items():
+            found = [next(digests) for _ in range(len(clips))]
+            known = np.array([digest is not None for digest in found], bool)
+            self._by_fold[fold] = AudioDigests(np.array([digest or 0 for digest in found], np.uint64), known)
+
+    def of(self, file: WantedFile) -> AudioDigests:
+        """Return those of a fold; unknown where it was not looked at, because it has no file."""
+        count = len(file.clips)
+        return self._by_fold.get(file.fold) or AudioDigests(np.zeros(count, np.uint64), np.zeros(count, bool))
 
 
-def _published_waveforms(plans: list[FoldPlan], store: Path) -> list[FoldPlan]:
-    """Return the files of the store, of whatever name, that hold waveforms which the features are computed from."""
-    waveforms = {waveform.fingerprint(): waveform for waveform in (plan.feature.waveform() for plan in plans)}
-    found = []
-    for fold, clips in {plan.fold: plan.clips for plan in plans}.items():
-        for path in sorted(store.glob(f"*/fold{fold}.h5")):
-            with contextlib.suppress(StoreError):
-                fingerprint = read_header(path).attributes["fingerprint"]
-                if fingerprint in waveforms:
-                    found.append(FoldPlan(path.parent.name, waveforms[fingerprint], fold, clips, path))
-    return found
-
-
-def _is_up_to_date(source: FoldPlan, digests: np.ndarray) -> bool:
-    """Return whether stored waveforms are of the audio and the library versions of now."""
-    return not any(_differences(source, source.path, digests, library_versions(source.feature)))
-
-
-def _digests(plans: list[FoldPlan], n_jobs) -> dict[int, np.ndarray]:
-    """Return the digests now (0 where unreadable) of the audio files of each fold of the plans."""
-    folds = {plan.fold: plan.clips for plan in plans}
-    paths = [path for clips in folds.values() for path in clips["path"]]
-    run = Parallel(n_jobs=n_jobs, require="sharedmem", batch_size=64)
-    digests = iter(run(delayed(_digest)(path) for path in paths))
-    return {fold: np.array([next(digests) for _ in range(len(clips))], np.uint64) for fold, clips in folds.items()}
-
-
-def _digest(path: str) -> int:
+def _digest(path: str) -> int | None:
     from ..audio import file_digest
 
+    if "://" in path:  # of another machine: to digest it is to download it
+        return None
     try:
         return file_digest(path)
     except (AudioError, OSError):
-        return 0
+        return None
 
 
-def _find_state(plan: FoldPlan, digests: np.ndarray | None, versions: dict) -> None:
-    if os.path.lexists(plan.path):
-        plan.reasons, plan.drift = _differences(plan, plan.path, digests, versions)
-        plan.state = "stale" if plan.reasons else "fresh"
-    if (plan.state != "fresh" or plan.drift) and os.path.lexists(plan.partial_path):
-        _look_at_partial(plan, digests, versions)
+def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]], audio: _Audio) -> dict[Path, Path]:
+    """Return for files to compute the published file of their waveforms, of this audio and these libraries, if any."""
+    settings = {waveform.fingerprint(): waveform for waveform in (file.feature.waveform() for file in waiting)}
+    clips = {file.fold: file.clips for file in waiting}
+    sources = []
+    for name, by_fold in there.items():
+        for fold in by_fold.keys() & clips.keys():
+            if waveform := settings.get(_fingerprint(by_fold[fold])):
+                versions = library_versions(waveform)
+                sources.append(WantedFile(name, waveform, fold, clips[fold], by_fold[fold].parents[1], versions))
+    audio.look({source.fold: source.clips for source in sources})
+    usable = {
+        (source.fold, source.feature.fingerprint()): source.path
+        for source in sources
+        if judge(source, audio.of(source)).state == "fresh"
+    }
+    paths = {file.path: usable.get((file.fold, file.feature.waveform().fingerprint())) for file in waiting}
+    return {path: source for path, source in paths.items() if source is not None}
 
 
-def _look_at_partial(plan: FoldPlan, digests: np.ndarray | None, versions: dict) -> None:
-    if plan.partial_path.is_symlink() or not _is_readable(plan.partial_path):
-        # Killed while it was being created: no row had been computed. Or not of our making.
-        plan.partial_path.unlink()
-        return
-    reasons, drift = _differences(plan, plan.partial_path, digests, versions)
-    if not reasons and not drift:
-        # One that replaces a published file is gone on with too, once --overwrite is said again.
-        plan.done = whole_rows(read_header(plan.partial_path))
-        plan.state = "partial" if plan.state == "missing" else plan.state
-    elif plan.state == "missing":
-        # Rows of two library versions must not meet in one file that names one.
-        plan.state, plan.reasons = "stale", [f"it was begun, and {reason}" for reason in reasons + drift]
-
-
-def _is_readable(path: Path) -> bool:
+def _fingerprint(path: Path) -> str:
     try:
-        read_header(path)
+        return read_header(path).attributes["fingerprint"]
     except StoreError:
-        return False
-    return True
-
-
-def _differences(plan: FoldPlan, path: Path, digests, versions: dict) -> tuple[list[str], list[str]]:
-    """Return why a file is not what would be extracted now, and which libraries have another version now."""
-    try:
-        header = read_header(path)
-        reasons = feature_differences(header, plan.feature)
-        reasons += clip_differences(header, plan.clips, digests)
-        if path == plan.path:
-            check_published(header)
-    except StoreError as error:
-        return [str(error)], []
-    return reasons, version_differences(header.attributes["versions"], versions)
+        return ""

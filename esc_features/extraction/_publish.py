@@ -7,74 +7,130 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._platform import fill_with_large_pages, reserve_space, sync_folder
+from .._platform import reserve_space, sync_folder
 from ..exceptions import StoreError
-from ..storage import FORMAT, FORMAT_VERSION, Header, create_file, read_header, whole_rows
-from ._compute import open_partial
+from ..storage import FORMAT, FORMAT_VERSION, Header, create_file, read_column, read_header, row_crc32, whole_rows
+from ._compute import Facts
+from ._judge import Kept, WantedFile
+from ._sinks import RowWriter, open_partial
 
 if TYPE_CHECKING:
-    from ._plan import FoldPlan
+    from ._plan import FilePlan
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def begin(plan: FoldPlan, dataset: str, folds: list[int], versions: dict[str, str]) -> Header:
-    """Return the header of the partial file of a plan, created where it is missing, with all its space reserved."""
-    path = plan.partial_path
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What every file says about the data set that it is of."""
+
+    name: str
+    folds: list[int]
+    audio_folder: str
+
+
+@dataclass(frozen=True)
+class BegunFile:
+    """An unfinished file with all its space reserved, and which of its rows are there already."""
+
+    wanted: WantedFile
+    header: Header
+    done: np.ndarray
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Rows to compute, in order."""
+        return np.flatnonzero(~self.done)
+
+
+def begin(plan: FilePlan, dataset: DatasetFacts) -> BegunFile:
+    """Return the unfinished file of a plan: the one that was begun, or a new one with the rows that can be kept."""
+    wanted, kept = plan.wanted, plan.verdict.kept
+    path = wanted.partial_path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if plan.done is None:
-            path.unlink(missing_ok=True)
-            attributes = {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "dataset": dataset,
-                "feature": plan.name,
-                "fold": plan.fold,
-                "folds": np.array(folds, "<i8"),
-                "description": json.dumps(plan.feature.description(), sort_keys=True),
-                "fingerprint": plan.feature.fingerprint(),
-                "versions": json.dumps(versions, sort_keys=True),
-                "audio_folder": _audio_folder(plan),
-                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
-            }
-            shape = tuple(plan.feature.output_shape())
-            create_file(path, shape, np.dtype(plan.feature.dtype).newbyteorder("<").str, plan.clips, attributes)
-        header = read_header(path)
-        descriptor = open_partial(path, os.O_RDWR)
-        try:
-            reserve_space(descriptor, path.stat().st_size)
-            data = header.data
-            if plan.done is None and data.count * data.row_bytes <= _most_to_fill():
-                fill_with_large_pages(descriptor, data.offset, data.offset_of(data.count))
-        finally:
-            os.close(descriptor)
+        if kept is None or not kept.in_place:
+            done = _create(wanted, kept, dataset)
+            header = read_header(path)
+        else:
+            header = kept.header
+            done = (kept.rows >= 0) & whole_rows(header)
+            _reserve(path)
     except OSError as error:
-        raise writing_failed(error, plan) from error
+        raise writing_failed(error, wanted) from error
     except RuntimeError as error:  # what libhdf5 raises where a file cannot be completed
-        raise writing_failed(_as_os_error(error, path), plan) from error
-    return header
+        raise writing_failed(_as_os_error(error, path), wanted) from error
+    return BegunFile(wanted, header, done)
 
 
-def _most_to_fill() -> int:
-    # Of larger files, or with little memory, the zeros would be on the disk before the rows: everything written twice.
-    if sys.platform != "linux":
-        return 0
-    return min(256 << 20, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 64)
+def _create(wanted: WantedFile, kept: Kept | None, dataset: DatasetFacts) -> np.ndarray:
+    """Create the unfinished file, with the rows that are kept; under its name it is complete but for other rows."""
+    path = wanted.partial_path.with_name(wanted.partial_path.name + ".new")
+    path.unlink(missing_ok=True)
+    attributes = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "dataset": dataset.name,
+        "feature": wanted.name,
+        "fold": wanted.fold,
+        "folds": np.array(dataset.folds, "<i8"),
+        "description": json.dumps(wanted.feature.description(), sort_keys=True),
+        "fingerprint": wanted.feature.fingerprint(),
+        "versions": json.dumps(wanted.versions, sort_keys=True),
+        "audio_folder": dataset.audio_folder,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
+    }
+    shape = tuple(wanted.feature.output_shape())
+    create_file(path, shape, np.dtype(wanted.feature.dtype).newbyteorder("<").str, wanted.clips, attributes)
+    _reserve(path)
+    done = np.zeros(len(wanted.clips), bool)
+    if kept is not None:
+        with closing(RowWriter(read_header(path))) as writer:
+            for row, values, facts in _whole_rows_of(kept):
+                writer.write(row, values, facts)
+                done[row] = True
+            writer.flush()
+    path.replace(wanted.partial_path)
+    return done
 
 
-def publish(plan: FoldPlan, header: Header) -> None:
-    """Check every row of a partial file against its checksum and give the file its name."""
+def _reserve(path: Path) -> None:
+    descriptor = open_partial(path, os.O_RDWR)
+    try:
+        reserve_space(descriptor, path.stat().st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts]]:
+    """Give the rows to keep that are what was written, with their new places and what is known about them."""
+    header, data = kept.header, kept.header.data
+    checksums = read_column(header, "crc32")
+    facts = np.stack([read_column(header, name).astype(object) for name in Facts._fields], axis=1)
+    with header.path.open("rb") as file:
+        for row in np.flatnonzero(kept.rows >= 0).tolist():
+            old = kept.rows[row]
+            file.seek(data.offset_of(int(old)))
+            values = np.frombuffer(file.read(data.row_bytes), data.dtype).reshape(data.shape)
+            if row_crc32(values) == checksums[old]:
+                yield row, values, Facts(*facts[old])
+
+
+def publish(begun: BegunFile) -> None:
+    """Check every row of an unfinished file against its checksum and give the file its name."""
+    wanted, header = begun.wanted, begun.header
     wrong = np.flatnonzero(~whole_rows(header))
     if len(wrong):
-        names = ", ".join(plan.clips["filename"][wrong[:5]])
+        names = ", ".join(wanted.clips["filename"][wrong[:5]])
         raise StoreError(
             f"{header.path}: {len(wrong)} rows are not what was written ({names}). Check the disk, then run the same "
             "command again: only these rows are computed anew."
@@ -85,24 +141,24 @@ def publish(plan: FoldPlan, header: Header) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        header.path.replace(plan.path)
-        sync_folder(plan.path.parent)
+        header.path.replace(wanted.path)
+        sync_folder(wanted.path.parent)
     except OSError as error:
-        raise writing_failed(error, plan) from error
+        raise writing_failed(error, wanted) from error
 
 
-def writing_failed(error: OSError, plan: FoldPlan) -> StoreError:
+def writing_failed(error: OSError, wanted: WantedFile) -> StoreError:
     """Return the error to show when a file of the store cannot be written."""
-    folder = plan.path.parent
+    folder = wanted.path.parent
     if error.errno in _NO_SPACE:
         free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
         return StoreError(
-            f"No space for {plan.name}/fold{plan.fold} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
+            f"No space for {wanted.label} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
             f"in {folder}). What was computed is kept: free some space, or raise the limit on file sizes, and run the "
             "same command again."
         )
     return StoreError(
-        f"{plan.path} cannot be written ({error}). What was computed is kept: correct this and run the same "
+        f"{wanted.path} cannot be written ({error}). What was computed is kept: correct this and run the same "
         "command again."
     )
 
@@ -111,12 +167,6 @@ def _as_os_error(error: RuntimeError, path: Path) -> OSError:
     found = re.search(r"errno = (\d+)", str(error))
     number = int(found[1]) if found else errno.EIO
     return OSError(number, os.strerror(number), str(path))
-
-
-def _audio_folder(plan: FoldPlan) -> str:
-    """Return the folder that the file names of the table start from: where the recordings can be found again."""
-    path, filename = Path(plan.clips["path"][0]), Path(plan.clips["filename"][0])
-    return str(path.parents[len(filename.parts) - 1])
 
 
 def _now() -> float:

@@ -21,8 +21,8 @@ from ..storage import (
     read_header,
     row_crc32,
 )
+from ._judge import library_versions, version_differences
 from ._rebuild import features_of, rebuild
-from ._staleness import library_versions, version_differences
 
 if TYPE_CHECKING:
     import pandas as pd

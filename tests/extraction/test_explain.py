@@ -45,7 +45,7 @@ def test_clips(store, demo_folder):
     stale = table[table["state"] == "stale"]
     assert [(fold, reason) for fold, reason in zip(stale["fold"], stale["reason"], strict=True)] == [
         (1, f"category of {name} is {load_clips(demo_folder)['category'][0]} in the store and whale now"),
-        (3, f"1 clips are no longer in the data set: {gone}"),
+        (3, f"1 clip is no longer in the data set: {gone}"),
     ]
 
 
@@ -91,7 +91,8 @@ def test_a_file_that_cannot_be_read(store):
 def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch, update_attribute):
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    update_attribute(store / "mel/fold1.h5", "description", **{"class": "trap.Class"})
+    for path in store.glob("mel/fold*.h5"):
+        update_attribute(path, "description", **{"class": "trap.Class"})
     (reason,) = reasons(explain(store), "unknown")
     assert "Name it yourself in a recipe" in reason
 

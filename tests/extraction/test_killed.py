@@ -21,8 +21,8 @@ import pytest
 
 from esc_features import open_store
 from esc_features.exceptions import StoreError
-from esc_features.extraction._extract import BLOCK_CLIPS
 from esc_features.extraction._lock import store_lock
+from esc_features.extraction._run import BLOCK_CLIPS
 
 pytestmark = pytest.mark.kill
 

@@ -15,9 +15,9 @@ import pytest
 
 from esc_features import MelSpectrogram, extract, load_clips, open_store
 from esc_features.exceptions import StoreError, StoreLockedError
-from esc_features.extraction import _compute
-from esc_features.extraction._compute import RowWriter
 from esc_features.extraction._lock import store_lock
+from esc_features.extraction._run import Run
+from esc_features.extraction._sinks import RowWriter
 
 HOLD = """
 import sys
@@ -122,7 +122,7 @@ def test_no_thread_works_on_after_an_interruption_or_error(clips, tmp_path, monk
     write, writing, failed = RowWriter.write, threading.Event(), threading.Event()
 
     def fail_in_one(self, row, *rest):
-        if self.output.header.attributes["fold"] == 1:
+        if self.header.attributes["fold"] == 1:
             writing.wait(60)
             failed.set()
             raise error
@@ -131,9 +131,11 @@ def test_no_thread_works_on_after_an_interruption_or_error(clips, tmp_path, monk
         write(self, row, *rest)
 
     monkeypatch.setattr(RowWriter, "write", fail_in_one)
+    runs, stop = [], Run.stop
+    monkeypatch.setattr(Run, "stop", lambda self: (stop(self), runs.append(self._threads._number)))
     with pytest.raises((KeyboardInterrupt, StoreError)):
         extract(clips, tmp_path / "store", features="mfcc", n_jobs=2, verbose=False)
-    assert _compute._number_at_work == 0
+    assert runs == [0]
     assert (tmp_path / "store/.lock").read_bytes() == b""
 
 

@@ -1,0 +1,272 @@
+"""One run over a store: plan, begin the files, compute in parallel, publish."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from joblib.parallel import LokyBackend, MultiprocessingBackend, get_active_backend
+from tqdm.auto import tqdm
+
+from ..exceptions import StoreError
+from ..storage import FoldFile, find_files, read_header
+from ._compute import Block, Failure, Output
+from ._lock import Claim
+from ._plan import FilePlan, Plan, make_plan, refuse_stale
+from ._publish import BegunFile, DatasetFacts, begin, publish, writing_failed
+from ._sinks import Done, this_host, write_block, write_or_return_block, write_returned
+
+if TYPE_CHECKING:
+    from ..features import Feature
+
+BLOCK_CLIPS = 32
+_BLOCK_BYTES = 64 << 20  # of rows that travel at once, where workers return them
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call is to bring up to date."""
+
+    clips: pd.DataFrame
+    features: dict[str, Feature]
+    store: Path
+    n_jobs: int | None
+    computed_states: frozenset[str]
+    check_rows: bool = False
+    verbose: bool = True
+
+    def plan(self) -> Plan:
+        return make_plan(
+            self.clips,
+            self.features,
+            self.store,
+            self.n_jobs,
+            computed_states=self.computed_states,
+            check_rows=self.check_rows,
+        )
+
+    def dataset(self) -> DatasetFacts:
+        folds = sorted(int(fold) for fold in self.clips["fold"].unique())
+        return DatasetFacts(_name_in(self.store) or self.name, folds, _audio_folder(self.clips))
+
+    @property
+    def name(self) -> str:
+        return self.clips.attrs.get("name", "dataset")
+
+
+def number_of_jobs(n_jobs: int | None) -> int | None:
+    """Return how many workers a call asks for, one a core where nobody says anything."""
+    if n_jobs is not None:
+        if n_jobs == 0:
+            raise ValueError("n_jobs=0 has no meaning: give a number of workers, or -1 for one a core.")
+        return n_jobs
+    _, configured = get_active_backend()
+    return configured if configured not in (None, 1) else -1
+
+
+class Run:
+    """A job while it is done."""
+
+    def __init__(self, job: Job, claim: Claim):
+        self.job, self.claim = job, claim
+        self.failures: list[Failure] = []
+        self._published: list[tuple[Path, Future]] = []
+        self._threads = _AtWork()
+
+    def bring_up_to_date(self) -> list[Failure]:
+        """Compute what the plan asks for, publish it, and return the failures."""
+        plan = self.job.plan()
+        refuse_stale(plan)
+        self._say(_plan_line(self.job, plan))
+        for note in _notes(plan):
+            self._say(f"note: {note}")
+        dataset = self.job.dataset()
+        with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
+            begun = list(beginners.map(lambda file: begin(file, dataset), plan.waiting))
+        self._compute_and_publish(plan, begun)
+        if begun:
+            pending = {file.wanted.path: len(file.pending) for file in begun}
+            for file in plan.files:
+                self._say(self._file_line(file, pending.get(file.wanted.path)))
+        return self.failures
+
+    def stop(self) -> None:
+        """Let all workers stop, and wait for the threads: they must not work on beside whatever comes next."""
+        self.claim.revoke()
+        self._threads.wait()
+
+    def _say(self, line: str) -> None:
+        if self.job.verbose:
+            print(line)
+
+    def _compute_and_publish(self, plan: Plan, begun: list[BegunFile]) -> None:
+        """Run all blocks; publish the files of a fold, those without a failure, as soon as its last block is done."""
+        blocks = _make_blocks(plan, begun, self.claim)
+        blocks_left = Counter({file.wanted.fold: 0 for file in begun})
+        blocks_left.update(block.fold for block in blocks)
+
+        def finish(fold):
+            failed = {failure.feature for failure in self.failures if failure.fold == fold}
+            for file in begun:
+                if file.wanted.fold == fold and file.wanted.name not in failed:
+                    self._published.append((file.wanted.path, publisher.submit(publish, file)))
+
+        # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
+        with ThreadPoolExecutor(2) as publisher, self._progress_bar(blocks) as progress:
+            for fold in [fold for fold, count in blocks_left.items() if count == 0]:
+                finish(fold)
+            try:
+                for block, done in self._results(blocks):
+                    write_returned(block, done)
+                    self.failures += done.failures
+                    progress.update(len(block.rows))
+                    blocks_left[block.fold] -= 1
+                    if blocks_left[block.fold] == 0:
+                        finish(block.fold)
+            except OSError as error:
+                files = {str(file.wanted.partial_path): file.wanted for file in begun}
+                raise writing_failed(error, files.get(error.filename, begun[0].wanted)) from error
+            for _, future in self._published:
+                future.result()
+
+    def _results(self, blocks: list[Block]) -> Iterator[tuple[Block, Done]]:
+        backend, _ = get_active_backend(prefer="threads")
+        # ray and multiprocessing cannot hand results over as they come.
+        as_they_come = getattr(backend, "supports_return_generator", False)
+        parallel = Parallel(
+            n_jobs=self.job.n_jobs,
+            prefer="threads",
+            return_as="generator_unordered" if as_they_come else "list",
+            batch_size=1,
+        )
+        compute = self._way_to_compute(backend)
+        for number, done in parallel(delayed(_numbered)(compute, item) for item in enumerate(blocks)):
+            yield blocks[number], done
+
+    def _way_to_compute(self, backend) -> Callable[[Block], Done]:
+        if getattr(backend, "supports_sharedmem", False):
+            return self._threads.write_block
+        if isinstance(backend, LokyBackend | MultiprocessingBackend):
+            return write_block
+        return partial(write_or_return_block, host=this_host())
+
+    def _progress_bar(self, blocks: list[Block]) -> tqdm:
+        clips = sum(len(block.rows) for block in blocks)
+        hidden = not (self.job.verbose and clips)
+        return tqdm(total=clips, unit="clip", desc="extract", disable=hidden, file=sys.stderr)
+
+    def _file_line(self, file: FilePlan, pending: int | None) -> str:
+        wanted = file.wanted
+        count = len(wanted.clips)
+        if pending is None:
+            return f"{wanted.label}: {count} clips, already there"
+        if wanted.path in [path for path, _ in self._published]:
+            size = wanted.path.stat().st_size / 1e6
+            kept = f", {count - pending} of them kept from before" if pending < count else ""
+            return f"{wanted.label}: {count} clips{kept}, {size:,.1f} MB"
+        failed = sum((failure.fold, failure.feature) == (wanted.fold, wanted.name) for failure in self.failures)
+        return f"{wanted.label}: NOT published, {failed} of {count} clips failed"
+
+
+class _AtWork:
+    """Counts the threads of a run that are at a block."""
+
+    def __init__(self):
+        self._number = 0
+        self._ends = threading.Condition()
+
+    def write_block(self, block: Block) -> Done:
+        with self._one_more():
+            return write_block(block)
+
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
+        with self._ends:
+            self._number += 1
+        try:
+            yield
+        finally:
+            with self._ends:
+                self._number -= 1
+                self._ends.notify_all()
+
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until no thread is at a block any more; they end with a clip once the claim is revoked."""
+        with self._ends:
+            self._ends.wait_for(lambda: self._number == 0, seconds)
+
+
+def _numbered(compute: Callable[[Block], Done], item: tuple[int, Block]) -> tuple[int, Done]:
+    number, block = item
+    return number, compute(block)
+
+
+def _make_blocks(plan: Plan, begun: list[BegunFile], claim: Claim) -> list[Block]:
+    """Cut what is pending of each fold into blocks; a block has all the outputs of its clips."""
+    waveforms = {file.wanted.path: FoldFile(file.waveforms) for file in plan.waiting if file.waveforms}
+    blocks = []
+    for fold in sorted({file.wanted.fold for file in begun}):
+        files = [file for file in begun if file.wanted.fold == fold]
+        rows = np.unique(np.concatenate([file.pending for file in files]))
+        clips = files[0].wanted.clips
+        most = max(1, _BLOCK_BYTES // sum(file.header.data.row_bytes for file in files))
+        step = min(BLOCK_CLIPS, most)
+        for chosen in (rows[start : start + step] for start in range(0, len(rows), step)):
+            outputs = []
+            for file in files:
+                lacking = frozenset(np.intersect1d(chosen, file.pending).tolist())
+                if lacking:
+                    wanted = file.wanted
+                    stored = waveforms.get(wanted.path)
+                    outputs.append(Output(wanted.name, wanted.feature, file.header, lacking, stored))
+            paths, names = clips["path"].iloc[chosen].tolist(), clips["filename"].iloc[chosen].tolist()
+            blocks.append(Block(fold, chosen.tolist(), paths, names, outputs, claim))
+    return blocks
+
+
+def _audio_folder(clips: pd.DataFrame) -> str:
+    """Return the folder that all file names of the table start from; "" where there is no such folder."""
+    paths, names = clips["path"].map(os.fspath), clips["filename"].str.replace("/", os.sep, regex=False)
+    folders = {
+        path[: -len(name)] if path.endswith(os.sep + name) else "" for path, name in zip(paths, names, strict=True)
+    }
+    return (folders.pop().rstrip(os.sep) or os.sep) if len(folders) == 1 and "" not in folders else ""
+
+
+def _name_in(store: Path) -> str | None:
+    """Return the name of the data set that a store has already: a folder that was renamed is no other data set."""
+    for by_fold in (find_files(store) if store.is_dir() else {}).values():
+        for path in by_fold.values():
+            with suppress(StoreError, OSError):
+                return read_header(path).attributes["dataset"]
+    return None
+
+
+def _notes(plan: Plan) -> list[str]:
+    """Return what is worth knowing of files that stay as they are."""
+    drift = {
+        f"{file.wanted.name}: {reason}"
+        for file in plan.files
+        if file.state == "drifted" and file.state not in plan.computed_states
+        for reason in file.verdict.reasons
+    }
+    return [f"{line} (esc_features verify --recompute tells whether it matters)" for line in sorted(drift)]
+
+
+def _plan_line(job: Job, plan: Plan) -> str:
+    states = Counter(file.state for file in plan.files)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    size = f"{len(job.clips)} clips, {job.clips['fold'].nunique()} folds"
+    return f"{job.name}: {size} -> {job.store} ({len(plan.files)} files: {counts})"

@@ -1,0 +1,99 @@
+"""What a store says about itself: its clips and its features, as far as they can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..exceptions import StoreError
+from ..storage import Header, check_labels, find_files, read_column, read_header
+from ._rebuild import rebuild
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..features import Feature
+
+Files = dict[str, dict[int, Path]]
+_COLUMNS = ("filename", "fold", "target", "category", "src_file", "take")
+
+
+def find_store(store) -> tuple[Path, Files]:
+    """Return the folder of a store and its files, or raise StoreError where there is none."""
+    folder = Path(store).resolve()
+    files = find_files(folder) if folder.is_dir() else {}
+    if not files:
+        raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
+    return folder, files
+
+
+def stored_clips(files: Files, audio: Path | None = None) -> pd.DataFrame | None:
+    """Return the clips of a store with the paths of their recordings; None where no file says them.
+
+    `audio` is the folder of the recordings, by default the one that the store names. A fold that no file describes
+    reliably is left out: `lost_folds` names it.
+    """
+    import pandas as pd
+
+    tables = []
+    for _, header in sorted(_describing(files).items()):
+        table = pd.DataFrame({name: read_column(header, name) for name in _COLUMNS})
+        folder = audio if audio is not None else Path(header.attributes["audio_folder"])
+        table["path"] = [_path(folder, name) for name in table["filename"]]
+        tables.append(table)
+        table.attrs["name"] = header.attributes["dataset"]
+    if not tables:
+        return None
+    clips = pd.concat(tables, ignore_index=True)
+    clips.attrs["name"] = tables[0].attrs["name"]
+    return clips
+
+
+def lost_folds(files: Files) -> list[int]:
+    """Return the folds whose clips and labels no file of the store tells."""
+    declared = {fold for by_fold in files.values() for fold in by_fold}
+    for header in _headers(files):
+        declared.update(header.attributes["folds"])
+    return sorted(declared - _describing(files).keys())
+
+
+def stored_feature(by_fold: dict[int, Path]) -> Feature:
+    """Make a feature of what one of its files says; StoreError where none can be made."""
+    reason: StoreError | None = None
+    for header_of in by_fold.values():
+        try:
+            return rebuild(read_header(header_of).attributes["description"])
+        except StoreError as error:
+            reason = reason or error
+    raise reason or StoreError("it has no file that can be read.")
+
+
+def _describing(files: Files) -> dict[int, Header]:
+    """Return for each fold a file whose labels are what was written."""
+    found: dict[int, Header] = {}
+    for header in _headers(files):
+        fold = header.attributes["fold"]
+        try:
+            check_labels(header)
+            of_this_fold = (read_column(header, "fold") == fold).all()
+        except (StoreError, OSError):
+            continue
+        if of_this_fold:
+            found.setdefault(fold, header)
+    return found
+
+
+def _headers(files: Files) -> Iterator[Header]:
+    for by_fold in files.values():
+        for path in by_fold.values():
+            try:
+                yield read_header(path)
+            except (StoreError, OSError):
+                continue
+
+
+def _path(folder: Path, name: str) -> str:
+    # A name that leads out of the folder comes from no table that we read.
+    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    return str(folder / name) if inside else ""
