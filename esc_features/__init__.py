@@ -11,6 +11,8 @@ _HOME = {
     "open_store": "store",
     "Store": "store",
     "StoreArray": "store",
+    "save_model": "deployment",
+    "load_model": "deployment",
     "fetch_esc50": "datasets",
     "load_clips": "datasets",
     "make_demo": "datasets",

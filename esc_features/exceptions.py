@@ -21,6 +21,10 @@ class StoreLockedError(StoreError):
     """Another extractor is writing to the store: the message says which."""
 
 
+class ModelError(ValueError):
+    """A model file cannot be written, read or trusted: the message says why, and what to do."""
+
+
 class SourceLeakWarning(UserWarning):
     """Clips being scored share their source recording with clips of the training data."""
 

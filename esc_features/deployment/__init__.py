@@ -1,0 +1,23 @@
+"""A trained model leaves: one safe file, predictions over recordings of any length, ONNX."""
+
+import importlib
+
+# Looked up on first use: importing the package must not import torch, pandas or scikit-learn.
+_HOME = {
+    "ModelCard": "_model_card",
+    "read_card": "_model_card",
+    "save_model": "_model_file",
+    "load_model": "_model_file",
+}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
