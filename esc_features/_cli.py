@@ -77,9 +77,9 @@ def _explain(options) -> int:
 
     clips = None
     if options.dataset is not None:
-        from .extraction._extract import _find_clips
+        from .datasets import find_clips
 
-        clips = _find_clips(options.dataset, None, None, options.data_home, None)
+        clips = find_clips(options.dataset, data_home=options.data_home)
     table = explain(options.store, clips, features=options.features, recipe=options.recipe)
     for (feature, state, reason), rows in table.groupby(["feature", "state", "reason"], sort=False):
         folds = ", ".join(map(str, rows["fold"]))

@@ -1,10 +1,23 @@
-"""What the user may have meant."""
+"""The one place that asks "did you mean ...?"."""
 
 import difflib
 from collections.abc import Iterable
 
 
-def did_you_mean(name: object, names: Iterable[str]) -> str:
-    """Return " Did you mean 'mel'?", to end a message about an unknown name with; "" where nothing is similar."""
-    close = difflib.get_close_matches(str(name), list(names), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return " Did you mean 'mel'?" for a name that is nearly one of the known ones, "" where none is near.
+
+    A name that is part of a known one counts as near ("bird" for "chirping_birds"), before any that only looks alike.
+    """
+    wanted = str(name).casefold()
+    folded = {each.casefold(): each for each in known}
+    parts = [each for each in folded if len(wanted) >= 3 and (wanted in each or (len(each) >= 3 and each in wanted))]
+    near = parts or difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(folded[each]) for each in near[:3])}?" if near else ""
+
+
+def list_some(items: Iterable[object], most: int = 5) -> str:
+    """Write the first few items, and how many more there are."""
+    items = [str(item) for item in items]
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

@@ -1,7 +1,31 @@
-"""Which clips there are: ESC-50 on demand, any folder and table of recordings, a synthesised demo."""
+"""Which clips there are: the clip table and its schema, labels, windows, ESC-50, other layouts, a synthesised demo."""
 
-from ._clips import load_clips
-from ._demo import make_demo
-from ._esc50 import ESC50_BIBTEX, ESC50_LICENSE, fetch_esc50
+import importlib
 
-__all__ = ["ESC50_BIBTEX", "ESC50_LICENSE", "fetch_esc50", "load_clips", "make_demo"]
+from ._columns import CLIP_COLUMNS, IDENTITY, clip_keys, clip_name, is_url, leaves_folder
+
+# Looked up on first use: the schema is read by workers, which need no pandas.
+_HOME = {
+    "ESC50_BIBTEX": "_esc50",
+    "ESC50_LICENSE": "_esc50",
+    "OFFICIAL_DATASETS": "_official",
+    "OfficialDataset": "_official",
+    "check_clips": "_clips",
+    "fetch_esc50": "_esc50",
+    "find_clips": "_find_clips",
+    "load_clips": "_clips",
+    "make_demo": "_demo",
+    "official_name": "_official",
+}
+
+__all__ = ["CLIP_COLUMNS", "IDENTITY", "clip_keys", "clip_name", "is_url", "leaves_folder", *_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,19 +1,28 @@
 """Data sets that are already on disk."""
 
+from __future__ import annotations
+
 import os
 import stat
+import unicodedata
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .._suggest import list_some
 from ..exceptions import ClipTableError
-from ._table import list_some, read_table, select_clips
+from ._columns import is_url
+from ._layouts import Layout, recognise
+from ._official import OFFICIAL_DATASETS, official_name
+from ._raw import frame_table
+from ._table import finish, read_clips, select_clips
 
 
 def load_clips(
-    table: str | os.PathLike,
+    table: str | os.PathLike | pd.DataFrame,
     audio_dir: str | os.PathLike | None = None,
     columns: Mapping[str, str | None] | None = None,
     *,
@@ -23,22 +32,22 @@ def load_clips(
 ) -> pd.DataFrame:
     """Read the table of the clips of a data set and find their audio files.
 
-    Use it for an unpacked ESC-50 download, or for recordings of your own. The whole table is checked before
+    Use it for a data set as you unzipped it, or for recordings of your own. The whole table is checked before
     anything is computed from it, and a mistake is reported with its line, because a wrong fold or a doubled
     file name would otherwise only show as a result that is too good.
 
     Parameters
     ----------
-    table : path
-        A folder in the layout of ESC-50 (one table in ``meta/*.csv``, the recordings in ``audio/``), or a
-        CSV file (UTF-8 or UTF-16; comma, semicolon or tab), for which `audio_dir` is needed too.
-    audio_dir : path, optional
-        The folder that the file names in the table start from; ``audio/`` of the folder by default. The names
-        may have subfolders (``fold1/dog.wav``) but must stay inside this folder.
+    table : path or DataFrame
+        The folder of a data set: ESC-50 (one table in ``meta/*.csv``, the recordings in ``audio/``), UrbanSound8K or
+        FSD50K under any name, a folder with a folder of recordings for each category, or a folder of recordings
+        without labels. Or a table: a CSV file (UTF-8 or UTF-16; comma, semicolon or tab) or a DataFrame.
+    audio_dir : path or URL, optional
+        Where the file names in the table start from; by default what the layout says, or for a CSV file its own folder
+        or ``audio/`` beside it. The names may have subfolders (``fold1/dog.wav``) but must stay inside this folder.
     columns : mapping of str to str, optional
         Our column name to the table's, where they differ: ``{"filename": "file", "category": "label"}``,
-        or to None to ignore a column. Ours are ``filename``, ``fold``, ``target``, ``category``,
-        ``src_file``, ``take`` and ``esc10``.
+        or to None to ignore a column. Ours are those below, and ``esc10``.
     categories : str or iterable of str, optional
         Keep only these categories; a string is one category, or several separated by commas.
     folds : int or iterable of int, optional
@@ -50,9 +59,11 @@ def load_clips(
     Returns
     -------
     pandas.DataFrame
-        One row a clip, in the order of the table, with the columns ``filename`` (str, unique), ``fold``
-        (int64), ``target`` (int64), ``category`` (str), ``src_file`` (str, the source recording), ``take``
-        (str) and ``path`` (str, absolute). ``clips.attrs["name"]`` is the name of the folder or CSV file.
+        One row per clip, in the order of the table: ``filename`` (str), ``fold`` (int64), ``target`` (int64),
+        ``category`` (str) or, where clips have several, ``labels`` (tuple of str), ``src_file`` (str, the source
+        recording), ``take`` (str), ``start`` and ``end`` (float64, seconds in the recording) and ``path`` (str,
+        absolute, or a URL). ``clips.attrs["name"]`` is the name of the folder or CSV file, and of ESC-50 and ESC-10
+        theirs, whatever the folder is called.
 
     Raises
     ------
@@ -61,10 +72,14 @@ def load_clips(
 
     Notes
     -----
-    ``filename``, ``fold`` and one of ``target`` and ``category`` are needed. A missing ``target`` is the
-    rank of the category in sorted order *in the whole table*, so a subset keeps its numbers; a missing
-    ``category`` is the target as text. Without ``src_file``, or where its cell is empty, a clip is its own
-    source recording. Without ``take`` it is empty. Any other column is ignored.
+    Only ``filename`` is needed. ``fold`` is 1 where the table has none; ``start`` and ``end`` are those of the
+    recording, 0 and infinity, where the cell is empty or missing. A missing ``target`` is the rank of the category in
+    sorted order *in the whole table*, so a subset keeps its numbers; a missing ``category`` is the target as text.
+    ``labels`` are written ``a;b``, ``a,b`` (in quotes) or as a list, and may be empty; ``target`` is then -1. A table
+    with none of these has recordings without labels, for prediction. Without ``src_file``, or where its cell is empty,
+    a clip's file is its source recording. Any other column is ignored.
+
+    The folds of UrbanSound8K are its ten; those of FSD50K are 1 (train), 2 (val) and 3 (eval), of what is unzipped.
 
     Examples
     --------
@@ -75,99 +90,178 @@ def load_clips(
     >>> clips.groupby(["category", "fold"]).size().tolist()
     [4, 4, 4, 4]
     """
-    csv_file, audio, name = _locate(Path(table).expanduser().absolute(), audio_dir)
-    try:
-        content = csv_file.read_bytes()
-    except OSError as error:
-        raise ClipTableError(f"cannot read the table {csv_file}: {error.strerror}") from error
-    clips = select_clips(read_table(content, str(csv_file), columns), categories, folds, esc10)
-    there = _which_are_there(clips, audio)
-    if categories is None and "esc10" in clips and there.any() and np.array_equal(there, clips["esc10"]):
-        clips, there = clips[there], there[there]
+    found = _find_table(table, audio_dir, columns or {})
+    clips = read_clips(found.raw, {**found.columns, **(columns or {})})
+    official = official_name(clips)
+    clips = select_clips(clips, categories, folds, esc10)
+    paths, there = _find_audio(clips, found)
+    marked = clips["esc10"] if "esc10" in clips else np.zeros(len(clips), dtype=bool)
+    if categories is None and there.any() and np.array_equal(there, marked):
+        clips, paths, there = clips[there], paths[there], there[there]
     if not there.all():
-        raise ClipTableError(_missing_audio(clips, there, audio))
-    return clip_table(clips, audio, name)
+        raise ClipTableError(_missing_audio(clips, there, found))
+    if official == "esc50" and len(clips) == marked.sum() == OFFICIAL_DATASETS["esc10"].n_clips:
+        official = official_name(clips)
+    return finish(clips, paths, official or found.name)
 
 
-def clip_table(clips: pd.DataFrame, audio: Path, name: str) -> pd.DataFrame:
-    """Return checked rows in the form that the rest of the library reads."""
-    table = clips[["filename", "fold", "target", "category", "src_file", "take"]].reset_index(drop=True)
-    table["path"] = str(audio) + os.sep + table["filename"].str.replace("/", os.sep, regex=False)
-    table = table.astype({column: str for column in table if column not in ("fold", "target")})
-    table.attrs["name"] = name
+def check_clips(clips: pd.DataFrame, columns: Mapping[str, str | None] | None = None) -> pd.DataFrame:
+    """Check a clip table that was made or changed in Python, and complete it.
+
+    Every function that takes a clip table passes it through here, so a DataFrame meets the same checks as a CSV file:
+    call it to find mistakes early.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        As `load_clips` returns it; only ``filename`` and ``path`` are needed.
+    columns : mapping of str to str, optional
+        As in `load_clips`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A new table with all columns; `attrs` are kept.
+
+    Raises
+    ------
+    ClipTableError
+        If the table cannot be used; the message has the rows, by position, and the next step.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from esc_features.datasets import check_clips
+    >>> clips = pd.DataFrame({"filename": ["a.wav"], "category": ["dog"], "path": ["/data/a.wav"]})
+    >>> check_clips(clips)["end"].tolist()
+    [inf]
+    """
+    raw = frame_table(clips, "The table of clips")
+    table = read_clips(raw, columns)
+    if "path" not in table:
+        raise ClipTableError(
+            "The table of clips has no column 'path'. load_clips(table, audio_dir=...) adds it: say where the "
+            "recordings are."
+        )
+    paths = [path if is_url(path) else str(Path(path).absolute()) for path in table["path"]]
+    table = finish(table, paths, clips.attrs.get("name", "dataset"))
+    table.attrs.update(clips.attrs)
     return table
 
 
-def _locate(table: Path, audio_dir: str | os.PathLike | None) -> tuple[Path, Path, str]:
-    """Return the CSV file, the audio folder and the name of the data set."""
-    if table.is_dir():
-        found = sorted(file for file in table.glob("meta/*.csv") if not file.name.startswith("."))
-        if len(found) != 1:
-            raise ClipTableError(
-                f"{table} has {len(found) or 'no'} tables meta/*.csv{': ' * bool(found)}"
-                f"{list_some(file.name for file in found)}; a folder in the layout of ESC-50 has exactly one. "
-                "For any other: load_clips('<table>.csv', '<folder of the recordings>', columns={...})"
-            )
-        csv_file, name = found[0], table.resolve().name
-        audio_dir = audio_dir or table / "audio"
-    elif not table.exists():
-        raise ClipTableError(
-            f"there is no {table}: give a folder in the layout of ESC-50 (meta/*.csv, audio/), or a CSV file"
-        )
-    elif audio_dir is None:
-        raise ClipTableError(
-            f"{table} is a table: say where its recordings are, load_clips({table.name!r}, '<folder>'), "
-            "or give the folder that has both meta/ and audio/"
-        )
+def _find_table(table, audio_dir, columns: Mapping[str, str | None]) -> Layout:
+    if not isinstance(table, pd.DataFrame):
+        found = recognise(Path(table).expanduser().absolute(), audio_dir, columns)
     else:
-        csv_file, name = table, table.stem
-    audio = Path(audio_dir).expanduser().absolute()
-    if not audio.is_dir():
-        raise ClipTableError(f"there is no folder {audio} for the recordings of {csv_file}: name it with audio_dir=")
-    return csv_file, audio, name or "clips"
+        audio = audio_dir if audio_dir is None or is_url(os.fspath(audio_dir)) else Path(audio_dir).absolute()
+        found = Layout(frame_table(table, "The table of clips"), audio, table.attrs.get("name", "clips"))
+    if isinstance(found.audio, Path) and not found.audio.is_dir():
+        raise ClipTableError(
+            f"There is no folder {found.audio} for the recordings of {found.raw.where}. Name it with audio_dir= "
+            "(--audio on the command line)."
+        )
+    return found
 
 
-def _which_are_there(clips: pd.DataFrame, audio: Path) -> np.ndarray:
-    """Look up every file, and refuse names that lead out of the audio folder by way of a link."""
+def _find_audio(clips: pd.DataFrame, found: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Return the path of each clip, and which are there; a URL is taken to be."""
+    if found.audio is not None and not isinstance(found.audio, Path):
+        base = found.audio.rstrip("/")
+        quote = urllib.parse.quote if base.startswith("http") else str
+        return np.array([f"{base}/{quote(name)}" for name in clips["filename"]], object), np.ones(len(clips), bool)
+    if found.audio is None and "path" not in clips:
+        raise ClipTableError(f"{found.raw.where}: there is no column 'path'. Say where the recordings are: audio_dir=.")
+    names = clips["filename"] if found.audio is not None else clips["path"]
+    unique = names.unique()
+    if found.audio is not None:
+        places = _inside(unique, found.audio, clips)
+    else:
+        base = Path(found.raw.where).parent
+        whole = {name: name if is_url(name) else str(base / Path(name).expanduser()) for name in unique}
+        places = {name: path for name, path in whole.items() if is_url(path) or os.path.lexists(path)}
+    there = names.isin(places).to_numpy(bool)
+    return names.map(places).to_numpy(object), there
+
+
+def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str, str]:
+    """Return where each file is that is there; refuse links that lead out of the audio folder, and closed folders."""
     root = os.path.realpath(audio)
 
     def stays_inside(path):
         return os.path.commonpath([root, os.path.realpath(path)]) == root
 
-    folders = [name.rpartition("/")[0] for name in clips["filename"]]
-    inside = {folder: stays_inside(f"{root}/{folder}") for folder in set(folders)}
-    there = np.zeros(len(clips), dtype=bool)
+    folders = {name: name.rpartition("/")[0] for name in names}
+    inside = {folder: stays_inside(f"{root}/{folder}") for folder in set(folders.values())}
+    places: dict[str, str] = {}
     escaping = []
-    for row, (name, folder, line) in enumerate(zip(clips["filename"], folders, clips["line"], strict=True)):
-        path = f"{root}/{name}"
-        try:
-            is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-        except OSError:
-            continue
-        there[row] = True
-        if not inside[folder] or (is_link and not stays_inside(path)):
-            escaping.append(f"{name!r} (line {line})")
-    if escaping:
+    try:
+        for name, folder in folders.items():
+            actual = _actual_name(root, name)
+            if actual is None:
+                continue
+            path = f"{root}/{actual}"
+            if not inside[folder] or (stat.S_ISLNK(os.lstat(path).st_mode) and not stays_inside(path)):
+                escaping.append(name)
+            places[name] = str(audio) + os.sep + actual.replace("/", os.sep)
+    except PermissionError as error:
         raise ClipTableError(
-            f"links that lead out of the audio folder {audio}: {list_some(escaping)}. "
-            "Put the recordings themselves there, or give the folder that they are in as audio_dir="
+            f"{error.filename or audio} may not be read: permission denied. Ask for the right to read it, or name "
+            "another folder with audio_dir=."
+        ) from error
+    if escaping:
+        lines = clips.drop_duplicates("filename").set_index("filename")["line"]
+        raise ClipTableError(
+            f"Links that lead out of the audio folder {audio}: "
+            f"{list_some(f'{name!r} (line {lines[name]})' for name in escaping)}. "
+            "Put the recordings themselves there, or give the folder that they are in as audio_dir=."
         )
-    return there
+    return places
 
 
-def _missing_audio(clips: pd.DataFrame, there: np.ndarray, audio: Path) -> str:
+def _actual_name(root: str, name: str) -> str | None:
+    """Return the name as the disk writes it: a table and a disk may compose accents differently (NFC, NFD)."""
+    for form in (None, "NFC", "NFD"):
+        other = name if form is None else unicodedata.normalize(form, name)
+        try:
+            os.lstat(f"{root}/{other}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                raise
+            return None
+        return other
+    return None
+
+
+def _missing_audio(clips: pd.DataFrame, there: np.ndarray, found: Layout) -> str:
     """Say what is missing, and which parts of the data set could be asked for instead."""
     missing = clips[~there]
-    named = (f"{name!r} (line {line})" for name, line in zip(missing["filename"], missing["line"], strict=True))
-    message = f"{len(missing)} of {len(clips)} clips have no file in {audio}: {list_some(named)}. "
+    unit = found.raw.unit
+    named = (f"{name!r} ({unit} {at})" for name, at in zip(missing["filename"], missing["line"], strict=True))
+    place = found.audio or "their place"
+    message = f"{len(missing)} of {len(clips)} clips have no file in {place}: {list_some(named)}. "
+    if isinstance(found.audio, Path) and (other := _other_case(found.audio, missing["filename"].iloc[0])):
+        return message + f"There is {other!r}: write upper and lower case in the table as on the disk."
     if not there.any():
-        return message + "Is this the right folder? Name the one with the recordings as audio_dir="
+        return message + "Is this the right folder? Name the one with the recordings as audio_dir=."
+    columns = (("category", "categories"), ("fold", "folds"))
     ways = [
         f"{option}={whole}"
-        for column, option in (("category", "categories"), ("fold", "folds"))
-        if (whole := sorted(set(clips[column]) - set(missing[column])))
+        for column, option in columns
+        if column in clips and (whole := sorted(set(clips[column]) - set(missing[column])))
     ]
     if "esc10" in clips and not missing["esc10"].any() and clips["esc10"].any():
         ways.insert(0, "esc10=True")
     advice = f"Ask for what is all there, {' or '.join(ways)}" if ways else "Take their lines out of the table"
     return f"{message}{advice}, or put the missing files there."
+
+
+def _other_case(audio: Path, name: str) -> str | None:
+    folder = (audio / name).parent
+    wanted = unicodedata.normalize("NFC", Path(name).name).casefold()
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return None
+    return next((each for each in names if unicodedata.normalize("NFC", each).casefold() == wanted), None)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .._files import write_whole
+from .._suggest import list_some
 from ..exceptions import ClipTableError, DownloadError
-from ._clips import clip_table
 from ._files import data_home as home_of
 from ._files import is_whole_wav, wav_problem
-from ._table import list_some, read_table, select_clips
+from ._raw import parse_table
+from ._table import finish, read_clips, select_clips
 
 if TYPE_CHECKING:
     from ._download import Mirror
@@ -56,7 +57,7 @@ def fetch_esc50(
     data_home: str | os.PathLike | None = None,
     mirror: str | os.PathLike | None = None,
     *,
-    quiet: bool = False,
+    verbose: bool = True,
 ) -> pd.DataFrame:
     """Download the ESC-50 clips asked for, and only those that are not there yet.
 
@@ -78,8 +79,8 @@ def fetch_esc50(
     mirror : str or path, optional
         Where to fetch from: a URL, or a local folder, below which are ``meta/esc50.csv`` and ``audio/``;
         ``$ESC50_MIRROR`` or GitHub by default. Plain http is used only if the mirror is given as ``http://``.
-    quiet : bool, default=False
-        Show no progress bar. (There is none either where stderr is not a terminal.)
+    verbose : bool, default=True
+        Show a progress bar, where stderr is a terminal.
 
     Returns
     -------
@@ -113,13 +114,13 @@ def fetch_esc50(
     """
     from ._download import Mirror  # requests is slow to import, and only needed here
 
-    source = Mirror(os.fspath(mirror or os.environ.get("ESC50_MIRROR") or ESC50_URL))
+    place = Mirror(os.fspath(mirror or os.environ.get("ESC50_MIRROR") or ESC50_URL))
     folder = home_of(data_home) / "ESC-50"
     try:
         for part in ("meta", "audio"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        clips = select_clips(_metadata(source, folder), categories, folds, esc10)
-        _download_missing(source, folder, clips["filename"], quiet)
+        clips = select_clips(_metadata(place, folder), categories, folds, esc10)
+        _download_missing(place, folder, clips["filename"], verbose)
     except DownloadError:
         raise
     except OSError as error:
@@ -127,10 +128,11 @@ def fetch_esc50(
             f"cannot write to {folder}: {error.strerror or error}. Make room there or name another folder as "
             "data_home=, then run the same again: what has arrived is kept"
         ) from error
-    return clip_table(clips, folder / "audio", "esc10" if esc10 else "esc50")
+    paths = str(folder / "audio") + os.sep + clips["filename"]
+    return finish(clips, paths, "esc10" if esc10 else "esc50")
 
 
-def _metadata(source: Mirror, folder: Path) -> pd.DataFrame:
+def _metadata(place: Mirror, folder: Path) -> pd.DataFrame:
     """Return the metadata of all clips: the present copy if it is sound, or a new one."""
     present = folder / _METADATA
     try:
@@ -146,24 +148,27 @@ def _metadata(source: Mirror, folder: Path) -> pd.DataFrame:
         return None
 
     try:
-        content = source.get(_METADATA, _MOST_BYTES, problem)
+        content = place.get(_METADATA, _MOST_BYTES, problem)
     except DownloadError as error:
         raise DownloadError(
-            f"cannot fetch {_METADATA} from {source}: {error}. Nothing was changed in {folder}. {_WAYS_OUT}"
+            f"cannot fetch {_METADATA} from {place}: {error}. Nothing was changed in {folder}. {_WAYS_OUT}"
         ) from error
     write_whole(present, content)
     return _checked_metadata(content, str(present))
 
 
 def _checked_metadata(content: bytes, where: str) -> pd.DataFrame:
-    table = read_table(content, where)
+    raw = parse_table(content, where)
+    if absent := [column for column in ("filename", "fold", "target", "category") if column not in raw.header]:
+        raw.refuse_header(absent)
+    table = read_clips(raw)
     strange = [name for name in table["filename"] if not _OFFICIAL_NAME.fullmatch(name)]
     if strange:
         raise ClipTableError(f"{where}: not names of ESC-50 clips: {list_some(map(repr, strange))}")
     return table
 
 
-def _download_missing(source: Mirror, folder: Path, names: Iterable[str], quiet: bool) -> None:
+def _download_missing(place: Mirror, folder: Path, names: Iterable[str], verbose: bool) -> None:
     from tqdm.auto import tqdm
 
     from ._download import Failed
@@ -174,14 +179,14 @@ def _download_missing(source: Mirror, folder: Path, names: Iterable[str], quiet:
         return
 
     def fetch(name: str) -> None:
-        content = source.get(f"audio/{name}", _MOST_BYTES, lambda body: wav_problem(body[:16], len(body)))
+        content = place.get(f"audio/{name}", _MOST_BYTES, lambda body: wav_problem(body[:16], len(body)))
         write_whole(folder / "audio" / name, content)
 
     failures: dict[str, DownloadError] = {}
     in_a_row = 0
     with (
-        ThreadPoolExecutor(source.connections) as pool,
-        tqdm(total=len(missing), desc="ESC-50", unit="clip", disable=quiet or None) as bar,
+        ThreadPoolExecutor(place.connections) as pool,
+        tqdm(total=len(missing), desc="ESC-50", unit="clip", disable=None if verbose else True) as bar,
     ):
         futures = {pool.submit(fetch, name): name for name in missing}
         try:
@@ -197,14 +202,14 @@ def _download_missing(source: Mirror, folder: Path, names: Iterable[str], quiet:
                     in_a_row = 0
                     bar.update()
         finally:
-            source.stop.set()
+            place.stop.set()
             pool.shutdown(cancel_futures=True)
     if failures:
         named = list_some(f"{name} ({failures[name]})" for name in sorted(failures))
         gave_up = f", then gave up: {in_a_row} in a row" if in_a_row == _FAILURES_IN_A_ROW else ""
         whole = sum(is_whole_wav(folder / "audio" / name) for name in wanted)
         raise DownloadError(
-            f"could not fetch {len(failures)} clips from {source}: {named}{gave_up}. {whole} of the {len(wanted)} "
+            f"could not fetch {len(failures)} clips from {place}: {named}{gave_up}. {whole} of the {len(wanted)} "
             f"clips asked for are whole in {folder / 'audio'} and will not be fetched again. {_WAYS_OUT}"
         )
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from ..exceptions import ClipTableError, ExtractionError, StoreError
+from ..datasets import find_clips
+from ..exceptions import ExtractionError, StoreError
 from ..store import Store, open_store
 from ._lock import store_lock
 from ._plan import MISSING, OVERWRITE
 from ._run import Job, Run, number_of_jobs
-
-_CLIP_COLUMNS = ("filename", "fold", "target", "category", "src_file", "take", "path")
 
 
 def extract(
@@ -84,12 +83,10 @@ def extract(
     wanted = make_features(features, recipe)
     for feature in wanted.values():
         feature.check_parameters()
-    clips = _find_clips(dataset, categories, folds, data_home, mirror)
+    clips = find_clips(dataset, categories=categories, folds=folds, data_home=data_home, mirror=mirror, verbose=verbose)
     name = clips.attrs.get("name", "dataset")
     # Absolute: a worker may be in another folder.
     store = Path(out if out is not None else Path("stores") / name).absolute()
-    paths = [path if "://" in path else str(Path(path).absolute()) for path in map(os.fspath, clips["path"])]
-    clips = clips.assign(path=paths)
     states = OVERWRITE if overwrite else MISSING
     return run_job(Job(clips, wanted, store, number_of_jobs(n_jobs), states, verbose=verbose))
 
@@ -111,24 +108,3 @@ def run_job(job: Job) -> Store:
     if failures:
         raise ExtractionError(job.store, failures)
     return open_store(job.store)
-
-
-def _find_clips(dataset, categories, folds, data_home, mirror) -> pd.DataFrame:
-    from ..datasets import fetch_esc50, load_clips, make_demo
-    from ..datasets._table import select_clips
-
-    if isinstance(dataset, str) and dataset in ("esc10", "esc50"):
-        clips = fetch_esc50(categories, esc10=dataset == "esc10", folds=folds, data_home=data_home, mirror=mirror)
-        clips.attrs["name"] = dataset
-        return clips
-    if not isinstance(dataset, pd.DataFrame) and dataset != "demo":
-        return load_clips(dataset, categories=categories, folds=folds)
-    if isinstance(dataset, pd.DataFrame):
-        clips = dataset
-        missing = [column for column in _CLIP_COLUMNS if column not in clips]
-        if missing or clips["filename"].duplicated().any():
-            wrong = f"lacks the columns {', '.join(missing)}" if missing else "has a file name twice"
-            raise ClipTableError(f"The table of clips {wrong}: make it with load_clips, which checks and completes it.")
-    else:
-        clips = make_demo(Path(data_home) / "demo" if data_home is not None else None)
-    return select_clips(clips, categories, folds).reset_index(drop=True)

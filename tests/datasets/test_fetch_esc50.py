@@ -332,7 +332,7 @@ def test_two_at_once_end_with_whole_files(server, tmp_path):
 
 
 def test_wrong_questions(server, tmp_path):
-    with pytest.raises(ClipTableError, match="no category 'dgo' here: did you mean 'dog'"):
+    with pytest.raises(ClipTableError, match=r"no category 'dgo' here\. Did you mean 'dog'"):
         fetch_esc50("dgo", data_home=tmp_path, mirror=server.url)
     with pytest.raises(ClipTableError, match="no category 'cow'"):
         fetch_esc50("cow", esc10=True, data_home=tmp_path, mirror=server.url)

@@ -1,5 +1,6 @@
 """load_clips: every column of a good table, and a message with lines for every bad one."""
 
+import math
 import ntpath
 import posixpath
 
@@ -9,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esc_features.datasets import load_clips
-from esc_features.datasets._table import escapes
+from esc_features.datasets import leaves_folder, load_clips
 from esc_features.exceptions import ClipTableError
 
 HEADER = "filename,fold,target,category,src_file,take"
@@ -36,7 +36,7 @@ def data(tmp_path):
 def test_reads_a_folder_in_the_layout_of_esc50(data):
     folder = data(HEADER, *ROWS)
     clips = load_clips(folder)
-    assert list(clips.columns) == ["filename", "fold", "target", "category", "src_file", "take", "path"]
+    assert list(clips.columns) == ["filename", "fold", "target", "category", "src_file", "take", "start", "end", "path"]
     assert isinstance(clips.index, pd.RangeIndex)
     assert clips.attrs["name"] == "pets"
     assert clips["fold"].dtype == clips["target"].dtype == np.int64
@@ -47,6 +47,8 @@ def test_reads_a_folder_in_the_layout_of_esc50(data):
         "category": "dog",
         "src_file": "77",
         "take": "B",
+        "start": 0.0,
+        "end": math.inf,
         "path": str(folder / "audio" / "b.wav"),
     }
 
@@ -119,33 +121,32 @@ def test_filters(data):
 
 
 BAD_TABLES = {
-    "empty file": ([""], "is empty: it needs a line of column names"),
+    "empty file": ([""], "is empty. It needs a line of column names"),
     "header only": ([HEADER], "has column names but no clips"),
-    "no fold": (["filename,category", "a.wav,dog"], r"no column for fold; it has 'filename', 'category'.*columns=\{"),
     "no file name": (["file,fold,category", "a.wav,1,dog"], "no column for filename"),
-    "no label": (["filename,fold", "a.wav,1"], "no column for target or category"),
+    "no label": (["filename,fold,label", "a.wav,1,dog"], "no column for target, category or labels; it has.*None"),
     "a column twice": (["filename,fold,fold,target", "a.wav,1,2,0"], "more than one column 'fold'"),
     "too few fields": ([HEADER, ROWS[0], "b.wav,1,0"], "line 3 has 3 fields, the header has 6"),
     "too many fields": ([HEADER, ROWS[0], ROWS[1] + ",x"], "line 3 has 7 fields"),
     "open quote": ([HEADER, ROWS[0], '"b.wav,1,0,dog,77,B', ROWS[2]], r"line 4 is not CSV .*quotes"),
-    "same file twice": ([HEADER, *ROWS, ROWS[1]], r"same file more than once: line 3 \('b.wav'\), line 6"),
-    "same file, written otherwise": ([HEADER, ROWS[0], "./" + ROWS[0]], "same file more than once: line 2 .*line 3"),
-    "fold is a word": ([HEADER, ROWS[0], "b.wav,x,0,dog,77,B"], r"fold must be a whole number.*line 3 \('x'\)"),
+    "same file twice": ([HEADER, *ROWS, ROWS[1]], r"same clip more than once: line 3 \('b.wav'\), line 6"),
+    "same file, written otherwise": ([HEADER, ROWS[0], "./" + ROWS[0]], "same clip more than once: line 2 .*line 3"),
+    "fold is a word": ([HEADER, ROWS[0], "b.wav,x,0,dog,77,B"], r"Fold must be a whole number.*line 3 \('x'\)"),
     "fold is a fraction": ([HEADER, "a.wav,1.5,0,dog,77,A"], r"line 2 \('1.5'\)"),
     "fold is missing": ([HEADER, "a.wav,,0,dog,77,A"], r"line 2 \(''\)"),
     "fold is nan": ([HEADER, "a.wav,nan,0,dog,77,A"], r"line 2 \('nan'\)"),
     "fold is infinite": ([HEADER, "a.wav,inf,0,dog,77,A"], r"line 2 \('inf'\)"),
     "fold is negative": ([HEADER, "a.wav,-1,0,dog,77,A"], r"line 2 \('-1'\)"),
-    "fold is huge": ([HEADER, f"a.wav,{10**30},0,dog,77,A"], r"fold must be a whole number"),
-    "target is a word": ([HEADER, "a.wav,1,dog,dog,77,A"], r"target must be a whole number.*line 2 \('dog'\)"),
-    "no category": ([HEADER, "a.wav,1,0,,77,A"], r"empty cells in category: line 2"),
+    "fold is huge": ([HEADER, f"a.wav,{10**30},0,dog,77,A"], r"Fold must be a whole number"),
+    "target is a word": ([HEADER, "a.wav,1,dog,dog,77,A"], r"Target must be a whole number.*line 2 \('dog'\)"),
+    "no category": ([HEADER, "a.wav,1,0,,77,A"], r"Empty cells in category: line 2"),
     "two targets": (
         [HEADER, *ROWS[:3], "d.wav,2,0,cat,79,A"],
-        r"a category with more than one target: line 4 \('cat = 1'\), line 5",
+        r"A category with more than one target: line 4 \('cat = 1'\), line 5",
     ),
     "two categories": (
         ["filename,fold,target,category", "a.wav,1,0,dog", "b.wav,1,0,cat"],
-        "a target with more than one cat",
+        "A target with more than one cat",
     ),
     "esc10 is a word": ([HEADER + ",esc10", ROWS[0] + ",maybe"], r"esc10 must be True or False: line 2 \('maybe'\)"),
     "missing audio": (
@@ -185,7 +186,7 @@ def test_file_name_that_escapes(data, name):
 
 @given(st.text(alphabet="./\\: abC~\0\n-", min_size=1, max_size=12) | st.text(min_size=1, max_size=12))
 def test_no_accepted_name_leaves_the_audio_folder(name):
-    if not escapes(name):
+    if not leaves_folder(name):
         assert posixpath.normpath(posixpath.join("/d/audio", name)).startswith("/d/audio/")
         assert ntpath.normpath(ntpath.join("C:\\d\\audio", name)).startswith("C:\\d\\audio\\")
         assert all(part.strip(" .") or part in ("", ".") for part in name.split("/"))
@@ -194,7 +195,7 @@ def test_no_accepted_name_leaves_the_audio_folder(name):
 
 @given(st.from_regex(r"([a-z0-9][a-z0-9 .:_-]{0,5}[a-z0-9]/)?[0-9][A-Za-z0-9.+_-]{0,8}\.wav", fullmatch=True))
 def test_ordinary_names_are_accepted(name):
-    assert escapes(name) == (name[1] == ":")
+    assert leaves_folder(name) == (name[1] == ":")
 
 
 def test_links_that_leave_the_audio_folder(data, tmp_path):
@@ -226,7 +227,7 @@ def test_line_numbers_in_a_long_table_with_blank_and_folded_lines(data):
     rows[10] = '10.wav,1,0,dog,"10\nstill 10",A'
     rows.insert(20, "")
     rows[-1] = rows[-1].replace(",1,0", ",one,0")
-    with pytest.raises(ClipTableError, match=r"fold must be .*line 100003 \('one'\)"):
+    with pytest.raises(ClipTableError, match=r"Fold must be .*line 100003 \('one'\)"):
         load_clips(data(HEADER, *rows))
 
 
@@ -239,26 +240,25 @@ def test_mixed_encodings_name_the_line(data):
     folder = data(HEADER, *ROWS)
     table = folder / "meta" / "pets.csv"
     table.write_bytes(table.read_bytes().replace(b",cat,", b",ch\xe4t,") + "\nä.wav,1,0,dog,1,A".encode())
-    with pytest.raises(ClipTableError, match=r"line 4 holds a byte that is not utf-8 \(0xe4\): save the whole"):
+    with pytest.raises(ClipTableError, match=r"line 4 holds a byte that is not utf-8 \(0xe4\). Save the whole"):
         load_clips(folder)
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"categories": "dgo"}, "no category 'dgo' here: did you mean 'dog'.*There are cat, dog"),
+        ({"categories": "dgo"}, "no category 'dgo' here. Did you mean 'dog'.*There are cat, dog"),
         ({"categories": []}, "asks for no clip"),
-        ({"folds": [1, 9]}, r"no fold 9 here: choose from \[1, 2\]"),
+        ({"folds": [1, 9]}, r"no fold 9 here. Choose from \[1, 2\]"),
         ({"folds": []}, "asks for no clip"),
         ({"folds": ["1"]}, "no fold '1' here"),
         ({"folds": [True]}, "no fold True here"),
-        ({"categories": "dog", "folds": 2}, "no clip is left"),
+        ({"categories": "dog", "folds": 2}, "No clip is left"),
         ({"esc10": True}, "no column 'esc10'"),
         ({"columns": {"file": "filename"}}, "'file', which is not one of ours: filename, fold"),
         ({"columns": {"fold": "split"}}, r"no column for fold \(mapped to 'split'\)"),
         ({"columns": {"filename": None}}, "no column for filename"),
-        ({"columns": {"target": None, "category": None}}, "no column for target or category"),
-        ({"audio_dir": "nowhere"}, "there is no folder .*nowhere"),
+        ({"audio_dir": "nowhere"}, "There is no folder .*nowhere"),
     ],
 )
 def test_wrong_question(data, options, message):
@@ -267,18 +267,19 @@ def test_wrong_question(data, options, message):
 
 
 def test_esc10_without_a_marked_clip(data):
-    with pytest.raises(ClipTableError, match="no clip of the table is marked"):
+    with pytest.raises(ClipTableError, match="No clip of the table is marked"):
         load_clips(data(HEADER + ",esc10", ROWS[0] + ",False"), esc10=True)
 
 
 def test_wrong_place(data, tmp_path):
     folder = data(HEADER, *ROWS)
-    with pytest.raises(ClipTableError, match=r"there is no .*nowhere: give a folder"):
+    with pytest.raises(ClipTableError, match=r"There is no .*nowhere. Give the folder"):
         load_clips(tmp_path / "nowhere")
-    with pytest.raises(ClipTableError, match=r"has no tables meta/\*.csv"):
-        load_clips(folder / "audio")
-    with pytest.raises(ClipTableError, match=r"pets.csv is a table: say where its recordings are"):
-        load_clips(folder / "meta" / "pets.csv")
+    with pytest.raises(ClipTableError, match=r"is no data set that is known: it holds pets.csv. If 'pets.csv' is its"):
+        load_clips(folder / "meta")
+    (tmp_path / "pets.csv").write_bytes((folder / "meta" / "pets.csv").read_bytes())
+    with pytest.raises(ClipTableError, match=r"pets.csv is a table, and its recordings are not beside it .*--audio"):
+        load_clips(tmp_path / "pets.csv")
     (folder / "meta" / "second.csv").touch()
     with pytest.raises(ClipTableError, match=r"has 2 tables meta/\*.csv: pets.csv, second.csv;"):
         load_clips(folder)

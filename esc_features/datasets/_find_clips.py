@@ -1,0 +1,83 @@
+"""A data set by name, folder, table or DataFrame: what every command takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from .._suggest import did_you_mean
+from ..exceptions import ClipTableError
+from ._clips import check_clips, load_clips
+from ._demo import make_demo
+from ._esc50 import fetch_esc50
+from ._table import select_clips
+
+_NAMES = ("demo", "esc10", "esc50")
+
+
+def find_clips(
+    dataset: str | os.PathLike | pd.DataFrame,
+    *,
+    audio_dir: str | os.PathLike | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    categories: str | Iterable[str] | None = None,
+    folds: int | Iterable[int] | None = None,
+    data_home: str | os.PathLike | None = None,
+    mirror: str | os.PathLike | None = None,
+    verbose: bool = True,
+) -> pd.DataFrame:
+    """Return the clip table of whatever names a data set.
+
+    What `extract`, `explain` and the command line take as DATASET: the demo and ESC-50 by name (synthesised or
+    downloaded where they are missing), a folder or table as `load_clips` reads it, or a clip table.
+
+    Parameters
+    ----------
+    dataset : {"demo", "esc10", "esc50"}, path or DataFrame
+        A name wins over a folder of that name: write ``./esc50`` for the folder.
+    audio_dir, columns, categories, folds : optional
+        As in `load_clips`.
+    data_home, mirror : optional
+        As in `fetch_esc50`.
+    verbose : bool, default=True
+        Show a download's progress, and notes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A checked clip table, as `load_clips` returns it.
+
+    Raises
+    ------
+    ClipTableError, DownloadError
+        As `load_clips` and `fetch_esc50`.
+
+    Examples
+    --------
+    >>> from esc_features.datasets import find_clips
+    >>> len(find_clips("demo", categories="dog"))
+    20
+    """
+    if isinstance(dataset, pd.DataFrame):
+        if audio_dir is not None:
+            return load_clips(dataset, audio_dir, columns, categories=categories, folds=folds)
+        clips = check_clips(dataset, columns)
+    elif dataset in _NAMES:
+        if verbose and Path(dataset).is_dir():
+            print(f"note: {dataset} is the data set of that name; write ./{dataset} for the folder")
+        if dataset != "demo":
+            return fetch_esc50(
+                categories, dataset == "esc10", folds, data_home=data_home, mirror=mirror, verbose=verbose
+            )
+        clips = make_demo(Path(data_home) / "demo" if data_home is not None else None)
+    else:
+        if not os.path.lexists(Path(dataset).expanduser()):
+            raise ClipTableError(
+                f"There is no {dataset}.{did_you_mean(os.fspath(dataset), _NAMES)} Give demo, esc10 or esc50, the "
+                "folder of a data set, or a CSV file."
+            )
+        return load_clips(dataset, audio_dir, columns, categories=categories, folds=folds)
+    return select_clips(clips, categories, folds).reset_index(drop=True)

@@ -1,0 +1,72 @@
+"""What is official about ESC-50 and ESC-10: how many clips, which folds, and the digest that tells."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ._columns import clip_keys, clip_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class OfficialDataset:
+    """The facts of a published data set; `digest` is of the file name, fold and target of every clip.
+
+    Examples
+    --------
+    >>> from esc_features.datasets import OFFICIAL_DATASETS
+    >>> OFFICIAL_DATASETS["esc10"].n_clips
+    400
+    """
+
+    name: str
+    n_clips: int
+    n_categories: int
+    folds: tuple[int, ...]
+    digest: str
+
+
+OFFICIAL_DATASETS = {
+    "esc10": OfficialDataset("esc10", 400, 10, (1, 2, 3, 4, 5), "30fb001153b193f4ddc7d68effb69518"),
+    "esc50": OfficialDataset("esc50", 2000, 50, (1, 2, 3, 4, 5), "a9dbf4053e0dfaa153debc44f8087a91"),
+}
+
+
+def official_name(clips: pd.DataFrame) -> str | None:
+    """Return which official data set a clip table is: the whole of it, with its folds and targets.
+
+    Decided by a digest of the file name, fold and target of every clip, in any order, and not by the name of a folder:
+    ESC-50 with other folds, or with a label corrected, is not the official one any more.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        A clip table, or the `clips` of a store.
+
+    Returns
+    -------
+    {"esc10", "esc50"} or None
+
+    Examples
+    --------
+    >>> from esc_features.datasets import make_demo, official_name
+    >>> official_name(make_demo()) is None
+    True
+    """
+    sizes = {official.n_clips for official in OFFICIAL_DATASETS.values()}
+    if len(clips) not in sizes or "target" not in clips or "fold" not in clips:
+        return None
+    digest = _digest(clips)
+    return next((name for name, official in OFFICIAL_DATASETS.items() if official.digest == digest), None)
+
+
+def _digest(clips: pd.DataFrame) -> str:
+    names = [clip_name(*key) for key in clip_keys(clips)]
+    lines = sorted(
+        f"{name}\t{fold}\t{target}\n" for name, fold, target in zip(names, clips["fold"], clips["target"], strict=True)
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:32]

@@ -1,0 +1,122 @@
+"""The cells of a table as they stand in a file or a DataFrame, each with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..exceptions import ClipTableError
+
+
+@dataclass
+class RawTable:
+    """What a table says before anything is believed: None where a cell of a DataFrame is missing."""
+
+    where: str
+    header: list[str]
+    columns: list[list]
+    places: list
+    unit: str = "line"
+
+    def positions(self, known: tuple[str, ...], names: Mapping[str, str | None]) -> dict[str, int]:
+        """Return the position of each of our columns that the table has; `names` maps ours to the table's."""
+        for ours in names:
+            if ours not in known:
+                raise ClipTableError(f"columns= has {ours!r}, which is not one of ours: {', '.join(known)}.")
+        absent = [
+            f"{ours} (mapped to {theirs!r})" for ours, theirs in names.items() if theirs not in (*self.header, None)
+        ]
+        if absent:
+            self.refuse_header(absent)
+        used = {ours: theirs for ours in known if (theirs := names.get(ours, ours)) in self.header}
+        for theirs in used.values():
+            if self.header.count(theirs) > 1:
+                raise ClipTableError(f"{self.where}: the header has more than one column {theirs!r}. Keep one of them.")
+        return {ours: self.header.index(theirs) for ours, theirs in used.items()}
+
+    def refuse_header(self, absent: list[str], further: str = "") -> None:
+        raise ClipTableError(
+            f"{self.where}: there is no column for {', '.join(absent)}; it has {', '.join(map(repr, self.header))}. "
+            "Say which column is which with columns={'filename': '<its name in the table>', ...}" + (further or ".")
+        )
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a table's file; a pipe or device is refused and not waited for."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ClipTableError(f"{path} is not a regular file. Write the table to a CSV file and name that.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ClipTableError(
+            f"The table {path} cannot be read: {error.strerror or error}. Check its name and its permissions."
+        ) from error
+
+
+def parse_table(content: bytes, where: str) -> RawTable:
+    """Read CSV: UTF-8 or UTF-16; comma, semicolon or tab."""
+    text = decode(content, where)
+    first = text.lstrip("\r\n").partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    header: list[str] = []
+    rows, lines = [], []
+    try:
+        for row in reader:
+            if not any(map(str.strip, row)):
+                continue
+            if not header:
+                header = [name.strip() for name in row]
+            elif len(row) != len(header):
+                raise ClipTableError(
+                    f"{where}: line {reader.line_num} has {len(row)} fields, the header has {len(header)}. "
+                    "Correct the line; a name that holds the separator must be in quotes."
+                )
+            else:
+                rows.append([cell.strip() for cell in row])
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise ClipTableError(
+            f"{where}: line {reader.line_num} is not CSV ({error}). Correct the quotes there or before."
+        ) from None
+    if not header:
+        raise ClipTableError(f"{where} is empty. It needs a line of column names and one line for each row.")
+    columns = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in header]
+    return RawTable(where, header, columns, lines)
+
+
+def frame_table(frame: pd.DataFrame, where: str) -> RawTable:
+    """Take the cells of a DataFrame; its rows are named by position, from 0, as `iloc` takes them."""
+    columns = [
+        [_plain(value) for value in frame.iloc[:, number].astype(object).tolist()] for number in range(frame.shape[1])
+    ]
+    return RawTable(where, [str(name) for name in frame.columns], columns, list(range(len(frame))), "row")
+
+
+def decode(content: bytes, where: str) -> str:
+    """Return the text of a table, or say at which line it is no text."""
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ClipTableError(
+            f"{where}: line {line} holds a byte that is not {encoding.removesuffix('-sig')} "
+            f"(0x{content[error.start]:02x}). Save the whole table as UTF-8."
+        ) from None
+
+
+def _plain(value):
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list | tuple | set | frozenset) or hasattr(value, "__array__"):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return None if pd.isna(value) else value
