@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OfficialDataset:
-    """The facts of a published data set; `digest` is of the file name, fold and target of every clip.
+    """The facts of a published data set.
+
+    Parameters
+    ----------
+    name : str
+        "esc10" or "esc50".
+    n_clips, n_categories : int
+        How many there are.
+    folds : tuple of int
+        The official folds.
+    digest : str
+        Of the file name, fold and target of every clip; see `official_name`.
 
     Examples
     --------
