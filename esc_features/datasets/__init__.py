@@ -2,7 +2,7 @@
 
 import importlib
 
-from ._columns import CLIP_COLUMNS, IDENTITY, clip_keys, clip_name, is_url, leaves_folder
+from ._columns import CLIP_COLUMNS, IDENTITY, clip_keys, clip_name, leaves_folder
 
 # Looked up on first use: the schema is read by workers, which need no pandas.
 _HOME = {
@@ -18,7 +18,7 @@ _HOME = {
     "official_name": "_official",
 }
 
-__all__ = ["CLIP_COLUMNS", "IDENTITY", "clip_keys", "clip_name", "is_url", "leaves_folder", *_HOME]
+__all__ = ["CLIP_COLUMNS", "IDENTITY", "clip_keys", "clip_name", "leaves_folder", *_HOME]
 
 
 def __getattr__(name):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from esc_features.datasets import CLIP_COLUMNS, clip_keys, clip_name, is_url, load_clips, official_name
+from esc_features.datasets import CLIP_COLUMNS, clip_keys, clip_name, load_clips, official_name
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,6 @@ def test_a_table_has_the_columns_and_dtypes_of_the_schema(demo_folder):
     assert {name: str(dtype) for name, dtype in clips.dtypes.items()} == {
         name: dtype for name, dtype in CLIP_COLUMNS.items() if name != "labels"
     }
-
-
-def test_urls():
-    assert is_url("https://host/a.wav") and is_url("s3://bucket/a.wav") and is_url("file:///a.wav")
-    assert not is_url("/data/a.wav") and not is_url("C:/a.wav") and not is_url("a//b.wav")
 
 
 def test_official_by_content_and_not_by_name(esc10_folder, tmp_path):
