@@ -10,6 +10,8 @@ _HOME = {
     "ESC50_LICENSE": "_esc50",
     "OFFICIAL_DATASETS": "_official",
     "OfficialDataset": "_official",
+    "apply_corrections": "_corrections",
+    "assign_folds": "_assign_folds",
     "check_clips": "_clips",
     "fetch_esc50": "_esc50",
     "find_clips": "_find_clips",

@@ -18,7 +18,7 @@ from ._columns import is_url
 from ._layouts import Layout, recognise
 from ._official import OFFICIAL_DATASETS, official_name
 from ._raw import frame_table
-from ._table import finish, read_clips, select_clips
+from ._table import Choice, finish, read_clips
 
 
 def load_clips(
@@ -29,6 +29,8 @@ def load_clips(
     categories: str | Iterable[str] | None = None,
     folds: int | Iterable[int] | None = None,
     esc10: bool = False,
+    folds_by: str | None = None,
+    corrections: str | os.PathLike | pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Read the table of the clips of a data set and find their audio files.
 
@@ -55,6 +57,10 @@ def load_clips(
     esc10 : bool, default=False
         Keep only the clips whose column ``esc10`` is true. A folder whose audio is exactly the ESC-10 part
         of its table is read as ESC-10 without being asked.
+    folds_by : str, optional
+        Make folds, in place of those of the table: ``"source:5"``, as in `assign_folds`.
+    corrections : path or DataFrame, optional
+        A table of corrected labels, as in `apply_corrections`.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def load_clips(
     found = _find_table(table, audio_dir, columns or {})
     clips = read_clips(found.raw, {**found.columns, **(columns or {})})
     official = official_name(clips)
-    clips = select_clips(clips, categories, folds, esc10)
+    clips = Choice(categories, folds, esc10, folds_by, corrections).of(clips)
     paths, there = _find_audio(clips, found)
     marked = clips["esc10"] if "esc10" in clips else np.zeros(len(clips), dtype=bool)
     if categories is None and there.any() and np.array_equal(there, marked):
@@ -143,7 +149,9 @@ def check_clips(clips: pd.DataFrame, columns: Mapping[str, str | None] | None = 
             "The table of clips has no column 'path'. load_clips(table, audio_dir=...) adds it: say where the "
             "recordings are."
         )
-    paths = [path if is_url(path) else str(Path(path).absolute()) for path in table["path"]]
+    # A Path costs 10 µs, which a table of 100,000 windows would feel.
+    is_done = {path for path in table["path"].unique() if os.path.isabs(path) or is_url(path)}  # noqa: PTH117
+    paths = [path if path in is_done else str(Path(path).absolute()) for path in table["path"]]
     table = finish(table, paths, clips.attrs.get("name", "dataset"))
     table.attrs.update(clips.attrs)
     return table

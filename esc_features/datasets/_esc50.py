@@ -17,7 +17,7 @@ from ..exceptions import ClipTableError, DownloadError
 from ._files import data_home as home_of
 from ._files import is_whole_wav, wav_problem
 from ._raw import parse_table
-from ._table import finish, read_clips, select_clips
+from ._table import Choice, finish, read_clips
 
 if TYPE_CHECKING:
     from ._download import Mirror
@@ -57,6 +57,8 @@ def fetch_esc50(
     data_home: str | os.PathLike | None = None,
     mirror: str | os.PathLike | None = None,
     *,
+    folds_by: str | None = None,
+    corrections: str | os.PathLike | pd.DataFrame | None = None,
     verbose: bool = True,
 ) -> pd.DataFrame:
     """Download the ESC-50 clips asked for, and only those that are not there yet.
@@ -79,6 +81,8 @@ def fetch_esc50(
     mirror : str or path, optional
         Where to fetch from: a URL, or a local folder, below which are ``meta/esc50.csv`` and ``audio/``;
         ``$ESC50_MIRROR`` or GitHub by default. Plain http is used only if the mirror is given as ``http://``.
+    folds_by, corrections : optional
+        As in `load_clips`.
     verbose : bool, default=True
         Show a progress bar, where stderr is a terminal.
 
@@ -119,7 +123,7 @@ def fetch_esc50(
     try:
         for part in ("meta", "audio"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        clips = select_clips(_metadata(place, folder), categories, folds, esc10)
+        clips = Choice(categories, folds, esc10, folds_by, corrections).of(_metadata(place, folder))
         _download_missing(place, folder, clips["filename"], verbose)
     except DownloadError:
         raise

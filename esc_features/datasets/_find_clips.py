@@ -13,7 +13,7 @@ from ..exceptions import ClipTableError
 from ._clips import check_clips, load_clips
 from ._demo import make_demo
 from ._esc50 import fetch_esc50
-from ._table import select_clips
+from ._table import Choice
 
 _NAMES = ("demo", "esc10", "esc50")
 
@@ -25,6 +25,8 @@ def find_clips(
     columns: Mapping[str, str | None] | None = None,
     categories: str | Iterable[str] | None = None,
     folds: int | Iterable[int] | None = None,
+    folds_by: str | None = None,
+    corrections: str | os.PathLike | pd.DataFrame | None = None,
     data_home: str | os.PathLike | None = None,
     mirror: str | os.PathLike | None = None,
     verbose: bool = True,
@@ -38,7 +40,7 @@ def find_clips(
     ----------
     dataset : {"demo", "esc10", "esc50"}, path or DataFrame
         A name wins over a folder of that name: write ``./esc50`` for the folder.
-    audio_dir, columns, categories, folds : optional
+    audio_dir, columns, categories, folds, folds_by, corrections : optional
         As in `load_clips`.
     data_home, mirror : optional
         As in `fetch_esc50`.
@@ -61,23 +63,36 @@ def find_clips(
     >>> len(find_clips("demo", categories="dog"))
     20
     """
-    if isinstance(dataset, pd.DataFrame):
-        if audio_dir is not None:
-            return load_clips(dataset, audio_dir, columns, categories=categories, folds=folds)
-        clips = check_clips(dataset, columns)
-    elif dataset in _NAMES:
+    if isinstance(dataset, str) and dataset in _NAMES:
         if verbose and Path(dataset).is_dir():
             print(f"note: {dataset} is the data set of that name; write ./{dataset} for the folder")
         if dataset != "demo":
             return fetch_esc50(
-                categories, dataset == "esc10", folds, data_home=data_home, mirror=mirror, verbose=verbose
+                categories,
+                esc10=dataset == "esc10",
+                folds=folds,
+                data_home=data_home,
+                mirror=mirror,
+                folds_by=folds_by,
+                corrections=corrections,
+                verbose=verbose,
             )
         clips = make_demo(Path(data_home) / "demo" if data_home is not None else None)
+    elif isinstance(dataset, pd.DataFrame) and audio_dir is None:
+        clips = check_clips(dataset, columns)
     else:
-        if not os.path.lexists(Path(dataset).expanduser()):
+        if not isinstance(dataset, pd.DataFrame) and not os.path.lexists(Path(dataset).expanduser()):
             raise ClipTableError(
                 f"There is no {dataset}.{did_you_mean(os.fspath(dataset), _NAMES)} Give demo, esc10 or esc50, the "
                 "folder of a data set, or a CSV file."
             )
-        return load_clips(dataset, audio_dir, columns, categories=categories, folds=folds)
-    return select_clips(clips, categories, folds).reset_index(drop=True)
+        return load_clips(
+            dataset,
+            audio_dir,
+            columns,
+            categories=categories,
+            folds=folds,
+            folds_by=folds_by,
+            corrections=corrections,
+        )
+    return Choice(categories, folds, folds_by=folds_by, corrections=corrections).of(clips).reset_index(drop=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from .._suggest import did_you_mean
 from ..exceptions import ClipTableError
+from ._assign_folds import assign_folds
 from ._checks import Checks
 from ._columns import CLIP_COLUMNS
+from ._corrections import apply_corrections
 from ._raw import RawTable
 
 _KNOWN = (*CLIP_COLUMNS, "esc10")
@@ -45,6 +49,25 @@ def read_clips(raw: RawTable, columns: Mapping[str, str | None] | None = None) -
     check.each_once(table)
     table["line"] = raw.places
     return table
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is wanted of a data set: its labels corrected, folds made, and a part of it."""
+
+    categories: str | Iterable[str] | None = None
+    folds: int | Iterable[int] | None = None
+    esc10: bool = False
+    folds_by: str | None = None
+    corrections: str | os.PathLike | pd.DataFrame | None = None
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that are wanted of a whole table."""
+        if self.corrections is not None:
+            table = apply_corrections(table, self.corrections)
+        if self.folds_by is not None:
+            table = assign_folds(table, self.folds_by)
+        return select_clips(table, self.categories, self.folds, self.esc10)
 
 
 def select_clips(

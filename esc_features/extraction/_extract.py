@@ -27,6 +27,10 @@ def extract(
     n_jobs: int | None = None,
     categories: Sequence[str] | None = None,
     folds: Sequence[int] | None = None,
+    audio_dir: str | os.PathLike | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    folds_by: str | None = None,
+    corrections: str | os.PathLike | pd.DataFrame | None = None,
     data_home: str | os.PathLike | None = None,
     mirror: str | None = None,
     overwrite: bool = False,
@@ -41,7 +45,7 @@ def extract(
     Parameters
     ----------
     dataset : {"demo", "esc10", "esc50"}, path-like or DataFrame
-        A data set by name, a folder in the layout of ESC-50, or a clip table as `esc_features.datasets` gives.
+        A data set by name, the folder of one, a CSV file, or a clip table: as `esc_features.datasets.find_clips` takes.
     out : path-like, optional
         Folder of the store; `stores/NAME` by default.
     features : str, sequence or mapping, optional
@@ -53,6 +57,9 @@ def extract(
         Workers, as in joblib; by default what `joblib.parallel_config` says, and else one a core.
     categories, folds : sequence, optional
         Take only the clips of these.
+    audio_dir, columns, folds_by, corrections : optional
+        Where the recordings of a table are, which of its columns is which, folds to make, and labels to correct: as in
+        `esc_features.datasets.load_clips`.
     data_home, mirror : optional
         Where downloads are kept and come from, as in `fetch_esc50`.
     overwrite : bool, default=False
@@ -83,7 +90,18 @@ def extract(
     wanted = make_features(features, recipe)
     for feature in wanted.values():
         feature.check_parameters()
-    clips = find_clips(dataset, categories=categories, folds=folds, data_home=data_home, mirror=mirror, verbose=verbose)
+    clips = find_clips(
+        dataset,
+        audio_dir=audio_dir,
+        columns=columns,
+        categories=categories,
+        folds=folds,
+        folds_by=folds_by,
+        corrections=corrections,
+        data_home=data_home,
+        mirror=mirror,
+        verbose=verbose,
+    )
     name = clips.attrs.get("name", "dataset")
     # Absolute: a worker may be in another folder.
     store = Path(out if out is not None else Path("stores") / name).absolute()
