@@ -9,7 +9,7 @@ from ._measure import Result, child
 _STATEMENTS = {
     "python -c pass": "pass",
     "import esc_features": "import esc_features",
-    "extract_features --help": "from esc_features.extraction._cli import main; main(['--help'])",
+    "extract_features --help": "from esc_features._cli import extract_features as main; main(['--help'])",
     "open_store in a new process": "import sys, esc_features; esc_features.open_store(sys.argv[1])",
     "import librosa and load a clip": "import sys, librosa; librosa.load(sys.argv[2], sr=16000)",
     "import torch": "import torch",

@@ -1,114 +1,91 @@
-"""The script `esc_features`: look at a store, check it, compare methods on it."""
+"""The program `esc_features`, and `extract_features`, the script of its main job."""
 
 import argparse
+import importlib
 import sys
+from types import ModuleType
+from typing import NoReturn
 
-_MOST_LINES = 100
+from . import __version__
+from ._suggest import did_you_mean
+from ._terminal import never_fail_to_encode, printable, say
+
+# Name of each command -> what it does, in the order of `--help`. The module of that name in `_commands` does it.
+COMMANDS = {
+    "extract": "compute features into a store; the same as extract_features",
+    "show": "print what is in a store",
+    "verify": "check the integrity of a store",
+    "explain": "say which files would be recomputed, and why",
+    "evaluate": "compare methods by the official folds, and rank them",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `esc_features COMMAND`; return 0, 1 where something was found wrong, or 2 where the call is not usable."""
-    parser = argparse.ArgumentParser(prog="esc_features", description="Look at a store, check it, use it.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    show = commands.add_parser("show", help="print what is in a store")
-    show.add_argument("store", help="folder of the store")
-    show.set_defaults(run=_show)
-    verify = commands.add_parser("verify", help="check that a store is what it says")
-    verify.add_argument("store", help="folder of the store")
-    verify.add_argument("--quick", action="store_true", help="structure only; otherwise the checksum of every row too")
-    verify.add_argument("--recompute", type=int, default=0, metavar="K", help="extract K clips of each file again")
-    verify.add_argument("--audio", help="folder of the recordings (default: the one that the store names)")
-    verify.add_argument("--recipe", help="TOML file that names features of your own classes")
-    verify.set_defaults(run=_verify)
-    explain = commands.add_parser("explain", help="say why files are not what would be extracted now")
-    explain.add_argument("store", help="folder of the store")
-    explain.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips that the store names")
-    explain.add_argument("--features", help="names separated by commas (default: those of the recipe, or the store)")
-    explain.add_argument("--recipe", help="TOML file with a table [features.NAME] for each further feature")
-    explain.add_argument("--data-home", help="where downloaded recordings are kept")
-    explain.set_defaults(run=_explain)
-    evaluate = commands.add_parser("evaluate", help="compare methods by the folds, and rank them")
-    evaluate.add_argument("store", help="folder of the store")
-    evaluate.add_argument("--methods", help="names, or module:name of a pipeline of yours, separated by commas")
-    evaluate.add_argument("--folds", type=_numbers, help="score only these, separated by commas")
-    evaluate.add_argument("--seeds", type=_numbers, default=[0], help="one fit for each (default: 0)")
-    evaluate.add_argument("--n-jobs", type=int, default=1, help="fits at a time (default: 1)")
-    evaluate.add_argument("--out", help="folder of the results (default: STORE/evaluation)")
-    evaluate.set_defaults(run=_evaluate)
-    options = parser.parse_args(arguments)
-    from .exceptions import ClipTableError, StoreError
-
-    try:
-        return options.run(options)
-    except (StoreError, ClipTableError, ValueError, OSError, ImportError) as error:
-        print(f"esc_features: {error}", file=sys.stderr)
-        return 2
-
-
-def _show(options) -> int:
-    from .store import open_store
-
-    print(open_store(options.store))
-    return 0
-
-
-def _verify(options) -> int:
-    from .extraction import verify
-
-    problems = verify(
-        options.store,
-        checksums=not options.quick,
-        recompute=options.recompute,
-        audio=options.audio,
-        recipe=options.recipe,
+    never_fail_to_encode()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] in COMMANDS:
+        return _run(arguments[0], f"esc_features {arguments[0]}", arguments[1:])
+    parser = _Parser(
+        prog="esc_features",
+        description="Precomputed features of sounds: make a store, look at it, check it, use it.",
+        epilog="commands:\n" + "\n".join(f"  {name:11}{what}" for name, what in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for file, clip, problem in problems.head(_MOST_LINES).itertuples(index=False):
-        print(f"{file}: {clip}: {problem}" if clip else f"{file}: {problem}")
-    if len(problems) > _MOST_LINES:
-        print(f"and {len(problems) - _MOST_LINES} more")
-    depth = "structure" if options.quick else "structure and every row"
-    depth += f", {options.recompute} clips of each file extracted again" if options.recompute else ""
-    print(f"{options.store} ({depth}): {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
-    return int(len(problems) > 0)
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="see below; COMMAND --help tells more")
+    parser.parse_args(arguments)
+    return 2
 
 
-def _explain(options) -> int:
-    from .extraction import explain
-
-    clips = None
-    if options.dataset is not None:
-        from .datasets import find_clips
-
-        clips = find_clips(options.dataset, data_home=options.data_home)
-    table = explain(options.store, clips, features=options.features, recipe=options.recipe)
-    for (feature, state, reason), rows in table.groupby(["feature", "state", "reason"], sort=False):
-        folds = ", ".join(map(str, rows["fold"]))
-        print(f"{feature}, fold {folds}: {state}{': ' if reason else ''}{reason}")
-    return int((table["state"] != "fresh").any())
+def extract_features(arguments: list[str] | None = None) -> int:
+    """Run `extract_features`, which is `esc_features extract`."""
+    never_fail_to_encode()
+    return _run("extract", "extract_features", sys.argv[1:] if arguments is None else list(arguments))
 
 
-def _evaluate(options) -> int:
-    from .evaluation import evaluate
+def _run(name: str, program: str, arguments: list[str]) -> int:
+    command = importlib.import_module(f"{__package__}._commands.{name}")
+    parser = _Parser(prog=program, description=_description(command))
+    command.add_arguments(parser)
+    options = parser.parse_args(arguments)
+    from .exceptions import ClipTableError, DownloadError, StoreError
 
     try:
-        board = evaluate(
-            options.store,
-            options.methods,
-            folds=options.folds,
-            seeds=options.seeds,
-            n_jobs=options.n_jobs,
-            out=options.out,
-        )
+        return command.run(options)
+    except (StoreError, ClipTableError, DownloadError, ValueError, OSError, ImportError) as error:
+        say(f"{program}: {error}", error=True)
+        return 2
     except KeyboardInterrupt:
-        print("\nInterrupted; the results so far are kept. Run the same command again to go on.", file=sys.stderr)
+        say(f"\nInterrupted. {getattr(command, 'INTERRUPTED', '')}".rstrip(), error=True)
         return 130
-    print(board.to_text())
-    print(f"Report and figures: {options.out or options.store + '/evaluation'}")
-    return 0
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(word) for word in text.split(",") if word.strip()]
+def _description(command: ModuleType) -> str:
+    """Return `DESCRIPTION`, or what the docstring says after the name of the command."""
+    says = (command.__doc__ or "").partition(": ")[2].strip()
+    return getattr(command, "DESCRIPTION", says[:1].upper() + says[1:])
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names the option or command that was probably meant."""
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[override]
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            self.error(f"There is no argument {unknown[0]}.{did_you_mean(unknown[0].partition('=')[0], known)}")
+        return options
+
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = ", ".join(map(str, action.choices))
+            raise argparse.ArgumentError(
+                action, f"There is no {value!r}.{did_you_mean(value, action.choices)} Use {names}."
+            )
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 if __name__ == "__main__":

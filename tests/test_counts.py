@@ -195,7 +195,7 @@ class TestExtraction:
     [
         ("import esc_features", {"numpy", "scipy", "pandas", "sklearn", "h5py", "joblib", "torch", "librosa"}),
         (
-            "from esc_features.extraction._cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+            "from esc_features._cli import extract_features as main\ntry: main(['--help'])\nexcept SystemExit: pass",
             {"scipy", "pandas", "sklearn", "h5py", "joblib", "torch", "librosa"},
         ),
         ("import esc_features.store", {"scipy", "pandas", "sklearn", "torch", "librosa"}),

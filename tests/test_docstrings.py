@@ -48,7 +48,7 @@ def public_names():
 
 def modules_with_examples():
     for info in pkgutil.walk_packages(esc_features.__path__, "esc_features."):
-        if not info.ispkg and "_cli" not in info.name:
+        if not info.ispkg and not info.name.endswith("__main__"):
             yield info.name
 
 

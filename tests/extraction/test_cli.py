@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from esc_features import open_store
-from esc_features.extraction._cli import main
+from esc_features._cli import extract_features as main
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "esc_features.extraction._cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "esc_features", "extract", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 

@@ -300,7 +300,7 @@ class TestWorkers:
     def test_import_neither_torch_nor_librosa(self, demo_folder, tmp_path, n_jobs):
         program = (
             "import sys\n"
-            "from esc_features.extraction._cli import main\n"
+            "from esc_features._cli import extract_features as main\n"
             f"code = main([{str(demo_folder)!r}, '--out', {str(tmp_path / 'store')!r}, '--quiet', "
             f"'--n-jobs', '{n_jobs}', '--folds', '1,2'])\n"
             "print(code, sorted({'torch', 'librosa', 'skorch', 'matplotlib'} & set(sys.modules)))\n"

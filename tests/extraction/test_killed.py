@@ -67,7 +67,7 @@ RUNNER = """
 import json, os, sys
 import counting_feature, numpy, pandas, scipy.fft, soxr, soundfile, h5py, sklearn.base, tqdm.auto, joblib
 import esc_features.datasets, esc_features.extraction._extract, esc_features.features._waveform
-from esc_features.extraction._cli import main
+from esc_features._cli import extract_features as main
 
 for line in sys.stdin:
     task = json.loads(line)

@@ -54,7 +54,7 @@ def test_the_second_extractor_is_told_who_holds_the_store(clips, holder, tmp_pat
     host = re.escape(os.uname().nodename)
     assert re.search(rf"process {holder.pid} on {host} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", str(refusal.value))
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == [".lock"]
-    command = [sys.executable, "-m", "esc_features.extraction._cli", "demo", "--out", tmp_path / "store"]
+    command = [sys.executable, "-m", "esc_features", "extract", "demo", "--out", tmp_path / "store"]
     # From the same lock also for the script, before anything is computed.
     data = ["--data-home", tmp_path / "data", "--folds", "1", "--categories", "dog", "--quiet"]
     result = subprocess.run([*command, *data], capture_output=True, text=True, timeout=120)

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from torchvision.models import resnet18
 
 from esc_features import Waveform, extract
-from esc_features.extraction._cli import main
+from esc_features._cli import extract_features as main
 from esc_features.features import BirdNETEmbedding, EfficientNetLiteEmbedding, ResNetEmbedding, make_features
 
 NAMES = ["resnet", "efficientnet", "birdnet"]

@@ -61,14 +61,15 @@ def test_categories_that_do_not_occur_are_left_out_and_the_order_is_kept(predict
 
 def test_from_estimator_draws_the_training_and_the_held_out_clips():
     folds = np.repeat([1, 2], 6)
-    y = np.array(["dog", "cow", "dog", "cow", "dog", "dog"] * 2)
+    y = np.array(["dog", "cow", "dog", "cow", "dog", "dog", "dog", "dog", "dog", "dog", "dog", "cow"])
     X = StoreArray.from_numpy(np.zeros((12, 2)), folds=folds, dataset="demo")
     model = make_pipeline("passthrough", DummyClassifier()).fit(X[folds != 2], y[folds != 2])
     by_fold = ConfusionDisplay.from_estimator(model, X, y, held_out=2)
     by_mask = ConfusionDisplay.from_estimator(model, X, y, held_out=folds == 2, title="mine")
     assert list(by_fold.matrices) == ["training", "held out"]
     for display in (by_fold, by_mask):
-        np.testing.assert_array_equal(display.matrices["held out"], [[0, 2], [0, 4]])
+        np.testing.assert_array_equal(display.matrices["held out"], [[0, 1], [0, 5]])
+        np.testing.assert_array_equal(display.matrices["training"], [[0, 2], [0, 4]])
     assert by_fold.figure_.get_suptitle() == "DummyClassifier, demo"
     assert by_mask.figure_.get_suptitle() == "mine"
 

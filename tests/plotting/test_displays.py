@@ -85,7 +85,7 @@ class TestWaveform:
         import matplotlib.pyplot as plt
 
         _, axes = plt.subplots(1, 3, sharey=True)
-        for clip in (0, 2, 1):  # the quiet one is not the last
+        for clip in (0, 1, 2):  # the last is the quiet one
             WaveformDisplay.from_store(waveforms, clip, ax=axes[clip])
         low, high = axes[2].get_ylim()
         assert low < -1 < 1 < high < 1.2

@@ -1,0 +1,33 @@
+"""`esc_features evaluate`: compare methods by the official folds, and rank them."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_store, number, numbers
+
+INTERRUPTED = "The results so far are kept. Run the same command again to go on."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("--methods", help="names, or module:name of a pipeline of yours, separated by commas")
+    parser.add_argument("--folds", type=numbers, help="score only these, separated by commas")
+    parser.add_argument("--seeds", type=numbers, default=[0], help="one fit for each (default: 0)")
+    parser.add_argument("--n-jobs", type=number, default=1, help="fits at a time (default: 1)")
+    parser.add_argument("--out", help="folder of the results (default: STORE/evaluation)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..evaluation import evaluate
+
+    board = evaluate(
+        options.store,
+        options.methods,
+        folds=options.folds,
+        seeds=options.seeds,
+        n_jobs=options.n_jobs,
+        out=options.out,
+    )
+    say(board.to_text())
+    say(f"Report and figures: {options.out or options.store + '/evaluation'}")
+    return 0

@@ -1,0 +1,29 @@
+"""`esc_features explain`: say which files would be recomputed now, and why."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_data_home, add_features, add_store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips that the store names")
+    add_features(parser, "those of the recipe, or the store")
+    add_data_home(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return 0, or 1 where a file would be recomputed."""
+    from ..extraction import explain
+
+    clips = None
+    if options.dataset is not None:
+        from ..datasets import find_clips
+
+        clips = find_clips(options.dataset, data_home=options.data_home)
+    table = explain(options.store, clips, features=options.features, recipe=options.recipe)
+    for (feature, state, reason), rows in table.groupby(["feature", "state", "reason"], sort=False):
+        folds = ", ".join(map(str, rows["fold"]))
+        say(f"{feature}, fold {folds}: {state}{': ' if reason else ''}{reason}")
+    return int((table["state"] != "fresh").any())

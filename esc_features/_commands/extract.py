@@ -1,0 +1,52 @@
+"""`esc_features extract`, also installed as `extract_features`: compute features into a store."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_data_home, add_features, number, numbers, words
+
+DESCRIPTION = (
+    "Compute the features of a data set into a store, one file per feature and fold. Run it again after an "
+    "interruption or with more features: only what is missing is computed."
+)
+INTERRUPTED = "What was computed is kept. Run the same command again to finish."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", help="demo, esc10, esc50, or a folder with meta/*.csv and audio/ like ESC-50")
+    add_features(parser, "all of the recipe, or waveform,mel")
+    parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
+    parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
+    parser.add_argument("--categories", type=words, help="only these, separated by commas")
+    parser.add_argument("--folds", type=numbers, help="only these, separated by commas")
+    add_data_home(parser)
+    parser.add_argument("--mirror", help="where to download from, in the layout of the ESC-50 repository")
+    parser.add_argument("--overwrite", action="store_true", help="replace files made with other settings or audio")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return 0, or 1 where a clip failed."""
+    from ..exceptions import ExtractionError
+    from ..extraction import extract
+
+    try:
+        store = extract(
+            options.dataset,
+            options.out,
+            features=options.features,
+            recipe=options.recipe,
+            n_jobs=options.n_jobs,
+            categories=options.categories,
+            folds=options.folds,
+            data_home=options.data_home,
+            mirror=options.mirror,
+            overwrite=options.overwrite,
+            verbose=not options.quiet,
+        )
+    except ExtractionError as error:
+        say(error, error=True)
+        return 1
+    if not options.quiet:
+        say(store)
+    return 0

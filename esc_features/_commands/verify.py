@@ -1,0 +1,37 @@
+"""`esc_features verify`: check the integrity of a store."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_store, number
+
+_MOST_LINES = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("--quick", action="store_true", help="structure only; otherwise the checksum of every row too")
+    parser.add_argument("--recompute", type=number, default=0, metavar="K", help="extract K clips of each file again")
+    parser.add_argument("--audio", help="folder of the recordings (default: the one that the store names)")
+    parser.add_argument("--recipe", help="TOML file that names features of your own classes")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return 0, or 1 where there are problems."""
+    from ..extraction import verify
+
+    problems = verify(
+        options.store,
+        checksums=not options.quick,
+        recompute=options.recompute,
+        audio=options.audio,
+        recipe=options.recipe,
+    )
+    for file, clip, problem in problems.head(_MOST_LINES).itertuples(index=False):
+        say(f"{file}: {clip}: {problem}" if clip else f"{file}: {problem}")
+    if len(problems) > _MOST_LINES:
+        say(f"and {len(problems) - _MOST_LINES} more")
+    depth = "structure" if options.quick else "structure and every row"
+    depth += f", {options.recompute} clips of each file extracted again" if options.recompute else ""
+    say(f"{options.store} ({depth}): {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
+    return int(len(problems) > 0)

@@ -1,0 +1,53 @@
+"""What a program prints: no name of a file can steer the terminal, and no terminal is too plain."""
+
+import codecs
+import sys
+import unicodedata
+
+# What our own texts use beyond ASCII.
+_PLAIN = {"±": "+-", "–": "-", "—": "-", "…": "...", "×": "x", "≥": ">=", "≤": "<=", "·": "|", "→": "->"}
+# Marks, embeddings, overrides and isolates: they make a text read in another order than it is written.
+_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def printable(text: object) -> str:
+    """Write control and bidirectional characters as escapes; lines and tabs stay.
+
+    Examples
+    --------
+    >>> print(printable("dog\\x1b[31m.wav"))
+    dog\\x1b[31m.wav
+    """
+    return "".join(character if _is_safe(character) else _escaped(character) for character in str(text))
+
+
+def say(text: object = "", *, error: bool = False) -> None:
+    """Print a text, made `printable`, to standard output, or to standard error."""
+    stream = sys.stderr if error else sys.stdout
+    print(printable(text), file=stream, flush=True)
+
+
+def never_fail_to_encode() -> None:
+    """Let both streams write what their encoding lacks in ASCII, rather than raise."""
+    codecs.register_error("esc_features.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="esc_features.plain")
+
+
+def _is_safe(character: str) -> bool:
+    if character in "\n\t":
+        return True
+    return unicodedata.category(character) not in _UNSAFE and character not in _BIDIRECTIONAL
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(character) or _escaped(character) for character in missing), error.end
