@@ -52,9 +52,9 @@ def test_version(capsys):
     ("arguments", "message"),
     [
         ([], "COMMAND"),
-        (["shwo"], "There is no 'shwo'. Did you mean 'show'?"),
+        (["shwo"], "There is no 'shwo'. Did you mean 'show'"),
         (["show"], "store"),
-        (["verify", "x", "--quik"], "There is no argument --quik. Did you mean '--quick'?"),
+        (["verify", "x", "--quik"], "There is no argument --quik. Did you mean '--quick'"),
         (["evaluate", "x", "--seeds", "one"], "'one' should be numbers separated by commas, such as 1,3."),
         (["evaluate", "x", "--n-jobs", "many"], "'many' should be a whole number, such as 2."),
         (["show", "no/such\x1b"], "There is no store at"),
