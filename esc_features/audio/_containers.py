@@ -1,6 +1,8 @@
-"""Is a file as long as it says? For the formats of which libsndfile does not tell."""
+"""Is a file as long as it says, and what is it if it is no audio? For what libsndfile does not tell."""
 
+import io
 import struct
+from typing import BinaryIO
 
 # The longest page that Ogg allows.
 _OGG_PAGE = 27 + 255 + 255 * 255
@@ -20,7 +22,7 @@ def promised_length(head: bytes) -> int | None:
     return None
 
 
-def ogg_is_cut(stream, length: int) -> bool:
+def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
     """Does an Ogg file lack its last page, or a part of it? False for other files."""
     stream.seek(0)
     if stream.read(4) != b"OggS":
@@ -34,3 +36,63 @@ def ogg_is_cut(stream, length: int) -> bool:
     body = sum(page[27 : 27 + page[26]])
     last = page[5] & 4
     return not last or len(page) < 27 + page[26] + body
+
+
+def without_tag(stream: BinaryIO, length: int) -> tuple[BinaryIO, int]:
+    """Return a stream and its length without the ID3 tags before it, but for MP3, where they belong.
+
+    libsndfile passes over such a tag and then reads a WAV or FLAC file short by its length.
+    """
+    start = 0
+    while tag := _tag_length(stream, start):
+        start += tag
+    stream.seek(start)
+    if start == 0 or start >= length or stream.read(4) not in _CONTAINERS:
+        return stream, length
+    return io.BufferedReader(_Rest(stream, start)), length - start
+
+
+_CONTAINERS = (b"RIFF", b"RF64", b"fLaC", b"FORM", b"OggS", b".snd", b"caff", b"riff")
+
+
+def _tag_length(stream: BinaryIO, start: int) -> int:
+    stream.seek(start)
+    head = stream.read(10)
+    if len(head) < 10 or head[:3] != b"ID3" or max(head[6:]) >= 0x80:
+        return 0
+    size = 0
+    for byte in head[6:]:
+        size = size << 7 | byte
+    footer = 10 if head[5] & 0x10 else 0
+    return 10 + size + footer
+
+
+class _Rest(io.RawIOBase):
+    """What follows in a stream from some place on."""
+
+    def __init__(self, stream: BinaryIO, start: int):
+        self._stream, self._start = stream, start
+        stream.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(self._start + offset if whence == io.SEEK_SET else offset, whence) - self._start
+
+    def readinto(self, buffer) -> int:
+        content = self._stream.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def what_it_is(head: bytes) -> str:
+    """Say what a file of this beginning is, which is no audio; empty where that is not known."""
+    if head.startswith(b"version https://git-lfs"):
+        return "is a pointer of git-lfs, and the recording is not here yet: run `git lfs pull` where it is."
+    if head.lstrip()[:9].lower() == b"<!doctype" or head.lstrip()[:5].lower() == b"<html":
+        return "is a web page and no audio, perhaps of a login or an error. Get the file again."
+    return ""

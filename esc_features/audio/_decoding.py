@@ -1,0 +1,175 @@
+"""Samples of an audio file, by their numbers: read from the file itself, or by libsndfile."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+
+from ._containers import ogg_is_cut, promised_length, what_it_is, without_tag
+from ._notes import Note
+from ._wav import WavLayout, wav_layout
+
+# Formats whose headers promise a number of samples that libsndfile believes.
+_PROMISING = ("FLAC", "MP3")
+# Formats in which a sample depends on how the decoder came to it: after a seek the first ones differ.
+_INEXACT = ("OGG", "MP3")
+_CUT = "is cut short or damaged: its header promises {}, the file {}. Get the file again."
+# libsndfile's sample count of a stream that does not say how long it is.
+_UNKNOWN = 1 << 62
+# Samples decoded at a time where they are only passed over.
+_PASSED = 1 << 18
+
+
+class UnusableError(Exception):
+    """Why a file cannot be used; completed with its name by the caller."""
+
+
+class Pcm16Samples:
+    """The samples of a WAV file of 16 bits, read at their place."""
+
+    def __init__(self, stream: BinaryIO, layout: WavLayout):
+        self._stream, self._layout = stream, layout
+        self.samples, self.sample_rate, self.channels = layout.size // layout.block, layout.sample_rate, layout.channels
+        self.notes = _check_length(layout)
+
+    def read(self, first: int, count: int) -> np.ndarray:
+        """Return samples as an array (count, channels) of float32."""
+        self._stream.seek(self._layout.start + first * self._layout.block)
+        values = np.frombuffer(self._stream.read(count * self._layout.block), dtype="<i2")
+        return np.multiply(values.reshape(count, self.channels), np.float32(1 / 32768), dtype=np.float32)
+
+
+class LibsndfileSamples:
+    """The samples of whatever libsndfile reads, each decoded once where stretches are asked for in order.
+
+    What overlaps with the stretch before is kept and not decoded again.
+    """
+
+    def __init__(self, stream: BinaryIO, length: int, layout: WavLayout | None):
+        self._stream = stream
+        self.notes = Note(0) if layout is None else _check_length(layout)
+        if layout is None:
+            _check_container(stream, length)
+        self._sound = self._open()
+        self.samples, self.sample_rate, self.channels = (
+            self._sound.frames,
+            self._sound.samplerate,
+            self._sound.channels,
+        )
+        if self.samples >= _UNKNOWN:
+            raise UnusableError("does not say how long it is. Convert it, to WAV for instance.")
+        self._in_order = self._sound.format in _INEXACT or not self._sound.seekable()
+        self._has_end = self._sound.format not in _PROMISING
+        self._kept, self._kept_first = np.empty((0, self.channels), np.float32), 0
+
+    def read(self, first: int, count: int) -> np.ndarray:
+        """Return samples as an array (count, channels) of float32."""
+        if (first, count) == (0, self.samples):
+            return self._decode(0, count)
+        if not self._has_end:
+            self._check_end()
+        end = self._kept_first + len(self._kept)
+        if not self._kept_first <= first <= end:
+            self._kept, self._kept_first, end = self._kept[:0], first, first
+        known = self._kept[first - self._kept_first :][:count]
+        self._kept = np.concatenate([known, self._decode(end, count - len(known))]) if len(known) < count else known
+        self._kept_first = first
+        return self._kept.copy()
+
+    def _decode(self, first: int, count: int) -> np.ndarray:
+        self._go_to(first)
+        frames = self._frames(count)
+        if len(frames) < count:
+            held = f"holds fewer, {first + len(frames)} of the first {first + count}"
+            raise UnusableError(_CUT.format(f"{self.samples} samples", held))
+        return frames
+
+    def _go_to(self, first: int) -> None:
+        position = self._sound.tell()
+        if first == position:
+            return
+        if not self._in_order:
+            self._seek(first)
+            return
+        if first < position:
+            self._sound, position = self._open(), 0
+        while position < first:
+            passed = len(self._frames(min(_PASSED, first - position)))
+            if passed == 0:
+                raise UnusableError(_CUT.format(f"{self.samples} samples", f"holds {position}"))
+            position += passed
+
+    def _frames(self, count: int) -> np.ndarray:
+        try:
+            return self._sound.read(count, dtype="float32", always_2d=True)
+        except (RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
+            raise self._damaged(error) from error
+
+    def _seek(self, first: int) -> None:
+        try:
+            self._sound.seek(first)
+        except (RuntimeError, TypeError, ValueError, OSError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> UnusableError:
+        if self._sound.format not in _PROMISING:
+            return UnusableError(_no_audio(error))
+        return UnusableError(_CUT.format(f"{self.samples} samples", f"does not hold them: {error}"))
+
+    def _check_end(self) -> None:
+        self._seek(self.samples - 1)
+        if len(self._frames(1)) < 1:
+            raise UnusableError(_CUT.format(f"{self.samples} samples", "lacks the last"))
+        self._sound, self._has_end = self._open(), True
+
+    def _open(self) -> soundfile.SoundFile:
+        self._stream.seek(0)
+        try:
+            return soundfile.SoundFile(self._stream)
+        except (RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
+            self._stream.seek(0)
+            raise UnusableError(what_it_is(self._stream.read(200)) or _no_audio(error)) from error
+
+
+def samples_in(stream: BinaryIO, length: int) -> Pcm16Samples | LibsndfileSamples:
+    """Return the samples of an audio file of ``length`` bytes, or raise UnusableError."""
+    if length == 0:
+        raise UnusableError("is an empty file.")
+    stream, length = without_tag(stream, length)
+    layout = wav_layout(stream, length)
+    if layout is not None and layout.pcm16:
+        return Pcm16Samples(stream, layout)
+    return LibsndfileSamples(stream, length, layout)
+
+
+def _no_audio(error: Exception) -> str:
+    reason = getattr(error, "error_string", "") or str(error) or type(error).__name__
+    return f"is not audio that libsndfile can read: {reason}"
+
+
+def _check_length(wav: WavLayout) -> Note:
+    if wav.promised is None:
+        return Note.LENGTH_UNKNOWN
+    if wav.promised > wav.held:
+        block = max(wav.block, 1)
+        unit = "samples" if wav.pcm16 else "blocks"
+        raise UnusableError(
+            f"is cut short: its header promises {wav.promised} bytes of audio ({wav.promised // block} {unit}), "
+            f"the file holds {wav.held} ({wav.held // block}). Get the file again."
+        )
+    if wav.promised == 0:
+        raise UnusableError(f"holds no samples: its header says 0 bytes of audio, and {wav.held} bytes follow.")
+    return Note.EXTRA_BYTES if wav.extra else Note(0)
+
+
+def _check_container(stream: BinaryIO, length: int) -> None:
+    stream.seek(0)
+    promised = promised_length(stream.read(40))
+    if promised is not None and promised > length:
+        raise UnusableError(
+            f"is cut short: its header promises {promised} bytes, the file holds {length}. Get the file again."
+        )
+    if ogg_is_cut(stream, length):
+        raise UnusableError(f"is cut short: the Ogg stream has no end after {length} bytes. Get the file again.")

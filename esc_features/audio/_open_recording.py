@@ -1,0 +1,242 @@
+"""A recording that is opened once and read in many stretches."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+
+from ..exceptions import AudioError
+from ._decoding import LibsndfileSamples, Pcm16Samples, UnusableError, samples_in
+from ._recording import Recording, stretch_of
+from ._source import open_source, open_stream, path_name
+
+# Louder than any recording, 32-bit integers stored as floats included, yet its power spectrum is a float32.
+LOUDEST = 1e12
+# Samples per second; beyond any sound, and resampling would take minutes.
+_FASTEST = 10_000_000
+# Seconds by which the end of a stretch may lie beyond the recording's: tables of clips are rounded.
+_ROUNDING = 0.01
+
+
+class OpenRecording:
+    """A recording that is opened, checked and digested once, and read in as many stretches as are wanted.
+
+    For windows of long recordings. Memory does not grow with the length of the file: it holds the file itself up to
+    64 MB, and the stretch read last. Stretches may be read in any order and overlap; in order of time each sample is
+    decoded once. The samples are always the same, whatever was read before:
+
+    - WAV, FLAC, AIFF and other codings without loss: those of ``librosa.load(path, sr=None, offset=start,
+      duration=end - start)``, bit for bit.
+    - MP3 and OGG: those of ``librosa.load(path, sr=None)`` at that place, bit for bit. (With an ``offset``, librosa
+      seeks, after which these decoders give other samples at first.) To read them backwards means to decode from
+      the start again.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file of whatever libsndfile reads, told apart by content and not by name, or a URL that fsspec knows.
+
+    Attributes
+    ----------
+    path : str
+    sample_rate, channels, samples, digest, notes : int
+        As those of `Recording`.
+    duration : float
+        Seconds.
+
+    Raises
+    ------
+    AudioError
+        The file is missing, no regular file, no audio, cut short or empty. The message names the file and the cause.
+
+    Examples
+    --------
+    >>> import soundfile, tempfile, pathlib
+    >>> from esc_features.audio import OpenRecording
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "long.wav"
+    >>> soundfile.write(path, [0.5] * 80000, 8000)
+    >>> with OpenRecording(path) as recording:
+    ...     [len(recording.read(start, start + 3).mono) for start in (0, 1.5, 3)]
+    [24000, 24000, 24000]
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        source = open_source(path)
+        self.path, self.digest, self._stream = source.path, source.digest, source.stream
+        try:
+            self._file = _usable_samples(source.stream, source.length, source.path)
+        except BaseException:
+            self.close()
+            raise
+        self.sample_rate, self.channels = self._file.sample_rate, self._file.channels
+        self.samples, self.notes = self._file.samples, int(self._file.notes)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.samples / self.sample_rate
+
+    def read(self, start: float = 0.0, end: float = math.inf, duration: float | None = None) -> Recording:
+        """Decode a stretch and average its channels.
+
+        Parameters
+        ----------
+        start, end : float, default=0.0, inf
+            Seconds; ``inf`` is the end of the recording.
+        duration : float, default=None
+            Seconds to decode from the start of the stretch; None decodes all of it.
+
+        Returns
+        -------
+        Recording
+
+        Raises
+        ------
+        AudioError
+            The stretch is empty, reversed or reaches beyond the recording, the file is damaged there, or holds NaN or
+            infinity. The message names the file, the stretch and the cause.
+        """
+        self._check_stretch(start, end)
+        first, count = stretch_of(start, end, self.sample_rate, self.samples)
+        if duration is not None:
+            count = min(count, int(duration * self.sample_rate))
+        if count < 1:
+            length = end - start if duration is None else min(end - start, duration)
+            raise AudioError(
+                f"{self.path!r} has not one sample in {length} s: its sample rate is {self.sample_rate} Hz."
+            )
+        try:
+            frames = self._file.read(first, count)
+        except UnusableError as reason:
+            raise AudioError(f"{self.path!r} {reason}") from reason.__cause__
+        mono = frames[:, 0] if self.channels == 1 else frames.mean(axis=1)
+        _check_finite(mono, first, self.path)
+        return Recording(
+            mono, self.sample_rate, self.channels, self.samples, self.digest, self.path, self.notes, start, end
+        )
+
+    def _check_stretch(self, start: float, end: float) -> None:
+        if not (0 <= start < math.inf and end > start):
+            raise AudioError(
+                f"{self.path!r} from {start} to {end} s is no stretch of a recording: start is at least 0 s, and end "
+                "is after it. Correct the table of clips."
+            )
+        if start >= self.duration or self.duration + _ROUNDING < end < math.inf:
+            raise AudioError(
+                f"{self.path!r} is {self.duration:.6g} s long and has no stretch from {start:.6g} to {end:.6g} s. "
+                "Correct the table of clips."
+            )
+
+    def close(self) -> None:
+        """Close the file; what was read stays."""
+        self._stream.close()
+
+    def __enter__(self) -> OpenRecording:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def read_recording(
+    path: str | os.PathLike, start: float = 0.0, end: float = math.inf, duration: float | None = None
+) -> Recording:
+    """Decode an audio file, or a stretch of it, and average its channels.
+
+    For one stretch; `OpenRecording` reads many of one file without opening and digesting it each time. Reads whatever
+    libsndfile reads: WAV of any width, FLAC, OGG, MP3 and more, told apart by content and not by name. The samples are
+    those of ``librosa.load(path, sr=None, offset=start, duration=min(end - start, duration))``, bit for bit;
+    `OpenRecording` says what holds for MP3 and OGG.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or a URL that fsspec knows (``http://``, ``s3://``, ``memory://``, ...), which is downloaded.
+    start, end : float, default=0.0, inf
+        The stretch, in seconds; ``inf`` is the end of the file.
+    duration : float, default=None
+        Seconds to decode from the start of the stretch; None decodes all of it.
+
+    Returns
+    -------
+    Recording
+        The samples, with what the file says about itself.
+
+    Raises
+    ------
+    AudioError
+        The file is missing, no regular file, no audio, cut short, empty, does not have the stretch, or holds NaN or
+        infinity; a download failed. The message names the file and the cause.
+
+    Examples
+    --------
+    >>> import soundfile, tempfile, pathlib
+    >>> from esc_features.audio import read_recording
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tone.wav"
+    >>> soundfile.write(path, [[0.5, 0.25]] * 100, 8000)
+    >>> recording = read_recording(path)
+    >>> recording.mono[:2], recording.channels, recording.sample_rate
+    (array([0.375, 0.375], dtype=float32), 2, 8000)
+    >>> len(read_recording(path, start=0.005, end=0.01).mono)
+    40
+    """
+    with OpenRecording(path) as recording:
+        return recording.read(start, end, duration)
+
+
+def recording_duration(path: str | os.PathLike) -> float:
+    """Say how long a recording is, from its header.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or a URL that fsspec knows.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    AudioError
+        The file is missing, no regular file, no audio, cut short or empty.
+
+    Examples
+    --------
+    >>> import soundfile, tempfile, pathlib
+    >>> from esc_features.audio import recording_duration
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tone.wav"
+    >>> soundfile.write(path, [0.5] * 100, 8000)
+    >>> recording_duration(path)
+    0.0125
+    """
+    name = path_name(path)
+    with open_stream(name) as stream:
+        length = stream.seek(0, os.SEEK_END)
+        file = _usable_samples(stream, length, name)
+        return file.samples / file.sample_rate
+
+
+def _usable_samples(stream, length: int, path: str) -> Pcm16Samples | LibsndfileSamples:
+    try:
+        file = samples_in(stream, length)
+    except UnusableError as reason:
+        raise AudioError(f"{path!r} {reason}") from reason.__cause__
+    if file.samples == 0:
+        raise AudioError(f"{path!r} holds no samples: there is a header, and no audio after it.")
+    if not 1 <= file.sample_rate <= _FASTEST:
+        raise AudioError(f"{path!r} has a sample rate of {file.sample_rate} Hz: its header is damaged.")
+    return file
+
+
+def _check_finite(mono: np.ndarray, first: int, path: str) -> None:
+    peak = max(mono.max(), -mono.min())
+    if peak <= LOUDEST:  # false for NaN
+        return
+    bad = first + np.flatnonzero(~np.isfinite(mono))
+    if len(bad):
+        raise AudioError(f"{path!r} has {len(bad)} samples that are NaN or infinite, the first is number {bad[0]}.")
+    raise AudioError(f"{path!r} has samples as large as {peak:.3g}: full scale is 1, this is no sound.")
