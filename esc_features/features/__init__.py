@@ -2,19 +2,18 @@
 
 import importlib
 
-# Public class -> the module that holds it. Looked up on first use, so that a feature which needs
-# torch costs nothing to those who use another.
+from ._registry import FEATURES as _FEATURES
+
+# Public name -> the module that holds it, looked up on first use.
 _HOME = {
     "Feature": "_base",
-    "Waveform": "_waveform",
-    "MelSpectrogram": "_mel_spectrogram",
-    "MFCCStatistics": "_mfcc_statistics",
-    "ResNetEmbedding": "_resnet_embedding",
-    "EfficientNetLiteEmbedding": "_efficientnet_lite_embedding",
-    "BirdNETEmbedding": "_birdnet_embedding",
+    **{kind: module for kind, (module, _) in _FEATURES.items()},
+    "FEATURE_NAMES": "_registry",
+    "as_feature": "_transformer_feature",
+    "feature_class": "_registry",
+    "fingerprint_of": "_description",
     "make_features": "_recipe",
-    "as_feature": "_recipe",
-    "fingerprint_of": "_base",
+    "rebuild_feature": "_rebuild",
 }
 
 __all__ = [*_HOME]

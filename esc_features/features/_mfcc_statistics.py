@@ -1,5 +1,7 @@
 """The 26 numbers of the ESC paper."""
 
+from typing import Any
+
 import numpy as np
 import scipy.fft
 
@@ -80,7 +82,7 @@ class MFCCStatistics(Feature):
         """
         return (2 * int(self.n_mfcc),)
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the numbers.
 
         Parameters
@@ -130,11 +132,11 @@ class MFCCStatistics(Feature):
         check_frames(self)
         check_number(self, "n_mfcc", at_least=2, whole=True)
         if self.n_mfcc > self.n_mels:
-            raise ValueError(f"n_mfcc={self.n_mfcc} is more than n_mels={self.n_mels}, from which they are computed")
+            raise ValueError(f"n_mfcc={self.n_mfcc} is more than n_mels={self.n_mels}, from which they are computed.")
         if self.hop_length < 2:
-            raise ValueError("hop_length must be at least 2: a zero crossing is seen between two samples")
+            raise ValueError("hop_length must be at least 2: a zero crossing is seen between two samples.")
 
-    def _mfcc(self, waveform):
+    def _mfcc(self, waveform: np.ndarray) -> np.ndarray:
         power = mel_power(
             waveform,
             self.sample_rate,
@@ -149,7 +151,7 @@ class MFCCStatistics(Feature):
         return scipy.fft.dct(spectrum, axis=0, norm="ortho")[1 : int(self.n_mfcc)]
 
 
-def _zero_crossing_rate(waveform, frame_length):
+def _zero_crossing_rate(waveform: np.ndarray, frame_length: int) -> np.ndarray:
     """Share of neighbouring samples of different sign, in frames that do not overlap; the last may be shorter."""
     positive = waveform > 0
     crossings = positive[1:] != positive[:-1]

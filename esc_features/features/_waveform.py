@@ -1,12 +1,12 @@
 """The waveform itself, at one rate and of one length."""
 
-import math
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
-import soxr
 
-from ..audio import Note, Recording
-from ..exceptions import AudioError
+from ..audio import WaveformSpec
 from ._base import Feature
 
 
@@ -20,7 +20,7 @@ class Waveform(Feature):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Samples a second, Hz.
+        Samples per second, Hz.
     duration : float, default=5.0
         Seconds.
     dtype : {"float32", "float16", "int16"}, default="float32"
@@ -35,6 +35,7 @@ class Waveform(Feature):
     """
 
     name = "waveform"
+    version = WaveformSpec.version
     _dtypes = ("float32", "float16", "int16")
 
     def __init__(self, sample_rate: int = 16000, duration: float = 5.0, dtype: str = "float32"):
@@ -44,8 +45,8 @@ class Waveform(Feature):
 
     @property
     def n_samples(self) -> int:
-        """Samples of one waveform."""
-        return round(self.duration * self.sample_rate)
+        """Samples per waveform."""
+        return self.waveform().n_samples
 
     def output_shape(self) -> tuple[int, ...]:
         """Shape of one waveform.
@@ -73,84 +74,25 @@ class Waveform(Feature):
         scaled = np.rint(waveforms * np.float32(32768))
         return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)
 
-    def from_recording(self, recording: Recording) -> tuple[np.ndarray, int]:
-        """Bring a recording to this rate and length.
+    def _computed_from(self) -> dict[str, Any] | None:
+        return None
+
+    @classmethod
+    def of(cls, spec: WaveformSpec) -> Waveform:
+        """The waveform, as float32, that features of this specification are computed from.
 
         Parameters
         ----------
-        recording : Recording
-            Decoded, for at least ``duration``.
-
-        Returns
-        -------
-        waveform : ndarray of shape (samples,), float32
-        notes : int
-            What was done and seen, combined `Note` values.
-
-        Raises
-        ------
-        AudioError
-            The recording's sample rate is beyond what can be resampled.
-        ValueError
-            The recording was decoded for less than ``duration``.
-        """
-        wanted = int(self.duration * recording.sample_rate)
-        if len(recording.mono) < min(wanted, recording.samples):
-            raise ValueError(f"{recording.path!r} was decoded for less than duration={self.duration} s")
-        mono = recording.mono[:wanted]
-        notes = recording.notes | _notes_on(mono)
-        if recording.channels > 1:
-            notes |= Note.MIXED_DOWN
-        if recording.samples > wanted:
-            notes |= Note.CUT
-        if recording.samples < wanted:
-            notes |= Note.PADDED
-        if recording.sample_rate != self.sample_rate:
-            notes |= Note.RESAMPLED
-            mono = _resample(mono, recording, self.sample_rate)
-        return _fit(mono, self.n_samples), int(notes)
-
-    def waveform(self) -> "Waveform":
-        """The waveform that this feature is computed from: itself, as float32.
+        spec : WaveformSpec
 
         Returns
         -------
         Waveform
+
+        Examples
+        --------
+        >>> from esc_features import MFCCStatistics, Waveform
+        >>> Waveform.of(MFCCStatistics().waveform())
+        Waveform(sample_rate=44100)
         """
-        return Waveform(self.sample_rate, self.duration)
-
-    def _computed_from(self):
-        return None
-
-
-def _resample(mono, recording, sample_rate):
-    # librosa's length: rounded up, whatever the resampler returns.
-    length = math.ceil(len(mono) * (sample_rate / recording.sample_rate))
-    try:
-        resampled = soxr.resample(mono, recording.sample_rate, sample_rate, quality="HQ")
-    except (RuntimeError, ValueError, MemoryError) as error:
-        raise AudioError(
-            f"{recording.path!r} cannot be resampled from {recording.sample_rate} to {sample_rate} Hz: {error}."
-        ) from error
-    return _fit(resampled, length)
-
-
-def _fit(samples, length):
-    if len(samples) == length:
-        return samples
-    fitted = np.zeros(length, np.float32)
-    kept = min(length, len(samples))
-    fitted[:kept] = samples[:kept]
-    return fitted
-
-
-def _notes_on(mono):
-    if len(mono) == 0:
-        return Note(0)
-    low, high = mono.min(), mono.max()
-    if low == high:
-        return Note.SILENT if low == 0 else Note.CONSTANT
-    if max(high, -low) < 0.99:
-        return Note(0)
-    at_top = (mono == high) if high >= -low else (mono == low)
-    return Note.CLIPPED if (at_top[2:] & at_top[1:-1] & at_top[:-2]).any() else Note(0)
+        return cls(spec.sample_rate, spec.duration)

@@ -1,0 +1,100 @@
+"""Features again from what a store or a model says about them, and classes by name, where that is safe."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from ._registry import FEATURES, feature_class
+
+if TYPE_CHECKING:
+    from ._base import Feature
+
+_PREFIX = "esc_features.features."
+
+
+def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) -> Feature:
+    """Make a feature again of its description, as a store or a model keeps it.
+
+    Classes of this package are made as they are described. A class of somebody else is imported only from modules that
+    the user trusts by name: what a file names must not run because the file names it.
+
+    Parameters
+    ----------
+    description : dict
+        As `Feature.description` gives it.
+    trusted : collection of str, default=()
+        Modules or packages whose classes may be imported.
+
+    Returns
+    -------
+    Feature
+
+    Raises
+    ------
+    ValueError
+        The class is not trusted, is no transformer, or does not take these parameters.
+
+    Examples
+    --------
+    >>> from esc_features import MelSpectrogram
+    >>> from esc_features.features import rebuild_feature
+    >>> rebuild_feature(MelSpectrogram(n_mels=64).description())
+    MelSpectrogram(n_mels=64)
+    """
+    from ._transformer_feature import as_feature
+
+    name = str(description.get("class"))
+    try:
+        feature = as_feature(_rebuild(description, trusted))
+        feature.check_parameters()
+    except (TypeError, ImportError, AttributeError) as error:
+        raise ValueError(f"{name} cannot be made again by this version of esc_features: {error}") from error
+    return feature
+
+
+def trusted_class(name: str, trusted: Collection[str]) -> type:
+    """Import a transformer's class, "module:Class", if the user named its module or package as trusted.
+
+    It is looked at before anybody makes an instance of it. Raises ValueError where it is not to be had.
+    """
+    module, _, attribute = name.partition(":")
+    if not is_trusted(module, trusted):
+        raise ValueError(
+            f"{name!r} is not imported because a file names it: anything may run then. If you know the module, say "
+            f"so: --trust {module} on the command line, trusted=[{module!r}] in Python."
+        )
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{name!r} cannot be imported: {error}. Is its folder on PYTHONPATH?") from error
+    if not isinstance(kind, type):
+        raise ValueError(f"{name!r} is not a class.")
+    if not callable(getattr(kind, "transform", None)) or not callable(getattr(kind, "get_params", None)):
+        raise ValueError(f"{name!r} is no transformer: a feature's class has the methods transform and get_params.")
+    return kind
+
+
+def is_trusted(module: str, trusted: Collection[str]) -> bool:
+    """Whether a module, or a package that it is in, was named as trusted."""
+    names = [trusted] if isinstance(trusted, str) else trusted
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def _rebuild(description: dict[str, Any], trusted: Collection[str]) -> Any:
+    name = str(description.get("class"))
+    ours = name.removeprefix(_PREFIX)
+    if name == _PREFIX + ours and ours in FEATURES:
+        kind: type = feature_class(ours)
+    else:
+        module, _, attribute = name.rpartition(".")
+        kind = trusted_class(f"{module}:{attribute}", trusted)
+    parameters = description.get("parameters", {})
+    return kind(**{key: _rebuild_value(value, trusted) for key, value in parameters.items()})
+
+
+def _rebuild_value(value: Any, trusted: Collection[str]) -> Any:
+    if isinstance(value, dict) and value.keys() == {"class", "version", "parameters"}:
+        return _rebuild(value, trusted)
+    return value

@@ -1,0 +1,50 @@
+"""The features of the package, once: for imports, names, recipes and stored descriptions."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._base import Feature
+
+# Class -> the module that holds it, and its name in a store. Looked up on first use, so that a feature which needs
+# torch costs nothing to those who use another.
+FEATURES = {
+    "Waveform": ("_waveform", "waveform"),
+    "MelSpectrogram": ("_mel_spectrogram", "mel"),
+    "MFCCStatistics": ("_mfcc_statistics", "mfcc"),
+    "ResNetEmbedding": ("_resnet_embedding", "resnet"),
+    "EfficientNetLiteEmbedding": ("_efficientnet_lite_embedding", "efficientnet"),
+    "BirdNETEmbedding": ("_birdnet_embedding", "birdnet"),
+}
+FEATURE_NAMES = tuple(name for _, name in FEATURES.values())
+
+
+def feature_class(name: str) -> type[Feature]:
+    """Return the class of one of the package's features.
+
+    Parameters
+    ----------
+    name : str
+        Of the class (``"MelSpectrogram"``) or in a store (``"mel"``).
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    KeyError
+        There is none of this name.
+
+    Examples
+    --------
+    >>> from esc_features.features import feature_class
+    >>> feature_class("mel")()
+    MelSpectrogram()
+    """
+    for kind, (module, in_store) in FEATURES.items():
+        if name in (kind, in_store):
+            return getattr(importlib.import_module(f"{__package__}.{module}"), kind)
+    raise KeyError(name)

@@ -1,0 +1,106 @@
+"""A user's own transformer of waveforms, as a feature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._base import Feature, check_number
+from ._description import describe
+
+
+def as_feature(transformer: Any) -> Feature:
+    """Take a scikit-learn transformer of waveforms as a feature.
+
+    Parameters
+    ----------
+    transformer : Feature or transformer
+        An instance with ``transform`` of a float32 array ``(n, samples)``. Its ``sample_rate`` (Hz) and ``duration``
+        (s) say which waveforms it gets; 16000 and 5.0 if it has none. It must need no fitting. To be stored, not only
+        computed, its class is in an importable module and its parameters can be written down.
+
+    Returns
+    -------
+    Feature
+        The transformer itself if it is a feature already.
+
+    Raises
+    ------
+    TypeError
+        It has no ``transform`` or no ``get_params``, or is a class and not an instance.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import Normalizer
+    >>> from esc_features.features import as_feature
+    >>> as_feature(Normalizer()).output_shape()
+    (80000,)
+    """
+    if isinstance(transformer, type):
+        raise TypeError(f"Give an instance, {transformer.__name__}(), not the class {transformer.__name__}.")
+    if isinstance(transformer, Feature):
+        return transformer
+    if not hasattr(transformer, "transform") or not hasattr(transformer, "get_params"):
+        raise TypeError(
+            f"{transformer!r} is no feature: it needs the methods transform and get_params of a scikit-learn "
+            "transformer (inherit from sklearn.base.BaseEstimator and TransformerMixin)."
+        )
+    return TransformerFeature(transformer)
+
+
+class TransformerFeature(Feature):
+    """A user's transformer of waveforms, as a feature; made by `as_feature`."""
+
+    def __init__(self, transformer: Any):
+        self.transformer = transformer
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return getattr(self.transformer, "name", type(self.transformer).__name__.lower())
+
+    @property
+    def libraries(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(getattr(self.transformer, "libraries", ()))
+
+    @property
+    def sample_rate(self) -> int:  # type: ignore[override]
+        return getattr(self.transformer, "sample_rate", 16000)
+
+    @property
+    def duration(self) -> float:  # type: ignore[override]
+        return getattr(self.transformer, "duration", 5.0)
+
+    @property
+    def dtype(self) -> str:  # type: ignore[override]
+        return self._of_silence().dtype.name
+
+    def output_shape(self) -> tuple[int, ...]:
+        return self._of_silence().shape[1:]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        if hasattr(self.transformer, "get_feature_names_out"):
+            return self.transformer.get_feature_names_out(input_features)
+        (numbers,) = self.output_shape()
+        return np.array([f"{self.name}_{i}" for i in range(numbers)], dtype=object)
+
+    def compute(self, waveforms: np.ndarray) -> np.ndarray:
+        # One clip at a time: a transformer may compute a row differently in another batch.
+        computed = [np.asarray(self.transformer.transform(waveform[np.newaxis])) for waveform in waveforms]
+        for rows in computed:
+            if rows.ndim < 1 or len(rows) != 1:
+                raise ValueError(
+                    f"{self.transformer!r} made an array of shape {rows.shape} of one waveform: "
+                    "the first axis must be 1."
+                )
+        return np.concatenate(computed) if computed else np.empty((0, *self.output_shape()), self.dtype)
+
+    def check_parameters(self) -> None:
+        check_number(self, "sample_rate", at_least=1, whole=True)
+        check_number(self, "duration", above=0)
+
+    def description(self) -> dict[str, Any]:
+        return {**describe(self.transformer), "computed_from": self._computed_from()}
+
+    def _of_silence(self) -> np.ndarray:
+        return self.compute(np.zeros((1, self.waveform().n_samples), np.float32))
