@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esc_features import MelSpectrogram, Waveform, audio, extract, load_clips, open_store
-from esc_features.audio import _recording
+from esc_features import MelSpectrogram, audio, extract, load_clips, open_store
+from esc_features.audio import _source
 from esc_features.extraction import _sinks
 from esc_features.extraction._compute import Facts
 from esc_features.storage import _fold_file
@@ -162,8 +162,8 @@ class TestExtraction:
         return clips[clips["fold"] <= 2].reset_index(drop=True)
 
     def test_decodes_a_clip_once_for_all_features(self, clips, tmp_path, monkeypatch):
-        opened = count(monkeypatch, _recording, "_open")
-        resampled = count(monkeypatch, Waveform, "from_recording")
+        opened = count(monkeypatch, _source, "_open")
+        resampled = count(monkeypatch, audio.WaveformSpec, "waveform_of")
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
         assert sorted(path for path, *_ in opened) == sorted(clips["path"])
         assert len(resampled) == len(clips)
@@ -184,7 +184,7 @@ class TestExtraction:
 
     def test_again_computes_and_writes_nothing(self, clips, tmp_path, monkeypatch):
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
-        opened = count(monkeypatch, _recording, "_open")
+        opened = count(monkeypatch, _source, "_open")
         writes = count(monkeypatch, _sinks, "write_at")
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
         assert len(opened) == len(clips) and writes == []

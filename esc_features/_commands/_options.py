@@ -31,6 +31,12 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 def add_features(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--features", help=f"names separated by commas (default: {default})")
     parser.add_argument("--recipe", help="TOML file with one table [features.NAME] per further feature")
+    add_trust(parser)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    what = "a module of yours whose classes may be imported; may be given several times"
+    parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=what)
 
 
 def add_data_home(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
         from ..datasets import find_clips
 
         clips = find_clips(options.dataset, data_home=options.data_home)
-    table = explain(options.store, clips, features=options.features, recipe=options.recipe)
+    table = explain(options.store, clips, features=options.features, recipe=options.recipe, trusted=options.trust)
     for (feature, state, reason), rows in table.groupby(["feature", "state", "reason"], sort=False):
         folds = ", ".join(map(str, rows["fold"]))
         say(f"{feature}, fold {folds}: {state}{': ' if reason else ''}{reason}")

@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             features=options.features,
             recipe=options.recipe,
+            trusted=options.trust,
             n_jobs=options.n_jobs,
             categories=options.categories,
             folds=options.folds,

@@ -3,7 +3,7 @@
 import argparse
 
 from .._terminal import say
-from ._options import add_store, number
+from ._options import add_store, add_trust, number
 
 _MOST_LINES = 100
 
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recompute", type=number, default=0, metavar="K", help="extract K clips of each file again")
     parser.add_argument("--audio", help="folder of the recordings (default: the one that the store names)")
     parser.add_argument("--recipe", help="TOML file that names features of your own classes")
+    add_trust(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
         recompute=options.recompute,
         audio=options.audio,
         recipe=options.recipe,
+        trusted=options.trust,
     )
     for file, clip, problem in problems.head(_MOST_LINES).itertuples(index=False):
         say(f"{file}: {clip}: {problem}" if clip else f"{file}: {problem}")

@@ -126,7 +126,9 @@ def _with_features(store: Store, methods: list[Method], verbose: bool) -> Store:
     folder = Path(store.audio_folder)
     clips["path"] = [str(folder / name) for name in clips["filename"]]
     if not all(Path(path).is_file() for path in clips["path"]):
-        without = [f for f in missing.values() if store.audio.precomputed(f.waveform()) is None]
+        from ..features import Waveform
+
+        without = [f for f in missing.values() if store.audio.precomputed(Waveform.of(f.waveform())) is None]
         if without:
             raise StoreError(
                 f"{store.path} lacks {', '.join(map(repr, without))}, and the recordings are no longer in {folder}: "

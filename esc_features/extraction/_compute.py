@@ -16,7 +16,8 @@ from ..storage import FoldFile, Header, row_crc32
 from ._lock import Claim
 
 if TYPE_CHECKING:
-    from ..features import Feature, Recording, Waveform
+    from ..audio import Recording, WaveformSpec
+    from ..features import Feature
 
 
 @dataclass(frozen=True)
@@ -107,25 +108,24 @@ class _Clip:
     def __init__(self, path: str, row: int, longest: float):
         self._path, self._row, self._longest = path, row, longest
         self._recording: Recording | None = None
-        self._waveforms: dict[tuple[int, float], tuple[np.ndarray, Facts]] = {}
+        self._waveforms: dict[WaveformSpec, tuple[np.ndarray, Facts]] = {}
 
     def waveform(self, output: Output) -> tuple[np.ndarray, Facts]:
         """Return the waveform that a feature is computed from and the facts about the recording."""
         if output.stored is not None and (stored := _stored_row(output.stored, self._row)):
             return stored
-        setting = output.feature.waveform()
-        key = (setting.sample_rate, setting.duration)
-        if key not in self._waveforms:
-            self._waveforms[key] = self._decode(setting)
-        return self._waveforms[key]
+        spec = output.feature.waveform()
+        if spec not in self._waveforms:
+            self._waveforms[spec] = self._decode(spec)
+        return self._waveforms[spec]
 
-    def _decode(self, setting: Waveform) -> tuple[np.ndarray, Facts]:
+    def _decode(self, spec: WaveformSpec) -> tuple[np.ndarray, Facts]:
         from ..audio import read_recording
 
         if self._recording is None:
             self._recording = read_recording(self._path, duration=self._longest)
         recording = self._recording
-        waveform, notes = setting.from_recording(recording)
+        waveform, notes = spec.waveform_of(recording)
         return waveform, Facts(
             recording.sample_rate, recording.channels, recording.samples, recording.digest, int(notes)
         )

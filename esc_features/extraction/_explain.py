@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,7 @@ from ..exceptions import StoreError
 from ..storage import check_labels, read_header
 from ._judge import parameter_differences
 from ._plan import make_plan
-from ._rebuild import features_of
-from ._stored import Files, find_store, stored_clips, stored_feature
+from ._stored import Files, features_of, find_store, stored_clips, stored_feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +25,7 @@ def explain(
     *,
     features: str | Mapping[str, Any] | None = None,
     recipe: str | os.PathLike | None = None,
+    trusted: Collection[str] = (),
 ) -> pd.DataFrame:
     """Say of every file of a store whether it is what would be extracted now, and if not, why.
 
@@ -41,7 +41,9 @@ def explain(
         as the store has them, and their recordings are looked for in the folder that the store names.
     features, recipe : optional
         As in `extract`: the features as they are wanted now. By default those of the store, as far as they are of
-        classes of esc_features.
+        classes of esc_features or of modules in `trusted`.
+    trusted : collection of str, default=()
+        Modules or packages of which a recipe or the store may name classes: importing a module runs it.
 
     Returns
     -------
@@ -69,9 +71,9 @@ def explain(
     folder, files = find_store(store)
     now = _read_clips(dataset)
     clips = now if now is not None else stored_clips(files)
-    named = features_of(features, recipe)
+    named = features_of(features, recipe, trusted)
     known: dict[str, Feature] = dict(named)
-    unknown = [] if named else _rebuild_all(files, known)
+    unknown = [] if named else _rebuild_all(files, known, trusted)
     reasons = list(unknown)
     if clips is not None:
         plan = make_plan(clips, known, folder, n_jobs=1)
@@ -96,13 +98,13 @@ def _read_clips(dataset) -> pd.DataFrame | None:
     return dataset if dataset is None or isinstance(dataset, pd.DataFrame) else load_clips(dataset)
 
 
-def _rebuild_all(files: Files, known: dict[str, Feature]) -> list[tuple[str, int, str, str]]:
+def _rebuild_all(files: Files, known: dict[str, Feature], trusted: Collection[str]) -> list[tuple[str, int, str, str]]:
     """Add the features of a store to `known`; return a reason for each file of those that cannot be made."""
     unknown = []
     for name, by_fold in files.items():
         try:
-            known[name] = stored_feature(by_fold)
-        except StoreError as error:
+            known[name] = stored_feature(by_fold, trusted)
+        except ValueError as error:
             unknown += [(name, fold, "unknown", str(error)) for fold in by_fold]
     return unknown
 

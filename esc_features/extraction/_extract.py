@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ def extract(
     *,
     features: str | Sequence | Mapping[str, Any] | None = None,
     recipe: str | os.PathLike | None = None,
+    trusted: Collection[str] = (),
     n_jobs: int | None = None,
     categories: Sequence[str] | None = None,
     folds: Sequence[int] | None = None,
@@ -53,6 +54,8 @@ def extract(
         transformers; by default all features of the recipe, or "waveform" and "mel" without one.
     recipe : path-like, optional
         TOML file with a table `[features.NAME]` for each further feature: its `class` and its parameters.
+    trusted : collection of str, default=()
+        Modules or packages of which a recipe may name classes: importing a module runs it.
     n_jobs : int, optional
         Workers, as in joblib; by default what `joblib.parallel_config` says, and else one a core.
     categories, folds : sequence, optional
@@ -87,7 +90,7 @@ def extract(
     """
     from ..features import make_features
 
-    wanted = make_features(features, recipe)
+    wanted = make_features(features, recipe, trusted)
     for feature in wanted.values():
         feature.check_parameters()
     clips = find_clips(

@@ -135,7 +135,10 @@ def _digest(path: str) -> int | None:
 
 def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]], audio: _Audio) -> dict[Path, Path]:
     """Return for files to compute the published file of their waveforms, of this audio and these libraries, if any."""
-    settings = {waveform.fingerprint(): waveform for waveform in (file.feature.waveform() for file in waiting)}
+    from ..features import Waveform
+
+    specs = {file.feature.waveform() for file in waiting}
+    settings = {waveform.fingerprint(): waveform for waveform in map(Waveform.of, specs)}
     clips = {file.fold: file.clips for file in waiting}
     sources = []
     for name, by_fold in there.items():
@@ -149,7 +152,7 @@ def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]]
         for source in sources
         if judge(source, audio.of(source)).state == "fresh"
     }
-    paths = {file.path: usable.get((file.fold, file.feature.waveform().fingerprint())) for file in waiting}
+    paths = {file.path: usable.get((file.fold, Waveform.of(file.feature.waveform()).fingerprint())) for file in waiting}
     return {path: source for path, source in paths.items() if source is not None}
 
 

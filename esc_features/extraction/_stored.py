@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import StoreError
 from ..storage import Header, check_labels, find_files, read_column, read_header
-from ._rebuild import rebuild
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,15 +57,24 @@ def lost_folds(files: Files) -> list[int]:
     return sorted(declared - _describing(files).keys())
 
 
-def stored_feature(by_fold: dict[int, Path]) -> Feature:
-    """Make a feature of what one of its files says; StoreError where none can be made."""
-    reason: StoreError | None = None
+def features_of(features: Any, recipe: Any, trusted: Collection[str]) -> dict[str, Feature]:
+    """Return the features that the user names, none where nothing is named."""
+    from ..features import make_features
+
+    return {} if features is None and recipe is None else make_features(features, recipe, trusted)
+
+
+def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> Feature:
+    """Make a feature of what one of its files says; ValueError where none can be made."""
+    from ..features import rebuild_feature
+
+    reason: ValueError | None = None
     for header_of in by_fold.values():
         try:
-            return rebuild(read_header(header_of).attributes["description"])
-        except StoreError as error:
+            return rebuild_feature(read_header(header_of).attributes["description"], trusted)
+        except ValueError as error:  # StoreError among them
             reason = reason or error
-    raise reason or StoreError("it has no file that can be read.")
+    raise reason or StoreError("It has no file that can be read.")
 
 
 def _describing(files: Files) -> dict[int, Header]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +22,7 @@ from ..storage import (
     row_crc32,
 )
 from ._judge import library_versions, version_differences
-from ._rebuild import features_of, rebuild
+from ._stored import features_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,7 @@ def verify(
     audio: str | os.PathLike | None = None,
     features: str | Mapping[str, Any] | None = None,
     recipe: str | os.PathLike | None = None,
+    trusted: Collection[str] = (),
 ) -> pd.DataFrame:
     """Check a store, and return a table of what is wrong with it; an empty one if nothing is.
 
@@ -61,7 +62,9 @@ def verify(
         Folder of the recordings; by default the one that each file names.
     features, recipe : optional
         As in `extract`: where a store holds features of your own classes, they are computed by these. No class that
-        a store names is imported, except those of esc_features.
+        a store names is imported, except those of esc_features and of modules in `trusted`.
+    trusted : collection of str, default=()
+        Modules or packages of which a recipe or the store may name classes: importing a module runs it.
 
     Returns
     -------
@@ -90,10 +93,10 @@ def verify(
     files = find_files(folder) if folder.is_dir() else {}
     if not files:
         raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
-    named = features_of(features, recipe)
+    named = features_of(features, recipe, trusted)
     problems = [
         (str(problem.file.relative_to(folder)), problem.clip, problem.text)
-        for problem in _problems(files, checksums, recompute, audio, named)
+        for problem in _problems(files, checksums, recompute, audio, named, trusted)
     ]
     return pd.DataFrame(problems, columns=["file", "clip", "problem"])
 
@@ -104,7 +107,7 @@ class _Problem(NamedTuple):
     text: str
 
 
-def _problems(files, checksums, recompute, audio, named) -> Iterator[_Problem]:
+def _problems(files, checksums, recompute, audio, named, trusted) -> Iterator[_Problem]:
     headers: dict[str, dict[int, Header]] = {}
     for name, by_fold in files.items():
         headers[name] = {}
@@ -127,7 +130,7 @@ def _problems(files, checksums, recompute, audio, named) -> Iterator[_Problem]:
                 if checksums:
                     yield from _check_rows(header)
                 if recompute:
-                    yield from _check_recomputed(header, name, recompute, audio, named)
+                    yield from _check_recomputed(header, name, recompute, audio, named, trusted)
             except (StoreError, OSError) as error:
                 yield _Problem(header.path, "", str(error))
 
@@ -203,11 +206,13 @@ def _rows(header: Header, rows) -> Iterator[np.ndarray]:
             yield np.frombuffer(raw, data.dtype).reshape(data.shape)
 
 
-def _check_recomputed(header: Header, name: str, count: int, audio, named) -> Iterator[_Problem]:
+def _check_recomputed(header: Header, name: str, count: int, audio, named, trusted) -> Iterator[_Problem]:
+    from ..features import rebuild_feature
+
     attributes = header.attributes
     try:
-        feature = named[name] if name in named else rebuild(attributes["description"])
-    except StoreError as error:
+        feature = named[name] if name in named else rebuild_feature(attributes["description"], trusted)
+    except ValueError as error:
         yield _Problem(header.path, "", f"cannot be extracted again: {error}")
         return
     if feature.fingerprint() != attributes["fingerprint"]:

@@ -85,7 +85,9 @@ def is_trusted(module: str, trusted: Collection[str]) -> bool:
 def _rebuild(description: dict[str, Any], trusted: Collection[str]) -> Any:
     name = str(description.get("class"))
     ours = name.removeprefix(_PREFIX)
-    if name == _PREFIX + ours and ours in FEATURES:
+    if name == _PREFIX + ours:
+        if ours not in FEATURES:
+            raise ValueError(f"{name!r} is not a feature of this version of esc_features.")
         kind: type = feature_class(ours)
     else:
         module, _, attribute = name.rpartition(".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from ._base import Feature, check_number
 from ._description import describe
@@ -78,11 +79,9 @@ class TransformerFeature(Feature):
     def output_shape(self) -> tuple[int, ...]:
         return self._of_silence().shape[1:]
 
+    @available_if(lambda self: hasattr(self.transformer, "get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        if hasattr(self.transformer, "get_feature_names_out"):
-            return self.transformer.get_feature_names_out(input_features)
-        (numbers,) = self.output_shape()
-        return np.array([f"{self.name}_{i}" for i in range(numbers)], dtype=object)
+        return self.transformer.get_feature_names_out(input_features)
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
         # One clip at a time: a transformer may compute a row differently in another batch.

@@ -91,7 +91,9 @@ class StoreAudio:
         StoreError
             If the waveforms that it is computed from are not in the store.
         """
-        waveform = feature.waveform()
+        from ..features import Waveform
+
+        waveform = Waveform.of(feature.waveform())
         waveforms = self.precomputed(waveform)
         if waveforms is None:
             raise StoreError(

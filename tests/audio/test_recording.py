@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from esc_features.audio import _recording as recording_module
+from esc_features.audio import _source as source_module
 from esc_features.audio import file_digest, read_recording
 
 RNG = np.random.default_rng(20150420)
@@ -77,7 +77,7 @@ def test_path_types(tmp_path, path_type):
 
 
 def test_not_a_path():
-    with pytest.raises(TypeError, match="a path is a str"):
+    with pytest.raises(TypeError, match="A path is a str"):
         read_recording(3)
 
 
@@ -86,7 +86,7 @@ def test_digest_follows_the_bytes_and_nothing_else(tmp_path):
     soundfile.write(path, NOISE[:, 0], 16000)
     shutil.copy(path, copy)
     digest = file_digest(path)
-    assert digest == file_digest(copy) == read_recording(path).digest == read_recording(path, 0.01).digest
+    assert digest == file_digest(copy) == read_recording(path).digest == read_recording(path, duration=0.01).digest
     assert 0 <= digest < 2**64
     content = bytearray(path.read_bytes())
     digests = {digest}
@@ -105,8 +105,8 @@ def test_large_files_are_read_in_pieces_with_the_same_result(tmp_path, monkeypat
         soundfile.write(tmp_path / name, NOISE[:, :2], 16000, subtype=subtype)
         whole = read_recording(tmp_path / name)
         with monkeypatch.context() as patch:
-            patch.setattr(recording_module, "_WHOLE", 0)
-            patch.setattr(recording_module, "_PIECE", 1000)
+            patch.setattr(source_module, "_WHOLE", 0)
+            patch.setattr(source_module, "_PIECE", 1000)
             pieces = read_recording(tmp_path / name)
         np.testing.assert_array_equal(pieces.mono, whole.mono)
         assert (pieces.digest, pieces.samples) == (whole.digest, whole.samples)

@@ -94,7 +94,7 @@ def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch, update_attr
     for path in store.glob("mel/fold*.h5"):
         update_attribute(path, "description", **{"class": "trap.Class"})
     (reason,) = reasons(explain(store), "unknown")
-    assert "Name it yourself in a recipe" in reason
+    assert "--trust trap" in reason
 
 
 def test_script(store, demo_folder, tmp_path, capsys):

@@ -289,7 +289,9 @@ class TestUsersFeature:
         )
         (tmp_path / "recipe.toml").write_text("[features.energy]\nclass = 'plain_transformer:Energy'\npower = 3\n")
         monkeypatch.syspath_prepend(tmp_path)
-        store = extract(clips, tmp_path / "store", recipe=tmp_path / "recipe.toml", verbose=False)
+        store = extract(
+            clips, tmp_path / "store", recipe=tmp_path / "recipe.toml", trusted=["plain_transformer"], verbose=False
+        )
         waveforms = Waveform().transform(clips.sort_values("fold", kind="stable")["path"].tolist())
         wanted = (np.abs(waveforms) ** 3).mean(axis=1, keepdims=True)
         np.testing.assert_allclose(store["energy"].to_numpy(), wanted, rtol=1e-6)

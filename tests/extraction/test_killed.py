@@ -183,7 +183,15 @@ class Harness:
         self.seconds: dict[str, float] = {}
 
     def start(self, store: Path, backend: str) -> Run:
-        arguments = [str(self.folder / "data"), "--recipe", str(self.folder / "recipe.toml"), "--out", str(store)]
+        arguments = [
+            str(self.folder / "data"),
+            "--recipe",
+            str(self.folder / "recipe.toml"),
+            "--trust",
+            "counting_feature",
+            "--out",
+            str(store),
+        ]
         task = {"arguments": [*arguments, "--n-jobs", str(JOBS)], "backend": backend, "output": str(store) + ".txt"}
         self.runner.stdin.write(json.dumps(task) + "\n")
         self.runner.stdin.flush()

@@ -92,7 +92,7 @@ def test_waveforms_are_cut_and_padded():
         (b"clip.wav", TypeError, "put it in a list"),
         (SOUND[0], ValueError, r"Reshape your data: .*reshape\(1, -1\)"),
         (SOUND[None], ValueError, "Expected 2D array"),
-        ((SOUND * 32768).astype(np.int16), TypeError, "got int16: divide 16-bit integers by 32768"),
+        ((SOUND * 32768).astype(np.int16), TypeError, "not int16: divide 16-bit integers by 32768"),
         ([], ValueError, "empty list"),
         (np.array([], dtype=str), ValueError, "empty list"),
         (SOUND[:0], ValueError, r"0 sample\(s\)"),
@@ -105,7 +105,7 @@ def test_waveforms_are_cut_and_padded():
         ([[0.0, 1.0], [0.0]], ValueError, "differ in length"),
         (["a.wav", 3], TypeError, "floats|list of paths"),
         (None, TypeError, "list of paths"),
-        (pd.DataFrame({"path": ["a.wav"], "fold": [1]}), TypeError, r"clips\['path'\]"),
+        (pd.DataFrame({"sound": ["a.wav"], "fold": [1]}), TypeError, "a table of clips"),
         (iter(["a.wav"]), TypeError, "list of paths"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from esc_features.audio import Note, describe_notes, read_recording
+from esc_features.audio import Note, WaveformSpec, describe_notes, read_recording
 from esc_features.features import Waveform
 
 SOUND = np.random.default_rng(1).uniform(-1, 1, 48000 * 6).astype(np.float32)
@@ -31,7 +31,9 @@ def test_real_recordings_equal_librosa(esc10_folder):
 def test_a_recording_decoded_for_longer_gives_the_same(tmp_path):
     path = tmp_path / "clip.wav"
     soundfile.write(path, SOUND, 48000)
-    short, whole = (Waveform(duration=2.0).from_recording(read_recording(path, seconds)) for seconds in (2.0, None))
+    short, whole = (
+        WaveformSpec(16000, 2.0).waveform_of(read_recording(path, duration=seconds)) for seconds in (2.0, None)
+    )
     np.testing.assert_array_equal(short[0], whole[0])
     assert short[1] == whole[1] == Note.CUT | Note.RESAMPLED
 
@@ -40,7 +42,7 @@ def test_a_recording_decoded_for_less_is_refused(tmp_path):
     path = tmp_path / "clip.wav"
     soundfile.write(path, SOUND, 48000)
     with pytest.raises(ValueError, match="decoded for less than duration=5"):
-        Waveform().from_recording(read_recording(path, 1.0))
+        WaveformSpec(16000, 5.0).waveform_of(read_recording(path, duration=1.0))
 
 
 def test_int16_is_rounded_and_clipped():
@@ -72,11 +74,8 @@ def test_output_does_not_share_memory_with_the_input():
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int16"])
 def test_its_waveform_is_its_float32_self(dtype):
-    assert Waveform(8000, 2.0, dtype).waveform().get_params() == {
-        "sample_rate": 8000,
-        "duration": 2.0,
-        "dtype": "float32",
-    }
+    assert Waveform(8000, 2.0, dtype).waveform() == WaveformSpec(8000, 2.0)
+    assert Waveform.of(WaveformSpec(8000, 2.0)).get_params() == Waveform(8000, 2.0).get_params()
 
 
 def test_notes_in_words():
