@@ -12,7 +12,7 @@ from numpydoc.validate import validate
 import esc_features
 
 # Where public names live; what is behind an extra is documented like the rest.
-MODULES = ["", "datasets", "features", "store", "extraction", "models", "augmentation", "preprocessing",
+MODULES = ["", "audio", "datasets", "features", "store", "extraction", "models", "augmentation", "preprocessing",
            "model_selection", "plotting", "exceptions"]  # fmt: skip
 
 CHECKS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,19 @@ def _rebuild(description: dict[str, Any], trusted: Collection[str]) -> Any:
     else:
         module, _, attribute = name.rpartition(".")
         kind = trusted_class(f"{module}:{attribute}", trusted)
-    parameters = description.get("parameters", {})
-    return kind(**{key: _rebuild_value(value, trusted) for key, value in parameters.items()})
+    parameters = {key: _rebuild_value(value, trusted) for key, value in description.get("parameters", {}).items()}
+    return kind(**parameters | _defaults_among(parameters, kind))
+
+
+def _defaults_among(parameters: dict[str, Any], kind: type) -> dict[str, Any]:
+    """The defaults that parameters equal: a description holds 5.0 as 5, which would print as if it had been changed."""
+    known = inspect.signature(kind).parameters
+    defaults = {key: known[key].default for key in parameters if key in known}
+    return {
+        key: default
+        for key, default in defaults.items()
+        if isinstance(default, float) and type(parameters[key]) is int and parameters[key] == default
+    }
 
 
 def _rebuild_value(value: Any, trusted: Collection[str]) -> Any:
