@@ -5,7 +5,7 @@ from ._open_recording import LOUDEST, OpenRecording, read_recording, recording_d
 from ._recording import Recording
 from ._recording_reader import RecordingReader
 from ._source import file_digest
-from ._waveform_spec import WaveformSpec, fit_length, resample
+from ._waveform_spec import WaveformSpec
 
 __all__ = [
     "LOUDEST",
@@ -16,8 +16,6 @@ __all__ = [
     "WaveformSpec",
     "describe_notes",
     "file_digest",
-    "fit_length",
     "read_recording",
     "recording_duration",
-    "resample",
 ]
