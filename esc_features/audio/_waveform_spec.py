@@ -81,7 +81,21 @@ class WaveformSpec:
         if recording.sample_rate != self.sample_rate:
             notes |= Note.RESAMPLED
             mono = self._resample(mono, recording)
-        return fit_length(mono, self.n_samples), int(notes)
+        return self.cut_or_pad(mono), int(notes)
+
+    def cut_or_pad(self, samples: np.ndarray) -> np.ndarray:
+        """Cut a waveform that is at this rate already, or follow it by zeros.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n,), float32
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float32
+            The array itself where it has the length already.
+        """
+        return _fit_length(samples, self.n_samples)
 
     def _note_on_length(self, recording: Recording, wanted: int) -> int:
         if recording.clip_samples > wanted:
@@ -92,23 +106,17 @@ class WaveformSpec:
 
     def _resample(self, mono: np.ndarray, recording: Recording) -> np.ndarray:
         try:
-            return resample(mono, recording.sample_rate, self.sample_rate)
+            resampled = soxr.resample(mono, recording.sample_rate, self.sample_rate, quality="HQ")
         except (RuntimeError, ValueError, MemoryError) as error:
             raise AudioError(
                 f"{recording.path!r} cannot be resampled from {recording.sample_rate} to {self.sample_rate} Hz: "
                 f"{error}."
             ) from error
+        # librosa's length: rounded up, whatever the resampler returns.
+        return _fit_length(resampled, math.ceil(len(mono) * (self.sample_rate / recording.sample_rate)))
 
 
-def resample(mono: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Change the rate of one float32 waveform by soxr's HQ resampler: ``librosa.resample``, bit for bit."""
-    # librosa's length: rounded up, whatever the resampler returns.
-    return fit_length(
-        soxr.resample(mono, from_rate, to_rate, quality="HQ"), math.ceil(len(mono) * (to_rate / from_rate))
-    )
-
-
-def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
+def _fit_length(samples: np.ndarray, length: int) -> np.ndarray:
     """Cut a float32 waveform, or follow it by zeros; the array itself where it has the length already."""
     if len(samples) == length:
         return samples

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ..audio import Note, Recording, RecordingReader, WaveformSpec, fit_length
+from ..audio import Note, Recording, RecordingReader, WaveformSpec
 from ..lazy import LazyArray, as_float32, is_lazy, is_recordings, remember_sources, warn_source_leak
 from ._description import describe, describe_waveform, dtype_name, fingerprint_of
 from ._inputs import Clips, as_clips, as_waveforms, check_stored_waveforms
@@ -226,7 +226,7 @@ class Feature(TransformerMixin, BaseEstimator):
     def _of_waveforms(self, waveforms: np.ndarray, sampling_rate: float | None) -> np.ndarray:
         spec = self.waveform()
         if sampling_rate is None or sampling_rate == spec.sample_rate:
-            fitted = [fit_length(waveform, spec.n_samples) for waveform in waveforms.astype(np.float32, copy=False)]
+            fitted = [spec.cut_or_pad(waveform) for waveform in waveforms.astype(np.float32, copy=False)]
         else:
             check_value("sampling_rate", sampling_rate, at_least=1)
             recordings = (
