@@ -33,12 +33,12 @@ def read_clips(raw: RawTable, columns: Mapping[str, str | None] | None = None) -
     check = Checks(raw, positions)
     table = pd.DataFrame({"filename": check.file_names()})
     table["fold"] = check.integers("fold") if "fold" in check else np.int64(1)
-    if "category" in check or "target" in check:
+    if "labels" in check:
+        table["target"], table["labels"] = np.int64(-1), check.labels()
+    elif "category" in check or "target" in check:
         _add_category(table, check)
     else:
-        table["target"] = np.int64(-1)
-        no_labels = pd.Series([()] * len(table), dtype=object)
-        table["labels"] = check.labels() if "labels" in check else no_labels
+        table["target"], table["labels"] = np.int64(-1), pd.Series([()] * len(table), dtype=object)
     table["src_file"] = check.text("src_file", default=table["filename"])
     table["take"] = check.text("take")
     table["start"], table["end"] = check.stretch()
@@ -128,10 +128,10 @@ def _check_header(raw: RawTable, positions: Mapping[str, int], names: Mapping[st
     """Refuse a table whose columns do not say what a clip is, or how it is labelled."""
     if "filename" not in positions:
         raw.refuse_header(["filename"])
-    if "labels" in positions and {"category", "target"} & set(positions):
+    if "labels" in positions and "category" in positions:
         raise ClipTableError(
-            f"{raw.where}: there is a column for labels and one for category or target. Ignore one with "
-            "columns={'labels': None} or columns={'category': None, 'target': None}."
+            f"{raw.where}: there is a column for labels and one for category. Ignore one: columns={{'labels': None}} "
+            "or columns={'category': None}."
         )
     # Without a column that could be the label, the recordings have none: for prediction.
     ignored = {names.get(ours, ours) for ours in names} | {raw.header[at] for at in positions.values()}

@@ -1,0 +1,135 @@
+"""Long recordings, cut into windows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from .._suggest import list_some
+from ..exceptions import AudioError, ClipTableError
+from ._clips import check_clips
+from ._columns import clip_keys, clip_name
+
+# Seconds; less than a sample, and more than what adding up times in floating point gets wrong.
+_NOTHING = 1e-6
+# Seconds by which a clip may end after its recording: tables are rounded.
+_ROUNDING = 0.01
+
+
+def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, last: str = "drop") -> pd.DataFrame:
+    """Cut clips into windows of one length.
+
+    Use it for recordings of minutes or hours, before `label_windows` or a prediction. Only headers are read; the
+    recordings stay as they are, and a window is a row that says from where to where.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        A clip table; the windows stay inside its stretches.
+    duration : float
+        Length of a window (s).
+    hop : float, optional
+        From the start of one window to the start of the next (s); `duration` by default, which is no overlap.
+    last : {"drop", "pad"}, default="drop"
+        What to do with the rest at the end that is shorter than a window: leave it out, or keep it as a shorter window,
+        which a feature pads with silence.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A clip table with one row per window, in the order of the clips. What else the table says of a clip holds for
+        its windows; `src_file` stays, so every splitter keeps the windows of one recording together.
+
+    Raises
+    ------
+    ClipTableError
+        If a clip reaches beyond its recording, a recording cannot be read, or no clip is long enough for a window.
+    ValueError
+        If `duration`, `hop` or `last` is not usable.
+
+    Notes
+    -----
+    Window `k` of a clip starts at ``start + k * hop``. The last one is the first that reaches the end of the clip.
+
+    Examples
+    --------
+    >>> from esc_features.datasets import clip_name, cut_windows, make_demo
+    >>> windows = cut_windows(make_demo()[:2], duration=3, hop=1)
+    >>> windows[["start", "end"]].to_numpy().tolist()
+    [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0], [0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    """
+    hop = duration if hop is None else hop
+    for name, value in (("duration", duration), ("hop", hop)):
+        if isinstance(value, bool) or not np.isreal(value) or not _NOTHING < value < np.inf:
+            raise ValueError(f"{name} is a number of seconds above 0, not {value!r}.")
+    if last not in ("drop", "pad"):
+        raise ValueError(f"last is 'drop' or 'pad', not {last!r}.")
+    clips = check_clips(clips)
+    ends = _ends(clips)
+    rows, starts, stops = [], [], []
+    for row, (start, end) in enumerate(zip(clips["start"], ends, strict=True)):
+        begin = start + hop * np.arange(_count(end - start, duration, hop, last))
+        stop = _add(begin, duration)
+        if last == "pad":
+            stop = np.where(stop > end + _NOTHING, end, stop)
+        rows.append(np.full(len(begin), row))
+        starts.append(begin)
+        stops.append(stop)
+    if not sum(map(len, rows)):
+        raise ClipTableError(
+            f"No clip is as long as a window of {duration:g} s; the longest has {(ends - clips['start']).max():g} s. "
+            "Say last='pad' to keep shorter ones, or a smaller duration."
+        )
+    windows = clips.iloc[np.concatenate(rows)].reset_index(drop=True)
+    return windows.assign(start=np.concatenate(starts), end=np.concatenate(stops))
+
+
+def _count(length: float, duration: float, hop: float, last: str) -> int:
+    """Return how many windows a stretch has."""
+    whole = int((length - duration + _NOTHING) / hop) + 1 if length + _NOTHING >= duration else 0
+    covered = (whole - 1) * hop + duration if whole else 0.0
+    rest = covered < length - _NOTHING and whole * hop < length - _NOTHING
+    return whole + int(rest and last == "pad")
+
+
+def _add(starts: np.ndarray, duration: float) -> np.ndarray:
+    """Return ends that are not less than `duration` after their starts: rounding down would cost a sample."""
+    ends = starts + duration
+    while (short := ends - starts < duration).any():
+        ends = np.where(short, np.nextafter(ends, np.inf), ends)
+    return ends
+
+
+def _ends(clips: pd.DataFrame) -> pd.Series:
+    """Return where each clip ends (s), in place of infinity the end of its recording."""
+    lengths = clips["path"].map(_durations(clips["path"].unique()))
+    beyond = (clips["start"] >= lengths) | (lengths + _ROUNDING < clips["end"]) & np.isfinite(clips["end"])
+    if beyond.any():
+        names = [clip_name(*key) for key in clip_keys(clips[beyond])]
+        found = zip(clips.index[beyond], names, lengths[beyond], strict=True)
+        named = list_some(f"row {row} ({name}, but it has {length:g} s)" for row, name, length in found)
+        raise ClipTableError(
+            f"Clips that reach beyond the end of their recording: {named}. Correct their start and end; an end of "
+            "infinity is the recording's."
+        )
+    return np.minimum(clips["end"], lengths)
+
+
+def _durations(paths) -> dict[str, float]:
+    from ..audio import recording_duration
+
+    def duration(path: str) -> float | str:
+        try:
+            return recording_duration(path)
+        except AudioError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = dict(zip(paths, pool.map(duration, paths), strict=True))
+    if wrong := [value for value in found.values() if isinstance(value, str)]:
+        raise ClipTableError(
+            f"{len(wrong)} of {len(found)} recordings cannot be cut: {list_some(wrong)} Replace or remove them."
+        )
+    return found

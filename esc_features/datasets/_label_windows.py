@@ -1,0 +1,139 @@
+"""Windows, labelled by what was annotated in them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from .._suggest import did_you_mean, list_some
+from ..exceptions import ClipTableError
+from ._annotations import check_annotations, load_annotations
+from ._clips import check_clips
+from ._table import finish
+
+
+def label_windows(
+    windows: pd.DataFrame,
+    annotations: pd.DataFrame | str | os.PathLike,
+    min_overlap: float = 0.5,
+    *,
+    categories: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Give windows the labels of the annotations that they overlap.
+
+    Use it after `cut_windows`: a window can have several labels, one, or none.
+
+    Parameters
+    ----------
+    windows : DataFrame
+        A clip table.
+    annotations : DataFrame or path
+        A table with the columns ``filename``, ``start``, ``end`` (s) and ``label``, or what `load_annotations` reads. A
+        file name without an extension, or without its folder, stands for the one recording that it can be.
+    min_overlap : float, default=0.5
+        Above 0, at most 1: the share of the shorter of the two, window and annotation, that must overlap.
+    categories : iterable of str, optional
+        The labels that there are; any other is an error. By default every label of the annotations is one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The windows in their order with ``labels`` (sorted tuple of str, empty where nothing was annotated) in place of
+        what labels they had.
+
+    Raises
+    ------
+    ClipTableError
+        If annotations are of a recording or have a label that there is not; the message has the lines.
+    ValueError
+        If `min_overlap` is out of its range.
+
+    Notes
+    -----
+    An annotation of a point in time labels the windows with ``start <= time < end``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from esc_features.datasets import cut_windows, label_windows, make_demo
+    >>> windows = cut_windows(make_demo()[:1], duration=2, hop=1)
+    >>> barks = pd.DataFrame({"filename": windows["filename"][:1], "start": [2.5], "end": [2.75], "label": ["bark"]})
+    >>> label_windows(windows, barks)["labels"].tolist()
+    [(), ('bark',), ('bark',), ()]
+    """
+    if isinstance(min_overlap, bool) or not 0 < min_overlap <= 1:
+        raise ValueError(f"min_overlap is a number above 0, at most 1, not {min_overlap!r}.")
+    windows = check_clips(windows)
+    if isinstance(annotations, pd.DataFrame):
+        annotations = check_annotations(annotations)
+    else:
+        annotations = load_annotations(annotations)
+    annotations = annotations.assign(filename=_recordings(annotations, windows["filename"].unique()))
+    if categories is not None:
+        _check_labels(annotations, sorted(set(categories)))
+    labels: list[set[str]] = [set() for _ in range(len(windows))]
+    by_recording = dict(list(annotations.groupby("filename", sort=False)))
+    for filename, of_recording in windows.groupby("filename", sort=False):
+        if filename in by_recording:
+            for row, label in _overlapping(of_recording, by_recording[filename], min_overlap):
+                labels[row].add(label)
+    table = windows.drop(columns="category", errors="ignore").assign(target=-1)
+    table["labels"] = pd.Series([tuple(sorted(each)) for each in labels], index=table.index, dtype=object)
+    labelled = finish(table, table["path"], windows.attrs["name"])
+    labelled.attrs.update(windows.attrs)
+    return labelled
+
+
+def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: float):
+    """Yield (row, label) of each window and annotation of one recording that overlap enough."""
+    windows = windows.sort_values("start", kind="stable")
+    starts, ends = windows["start"].to_numpy(), windows["end"].to_numpy()
+    rows, longest = windows.index.to_numpy(), (ends - starts).max()
+    for begin, end, label in zip(annotations["start"], annotations["end"], annotations["label"], strict=True):
+        # Only windows that start between these can overlap.
+        near = slice(np.searchsorted(starts, begin - longest), np.searchsorted(starts, end, side="right"))
+        if begin == end:
+            enough = (starts[near] <= begin) & (begin < ends[near])
+        else:
+            overlap = np.minimum(ends[near], end) - np.maximum(starts[near], begin)
+            shorter = np.minimum(ends[near] - starts[near], end - begin)
+            # Times are sums of decimal fractions: a millionth of a second decides nothing.
+            enough = (overlap > 0) & (overlap + 1e-6 >= min_overlap * shorter)
+        for row in rows[near][enough]:
+            yield row, label
+
+
+def _recordings(annotations: pd.DataFrame, names: Iterable[str]) -> pd.Series:
+    """Return the recording of each annotation, as the windows write it."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        for form in (name, posixpath.splitext(name)[0]):
+            known[posixpath.normpath(form)].add(name)
+            known[posixpath.basename(form)].add(name)
+    meant = {name: {name} & known.get(name, set()) or known.get(posixpath.normpath(name), set())
+             for name in annotations["filename"].unique()}  # fmt: skip
+    wrong = annotations[[len(meant[name]) != 1 for name in annotations["filename"]]]
+    if len(wrong):
+        first = wrong["filename"].iloc[0]
+        found = list_some(f"{line} ({name!r})" for line, name in zip(wrong["line"], wrong["filename"], strict=True))
+        if meant[first]:
+            advice = f"{first!r} can be {' or '.join(sorted(meant[first])[:5])}: write which."
+        else:
+            advice = f"Correct them, or leave these lines out.{did_you_mean(first, known)}"
+        raise ClipTableError(f"Annotations of recordings that the windows do not have: {found}. {advice}")
+    return annotations["filename"].map({name: next(iter(found)) for name, found in meant.items()})
+
+
+def _check_labels(annotations: pd.DataFrame, categories: list[str]) -> None:
+    wrong = annotations[~annotations["label"].isin(categories)]
+    if len(wrong):
+        found = list_some(f"{line} ({label!r})" for line, label in zip(wrong["line"], wrong["label"], strict=True))
+        raise ClipTableError(
+            f"Labels that are not among the categories: {found}.{did_you_mean(wrong['label'].iloc[0], categories)} "
+            f"Correct them, or add them to categories: {list_some(categories)}."
+        )
