@@ -14,6 +14,8 @@ _HOME = {
     "save_model": "deployment",
     "load_model": "deployment",
     "cut_windows": "datasets",
+    "predict_windows": "deployment",
+    "merge_detections": "deployment",
     "fetch_esc50": "datasets",
     "label_windows": "datasets",
     "load_annotations": "datasets",

@@ -8,6 +8,9 @@ _HOME = {
     "read_card": "_model_card",
     "save_model": "_model_file",
     "load_model": "_model_file",
+    "predict_windows": "_predict_windows",
+    "merge_detections": "_detections",
+    "write_detections": "_detections",
 }
 
 __all__ = [*_HOME]

@@ -89,7 +89,7 @@ def _read_compressed(content, where):
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > 1032 * len(content):
                 raise ModelError(f"{where} says that it is longer than it can be.")
-            if sum(entry.file_size for entry in entries) > max(1 << 28, 50 * len(content)):
+            if sum(entry.file_size for entry in entries) > max(1 << 24, 50 * len(content)):
                 raise ModelError(f"{where} unpacks to more than 50 times its size: it is refused as a zip bomb.")
             return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..exceptions import ModelError
 from ._archive import write_archive
+from ._features_of import classes_of, features_in, has_several_labels
 from ._model_card import FORMAT, FORMAT_VERSION, ModelCard, card_from, read_model
 from ._parts import load_part, untrusted_in
 from ._structure import Decoder, Encoder, names_in, untrusted
@@ -99,7 +100,7 @@ def save_model(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "card": vars(card),
-        "features": [_described(feature) for feature in _features_in(model)],
+        "features": [_described(feature) for feature in features_in(model)],
         "model": structure,
     }
     entries = {"model.json": _as_json(document), "card.md": card.text().encode()}
@@ -212,7 +213,7 @@ def _warn_of_versions(card, path):
 def _check_features(model, document, path):
     """Each feature must still be what it was: another version, or other weights, would give other numbers."""
     described = document.get("features")
-    features = _features_in(model)
+    features = features_in(model)
     if not isinstance(described, list) or len(described) != len(features):
         raise ModelError(f"{path} is damaged: it does not describe its {len(features)} features.")
     for feature, before in zip(features, described, strict=True):
@@ -239,26 +240,6 @@ def _check_extent(feature, path):
         )
 
 
-def _features_in(model):
-    """Features that a model starts with, in the order in which their steps come."""
-    from ..features import Feature
-
-    found: list[Any] = []
-
-    def look(value, depth):
-        if isinstance(value, Feature):
-            found.append(value)
-        elif depth < 20 and isinstance(value, (list, tuple)):
-            for item in value:
-                look(item, depth + 1)
-        elif depth < 20 and hasattr(value, "get_params") and not hasattr(value, "initialize_module"):
-            for item in value.get_params(deep=False).values():
-                look(item, depth + 1)
-
-    look(model, 0)
-    return found
-
-
 def _described(feature):
     try:
         description = feature.description()
@@ -268,7 +249,7 @@ def _described(feature):
 
 
 def _card_of(model, path, store, categories):
-    features = _features_in(model)
+    features = features_in(model)
     fitted = _fitted_clips(model)
     names, several = _categories(model, store, categories)
     return ModelCard(
@@ -289,13 +270,8 @@ def _card_of(model, path, store, categories):
 
 
 def _categories(model, store, categories):
-    try:
-        classes = np.asarray(model.classes_)
-    except (AttributeError, NotImplementedError, ValueError) as error:
-        raise ModelError(
-            f"{type(model).__name__} has no classes_: it is no fitted classifier. Call fit(X, y) before save_model."
-        ) from error
-    several = _several_labels(model)
+    classes = classes_of(model)
+    several = has_several_labels(model)
     if categories is not None:
         names = [str(name) for name in categories]
     elif several and store is not None:
@@ -307,11 +283,6 @@ def _categories(model, store, categories):
             f"{len(names)} categories were given, and the model has {len(classes)} classes: name each of them."
         )
     return names, several
-
-
-def _several_labels(model):
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    return bool(getattr(last, "multilabel_", False))
 
 
 def _fitted_clips(model):

@@ -1,0 +1,23 @@
+"""Compute in the calling thread alone, so that results do not depend on how many there are."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Limit OpenMP to one thread in this thread: with more, sums are added up in another order."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].get_num_threads()  # a thread's first call sets its number: not after this
+    with _controller().limit(limits=1, user_api="openmp"):
+        yield
+
+
+@functools.lru_cache(maxsize=1)
+def _controller():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -1,0 +1,241 @@
+"""Probabilities over recordings of any length, a window at a time."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..audio import OpenRecording, Recording, WaveformSpec
+from ..exceptions import AudioError
+from ._features_of import categories_of, clip_of, probabilities_of
+from ._hearing_bar import HearingBar
+from ._stretches import Stretch, stretches_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Windows that a network sees together; recordings are read as many at a time.
+_BATCH = 32
+
+
+@dataclass
+class Chunk:
+    """Windows that are computed together, and what is in them."""
+
+    number: int
+    #: Windows that were planned for it; those of broken recordings are missing below.
+    planned: int = 0
+    stretch: list[int] = field(default_factory=list)
+    start: list[float] = field(default_factory=list)
+    end: list[float] = field(default_factory=list)
+    recordings: list[Recording] = field(default_factory=list)
+    probabilities: np.ndarray | None = None
+    #: Stretch -> why it could not be heard to its end.
+    failures: dict[int, str] = field(default_factory=dict)
+
+    def leave_out(self, stretch: int, reason: str) -> None:
+        """Note why a stretch cannot be heard, and drop what was read of it."""
+        self.failures[stretch] = reason
+        kept = [i for i, number in enumerate(self.stretch) if number != stretch]
+        for name in ("stretch", "start", "end", "recordings"):
+            setattr(self, name, [getattr(self, name)[i] for i in kept])
+
+
+def predict_windows(
+    model: Any,
+    recordings: Any,
+    hop: float | None = None,
+    *,
+    n_jobs: int | None = 1,
+    categories: Sequence[str] | None = None,
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Say how probable each category is in each window of recordings of any length.
+
+    A window is as long as the clips that the model was trained on, and is heard as one of them: decoded, resampled and
+    padded by itself, so that the probabilities are those of ``model.predict_proba`` for a file that holds the window
+    alone. The last window of a recording ends after its end and is padded with silence. Each recording is opened and
+    decoded once, and memory does not grow with its length.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline that starts with a feature, from `load_model` for instance.
+    recordings : str or path, sequence of them, or DataFrame
+        Files, folders, patterns (``"field/*.flac"``) and URLs; or a table of clips, of which each row is heard from its
+        ``start`` to its ``end``.
+    hop : float, optional
+        Seconds from one window to the next; by default the length of a window.
+    n_jobs : int, default=1
+        Windows are computed by so many threads, -1 is one per core; ``joblib.parallel_config`` chooses another backend,
+        Dask say. The numbers are the same, whatever it is.
+    categories : sequence of str, optional
+        Names of the columns; by default those of the model's card, or its labels.
+    verbose : bool, default=False
+        Whether to show a bar, with how many times faster than real time it goes.
+
+    Returns
+    -------
+    DataFrame
+        A row per window: ``filename``, ``start`` and ``end`` (s, cut to the recording), and a float32 column for each
+        category. For a model without `predict_proba`, 1 for what it predicts and 0 for the others.
+        ``attrs["failures"]`` says which recordings could not be read, by name, and why; they have no rows.
+
+    Raises
+    ------
+    ModelError
+        The model does not start with a feature.
+    AudioError
+        Not one recording can be read.
+
+    See Also
+    --------
+    merge_detections : Events out of windows.
+
+    Examples
+    --------
+    >>> import numpy as np, soundfile
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from esc_features import MFCCStatistics, predict_windows
+    >>> feature = MFCCStatistics(sample_rate=16000, duration=1.0)
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, (4, 16000))
+    >>> model = make_pipeline(feature, LogisticRegression()).fit(noise, ["cat", "dog", "cat", "dog"])
+    >>> soundfile.write("long.wav", noise.ravel(), 16000)
+    >>> predict_windows(model, ["long.wav"], hop=1.5)[["filename", "start", "end"]]
+       filename  start  end
+    0  long.wav    0.0  1.0
+    1  long.wav    1.5  2.5
+    2  long.wav    3.0  4.0
+    """
+    stretches = stretches_of(recordings)
+    clip_of(model)
+    columns = list(categories) if categories is not None else categories_of(model)
+    with HearingBar(stretches, verbose) as bar:
+        chunks = [bar.heard(chunk) for chunk in predict_chunks(model, stretches, hop, n_jobs=n_jobs)]
+    failures = {number: reason for chunk in chunks for number, reason in chunk.failures.items()}
+    reasons = "\n".join(f"  {reason}" for reason in failures.values())
+    if len(failures) == len(stretches):
+        raise AudioError(f"Not one of the recordings can be read:\n{reasons}")
+    if failures:
+        count = f"{len(failures)} of {len(stretches)} recordings"
+        warnings.warn(f"{count} cannot be read and have no windows:\n{reasons}", stacklevel=2)
+    frame = windows_frame(chunks, stretches, columns, failures)
+    frame.attrs["failures"] = {stretches[number].name: reason for number, reason in failures.items()}
+    return frame
+
+
+def predict_chunks(
+    model: Any,
+    stretches: Sequence[Stretch],
+    hop: float | None = None,
+    *,
+    n_jobs: int | None = 1,
+    done: Collection[int] = (),
+) -> Iterator[Chunk]:
+    """Yield chunks with their probabilities, in order; those with a number in `done` are not read."""
+    from joblib import Parallel, delayed
+
+    rate, duration = clip_of(model)
+    chunks = read_chunks(stretches, duration, checked_hop(hop, duration), done)
+    compute = delayed(_compute)
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)
+    yield from parallel(compute(model, WaveformSpec(rate, duration), chunk) for chunk in chunks)
+
+
+def read_chunks(
+    stretches: Sequence[Stretch], duration: float, hop: float, done: Collection[int] = ()
+) -> Iterator[Chunk]:
+    """Decode windows, each recording once and in order of time.
+
+    Which windows a chunk has follows from the lengths of the recordings alone, not from what is done already or cannot
+    be decoded: a run that goes on after a kill counts as the first one did.
+    """
+    chunk, broken = Chunk(0), set()
+    for number, stretch in enumerate(stretches):
+        try:
+            recording = OpenRecording(stretch.path)
+        except AudioError as error:
+            chunk.failures[number] = str(error)
+            continue
+        with recording:
+            for start, end in _windows_of(recording, stretch, duration, hop):
+                if chunk.planned == _BATCH:
+                    if chunk.number not in done:
+                        yield chunk
+                    chunk = Chunk(chunk.number + 1)
+                chunk.planned += 1
+                if chunk.number in done or number in broken:
+                    continue
+                try:
+                    # Where the window ends is said by its duration: the sum of two times is off by their last digit.
+                    read_to = stretch.end if end == stretch.end else math.inf
+                    chunk.recordings.append(recording.read(start, read_to, duration))
+                except AudioError as error:
+                    broken.add(number)
+                    chunk.leave_out(number, str(error))
+                else:
+                    chunk.stretch.append(number)
+                    chunk.start.append(start)
+                    chunk.end.append(end)
+    if chunk.number not in done:
+        yield chunk
+
+
+def windows_frame(
+    chunks: Sequence[Chunk], stretches: Sequence[Stretch], columns: Sequence[str], left_out: Collection[int] = ()
+) -> pd.DataFrame:
+    """Make the table of chunks, without the windows of stretches that are left out."""
+    import pandas as pd
+
+    chunks = [chunk for chunk in chunks if chunk.probabilities is not None]
+    number = np.concatenate([np.zeros(0, int), *(chunk.stretch for chunk in chunks)]).astype(int)
+    times = [np.concatenate([np.zeros(0), *(getattr(chunk, name) for chunk in chunks)]) for name in ("start", "end")]
+    probabilities = [chunk.probabilities for chunk in chunks if chunk.probabilities is not None]
+    values = np.concatenate([np.zeros((0, len(columns)), np.float32), *probabilities])
+    kept = ~np.isin(number, list(left_out))
+    names = np.array([stretch.name for stretch in stretches], dtype=object)[number[kept]]
+    times_frame = pd.DataFrame({"filename": names, "start": times[0][kept], "end": times[1][kept]})
+    return pd.concat([times_frame, pd.DataFrame(values[kept], columns=list(columns))], axis=1)
+
+
+def checked_hop(hop: float | None, duration: float) -> float:
+    """The seconds from one window to the next: those given, or the length of a window."""
+    hop = duration if hop is None else hop
+    if not 0 < hop < math.inf:
+        raise ValueError(f"hop must be a number of seconds above 0, not {hop!r}.")
+    return float(hop)
+
+
+def _windows_of(recording, stretch, duration, hop):
+    """Start and end of each window, the last one cut to where the stretch ends."""
+    stop = min(stretch.end, recording.duration)
+    length = stop - stretch.start
+    one_sample = 1 / recording.sample_rate
+    count = 1 + max(0, math.ceil((length - duration - one_sample / 2) / hop))
+    count = min(count, max(1, math.ceil((length - one_sample / 2) / hop)))  # a hop longer than a window
+    for number in range(count):
+        start = stretch.start + number * hop
+        yield start, min(start + duration, stop)
+
+
+def _compute(model, spec, chunk):
+    from ._one_thread import one_thread
+
+    waveforms = []
+    for number, recording in zip(list(chunk.stretch), list(chunk.recordings), strict=True):
+        try:
+            waveforms.append((number, spec.waveform_of(recording)[0]))
+        except AudioError as error:
+            chunk.leave_out(number, str(error))
+    chunk.recordings = []
+    heard = [waveform for number, waveform in waveforms if number not in chunk.failures]
+    if heard:
+        with one_thread():
+            chunk.probabilities = probabilities_of(model, np.stack(heard))
+    return chunk

@@ -1,0 +1,77 @@
+"""What is to be heard: files, folders, patterns, URLs, or the rows of a clip table."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets import clip_keys, clip_name
+
+# What libsndfile reads and people keep recordings in.
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64", ".rf64", ".caf")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A recording, or a part of one."""
+
+    filename: str
+    path: str
+    start: float = 0.0
+    end: float = math.inf
+
+    @property
+    def name(self) -> str:
+        """What its windows have in the column `filename`."""
+        return self.filename
+
+    def __str__(self) -> str:
+        return clip_name(self.filename, self.start, self.end)
+
+
+def stretches_of(recordings: Any) -> list[Stretch]:
+    """What is meant by a path, several, or a clip table; folders and patterns become their files, in order of name."""
+    if isinstance(recordings, (str, os.PathLike)):
+        recordings = [recordings]
+    if hasattr(recordings, "columns"):
+        stretches = _from_table(recordings)
+    else:
+        names = [name for each in recordings for name in _files_of(each)]
+        stretches = [Stretch(name, name) for name in dict.fromkeys(names)]
+    if not stretches:
+        raise ValueError("There is nothing to hear: give at least one recording.")
+    return stretches
+
+
+def _from_table(table):
+    if "filename" not in table and "path" not in table:
+        raise ValueError("The table of recordings has neither a column 'path' nor 'filename': use load_clips.")
+    paths = table["path"] if "path" in table else table["filename"]
+    named = table if "filename" in table else table.assign(filename=table["path"])
+    return [Stretch(*key[:1], str(path), *key[1:]) for key, path in zip(clip_keys(named), paths, strict=True)]
+
+
+def _files_of(each: str | os.PathLike) -> Iterable[str]:
+    try:
+        name = os.fspath(each)
+    except TypeError:
+        raise TypeError(f"A recording is given by its path or URL, not as a {type(each).__name__}.") from None
+    if "://" in name:
+        return [name]
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not found:
+            raise ValueError(f"The folder {name} holds no recordings ({', '.join(SUFFIXES)}).")
+        return found
+    if not path.exists() and glob.has_magic(name):
+        found = sorted(file for file in glob.glob(name, recursive=True) if Path(file).is_file())  # noqa: PTH207
+        if not found:
+            raise ValueError(f"No file matches {name!r}.")
+        return found
+    return [name]
