@@ -52,7 +52,7 @@ class LibsndfileSamples:
         self.notes = Note(0) if layout is None else _check_length(layout)
         if layout is None:
             _check_container(stream, length)
-        self._sound = self._open()
+        self._sound, self._position = self._open(), 0
         self.samples, self.sample_rate, self.channels = (
             self._sound.frames,
             self._sound.samplerate,
@@ -60,7 +60,6 @@ class LibsndfileSamples:
         )
         if self.samples >= _UNKNOWN:
             raise UnusableError("does not say how long it is. Convert it, to WAV for instance.")
-        self._in_order = self._sound.format in _INEXACT or not self._sound.seekable()
         self._has_end = self._sound.format not in _PROMISING
         self._kept, self._kept_first = np.empty((0, self.channels), np.float32), 0
 
@@ -87,29 +86,25 @@ class LibsndfileSamples:
         return frames
 
     def _go_to(self, first: int) -> None:
-        position = self._sound.tell()
-        if first == position:
-            return
-        if not self._in_order:
+        if self._sound.seekable() and first != self._position:
             self._seek(first)
-            return
-        if first < position:
-            self._sound, position = self._open(), 0
-        while position < first:
-            passed = len(self._frames(min(_PASSED, first - position)))
-            if passed == 0:
-                raise UnusableError(_CUT.format(f"{self.samples} samples", f"holds {position}"))
-            position += passed
+        if first < self._position:
+            self._sound, self._position = self._open(), 0
+        while self._position < first:
+            if len(self._frames(min(_PASSED, first - self._position))) == 0:
+                raise UnusableError(_CUT.format(f"{self.samples} samples", f"holds {self._position}"))
 
     def _frames(self, count: int) -> np.ndarray:
         try:
-            return self._sound.read(count, dtype="float32", always_2d=True)
+            frames = self._sound.read(count, dtype="float32", always_2d=True)
         except (RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
             raise self._damaged(error) from error
+        self._position += len(frames)
+        return frames
 
     def _seek(self, first: int) -> None:
         try:
-            self._sound.seek(first)
+            self._position = self._sound.seek(first)
         except (RuntimeError, TypeError, ValueError, OSError) as error:
             raise self._damaged(error) from error
 
@@ -122,15 +117,25 @@ class LibsndfileSamples:
         self._seek(self.samples - 1)
         if len(self._frames(1)) < 1:
             raise UnusableError(_CUT.format(f"{self.samples} samples", "lacks the last"))
-        self._sound, self._has_end = self._open(), True
+        self._sound, self._position, self._has_end = self._open(), 0, True
 
     def _open(self) -> soundfile.SoundFile:
         self._stream.seek(0)
         try:
-            return soundfile.SoundFile(self._stream)
+            return _ExactSoundFile(self._stream)
         except (RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
             self._stream.seek(0)
             raise UnusableError(what_it_is(self._stream.read(200)) or _no_audio(error)) from error
+
+
+class _ExactSoundFile(soundfile.SoundFile):
+    """A sound file that counts as seekable only where a seek changes no sample.
+
+    Otherwise soundfile seeks after each read, to where it is already, and the samples that follow are others.
+    """
+
+    def seekable(self) -> bool:
+        return super().seekable() and self.format not in _INEXACT
 
 
 def samples_in(stream: BinaryIO, length: int) -> Pcm16Samples | LibsndfileSamples:
