@@ -24,6 +24,14 @@ def number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, such as 2.") from None
 
 
+def pairs(text: str) -> dict[str, str | None]:
+    """Read "filename=file,category=label"; nothing after the sign is None."""
+    found = [word.partition("=") for word in words(text)]
+    if not found or not all(sign and ours.strip() for ours, sign, _ in found):
+        raise argparse.ArgumentTypeError(f"{text!r} should be pairs such as filename=file,category=label.")
+    return {ours.strip(): theirs.strip() or None for ours, _, theirs in found}
+
+
 def add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", help="folder of the store")
 
@@ -39,5 +47,24 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=what)
 
 
-def add_data_home(parser: argparse.ArgumentParser) -> None:
+def add_dataset_options(parser: argparse.ArgumentParser) -> None:
+    """Add what may be said about a data set: where it is, how it is read, and which part of it."""
+    parser.add_argument(
+        "--audio", dest="audio_dir", metavar="FOLDER", help="where the file names of a table start from"
+    )
+    parser.add_argument(
+        "--columns", type=pairs, help="which column is which: filename=file,category=label (or category=)"
+    )
+    parser.add_argument("--categories", type=words, help="only these, separated by commas")
+    parser.add_argument("--folds", type=numbers, help="only these, separated by commas")
+    parser.add_argument("--folds-by", metavar="source:K[:SEED]", help="make K folds that keep source recordings whole")
+    parser.add_argument(
+        "--corrections", metavar="CSV", help="a table of labels to change: filename[,start,end],category"
+    )
     parser.add_argument("--data-home", help="where downloaded recordings are kept")
+
+
+def dataset_options(options: argparse.Namespace) -> dict:
+    """Return them as the keyword arguments of `find_clips` and `extract`."""
+    names = ("audio_dir", "columns", "categories", "folds", "folds_by", "corrections", "data_home")
+    return {name: getattr(options, name) for name in names}

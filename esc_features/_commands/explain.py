@@ -3,14 +3,14 @@
 import argparse
 
 from .._terminal import say
-from ._options import add_data_home, add_features, add_store
+from ._options import add_dataset_options, add_features, add_store, dataset_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips that the store names")
     add_features(parser, "those of the recipe, or the store")
-    add_data_home(parser)
+    add_dataset_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     if options.dataset is not None:
         from ..datasets import find_clips
 
-        clips = find_clips(options.dataset, data_home=options.data_home)
+        clips = find_clips(options.dataset, **dataset_options(options))
     table = explain(options.store, clips, features=options.features, recipe=options.recipe, trusted=options.trust)
     for (feature, state, reason), rows in table.groupby(["feature", "state", "reason"], sort=False):
         folds = ", ".join(map(str, rows["fold"]))

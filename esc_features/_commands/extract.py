@@ -3,7 +3,7 @@
 import argparse
 
 from .._terminal import say
-from ._options import add_data_home, add_features, number, numbers, words
+from ._options import add_dataset_options, add_features, dataset_options, number
 
 DESCRIPTION = (
     "Compute the features of a data set into a store, one file per feature and fold. Run it again after an "
@@ -13,13 +13,11 @@ INTERRUPTED = "What was computed is kept. Run the same command again to finish."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", help="demo, esc10, esc50, or a folder with meta/*.csv and audio/ like ESC-50")
+    parser.add_argument("dataset", help="demo, esc10, esc50, the folder of a data set, or a CSV file")
     add_features(parser, "all of the recipe, or waveform,mel")
     parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
     parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
-    parser.add_argument("--categories", type=words, help="only these, separated by commas")
-    parser.add_argument("--folds", type=numbers, help="only these, separated by commas")
-    add_data_home(parser)
+    add_dataset_options(parser)
     parser.add_argument("--mirror", help="where to download from, in the layout of the ESC-50 repository")
     parser.add_argument("--overwrite", action="store_true", help="replace files made with other settings or audio")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
@@ -38,12 +36,10 @@ def run(options: argparse.Namespace) -> int:
             recipe=options.recipe,
             trusted=options.trust,
             n_jobs=options.n_jobs,
-            categories=options.categories,
-            folds=options.folds,
-            data_home=options.data_home,
             mirror=options.mirror,
             overwrite=options.overwrite,
             verbose=not options.quiet,
+            **dataset_options(options),
         )
     except ExtractionError as error:
         say(error, error=True)

@@ -91,11 +91,10 @@ def explain(
 
 
 def _read_clips(dataset) -> pd.DataFrame | None:
-    import pandas as pd
 
-    from ..datasets import load_clips
+    from ..datasets import find_clips
 
-    return dataset if dataset is None or isinstance(dataset, pd.DataFrame) else load_clips(dataset)
+    return None if dataset is None else find_clips(dataset)
 
 
 def _rebuild_all(files: Files, known: dict[str, Feature], trusted: Collection[str]) -> list[tuple[str, int, str, str]]:

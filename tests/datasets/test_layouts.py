@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from esc_features import extract
+from esc_features import extract, open_store
+from esc_features._cli import main
 from esc_features.datasets import check_clips, find_clips, load_clips
 from esc_features.exceptions import ClipTableError
 
@@ -235,3 +236,28 @@ def test_overlaps_that_differ_in_source(tmp_path):
     table = write(tmp_path / "t.csv", "filename,start,end,src_file", "a.wav,0,3,x", "a.wav,2,5,y")
     with pytest.raises(ClipTableError, match=r"in different source recordings \(src_file\)"):
         load_clips(table)
+
+
+def test_options_of_the_command_line(tmp_path):
+    for number in range(6):
+        sound(tmp_path / f"sounds/{number}.wav")
+    rows = [f"{number}.wav,{'dog' if number % 2 else 'rain'},s{number // 2}" for number in range(6)]
+    table = write(tmp_path / "t.csv", "file,label,from", *rows)
+    corrections = write(tmp_path / "corrections.csv", "filename,category", "0.wav,dog")
+    arguments = [
+        str(table), "--audio", str(tmp_path / "sounds"), "--columns", "filename=file,category=label,src_file=from",
+        "--folds-by", "source:3", "--corrections", str(corrections), "--features", "mfcc",
+    ]  # fmt: skip
+    store = tmp_path / "store"
+    assert main(["extract", *arguments, "--out", str(store), "--quiet"]) == 0
+    clips = open_store(store).clips.sort_values("filename")
+    assert clips["category"].tolist() == ["dog", "dog", "rain", "dog", "rain", "dog"]
+    assert clips.groupby("src_file")["fold"].nunique().eq(1).all() and clips["fold"].nunique() == 3
+    assert main(["explain", str(store), *arguments]) == 0
+
+
+@pytest.mark.parametrize("columns", ["file", "=file", ","])
+def test_columns_that_are_no_pairs(capsys, columns):
+    with pytest.raises(SystemExit):
+        main(["extract", "demo", "--columns", columns])
+    assert "should be pairs such as filename=file,category=label." in capsys.readouterr().err
