@@ -16,6 +16,8 @@ _HOME = {
     "RNNClassifier": "_rnn_classifier",
     "ResNet": "_resnet",
     "ResNetClassifier": "_resnet_classifier",
+    "restore": "_persistence",
+    "state_of": "_persistence",
 }
 
 __all__ = list(_HOME)

@@ -4,43 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import math
 import warnings
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state, column_or_1d, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks.scoring import ScoringBase
+from skorch.history import History
 from skorch.utils import to_tensor
 from torch import nn
+from torch.utils.data import DataLoader, Subset
 
-from ..lazy import is_lazy, is_recordings, remember_sources, warn_source_leak
-from ._clip_loader import ClipDataset, ClipLoader, as_batch
-
-# Where save_params keeps the labels and the input shape, beside the weights.
-_ABOUT = "esc_features.about"
+from ..lazy import is_lazy, remember_sources, warn_source_leak
+from ._clip_loader import ClipDataset, ClipLoader, as_batch, as_transforms, is_feature
+from ._labels import LabelCodec, OneLabel, learn_labels
+from ._persistence import load_weights, save_weights
+from ._randomness import FitStreams, Stream, draw_seed
+from ._validation import (
+    as_clips,
+    check_dimensions,
+    check_fit_params,
+    check_labels,
+    check_module_and_loss,
+    check_not_empty,
+    check_outputs_are_logits,
+    check_validation_is_there,
+)
 
 
 class ClipClassifier(NeuralNetClassifier):
     """Classify clips with a PyTorch module, as a scikit-learn estimator over a lazy X.
 
     The base of the estimators of this package, and what to use for a module of your own: a class of which the instances
-    map a batch (n, \\*shape) to logits (n, n_classes). Arguments of the module named `n_classes`, `input_shape` or
-    `input_size` are filled in from the data, unless given as `module__n_classes` and so on.
+    map a batch (n, \\*shape) to logits (n, n_classes), or to a tuple of which these are the first. Arguments of the
+    module named `n_classes` or `num_classes`, `input_shape` or `input_size` are filled in from the data, unless given
+    as `module__n_classes` and so on.
+
+    Where `y` is an indicator matrix, a clip has several labels or none: the loss is then binary cross-entropy,
+    `predict` gives an indicator matrix too, and `score` is the macro average precision.
 
     Parameters
     ----------
     module : type
         Subclass of `torch.nn.Module`; the class, not an instance.
-    criterion : type, default=torch.nn.CrossEntropyLoss
-        Loss of logits and class numbers (or class probabilities, where labels are mixed).
+    criterion : type or "auto", default="auto"
+        Loss of logits and class numbers (or class probabilities, where labels are mixed). "auto" is
+        `torch.nn.CrossEntropyLoss`, and binary cross-entropy where clips have several labels; both take
+        `criterion__label_smoothing`.
     optimizer : type, default=torch.optim.AdamW
         Its arguments are `optimizer__weight_decay` and so on.
     lr : float, default=1e-3
@@ -48,20 +64,21 @@ class ClipClassifier(NeuralNetClassifier):
     max_epochs : int, default=30
         Passes over the training clips.
     batch_size : int, default=32
-        Clips a batch; -1 is all.
+        Clips per batch; -1 is all.
     class_weight : "balanced" or dict, optional
-        Weight of each class in the loss, by label, as in scikit-learn.
+        Weight of each class in the loss, by label, as in scikit-learn. Where clips have several labels, "balanced"
+        weighs the clips with and without each class so that both count the same.
     random_state : int, RandomState or None, default=None
-        Seed of initial weights, order and augmentation. With an int, a fit repeats in any process; None uses the
-        global generator of PyTorch.
+        Seed of initial weights, order, dropout and augmentation. With an int, a fit repeats in any process and thread,
+        with or without validation; None draws a seed from the global generator of PyTorch.
     train_split : callable, optional
         What is held out of the training clips to validate each epoch, `HoldOutFold()` for instance; nothing by default.
     callbacks : list of skorch callbacks, optional
-        They see class numbers (positions in `classes_`) instead of labels.
+        They see class numbers (positions in `classes_`); those that score see labels.
     device : str, default="auto"
         Where to compute; "auto" is CUDA where there is one, else the processor.
     verbose : int, default=0
-        Whether to print a line an epoch.
+        Whether to print a line per epoch.
     iterator_train, iterator_valid : type, default=ClipLoader
         Loaders of batches for training, and for validation and prediction.
     iterator_train__shuffle : bool, default=True
@@ -75,7 +92,8 @@ class ClipClassifier(NeuralNetClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; where clips have several labels, what the columns of `y` are: the categories of the store,
+        `classes`, or column numbers.
     module_ : torch.nn.Module
         The trained network.
     history_ : skorch.history.History
@@ -85,6 +103,13 @@ class ClipClassifier(NeuralNetClassifier):
 
     Notes
     -----
+    A feature among the transforms, ``iterator_train__transforms=[TimeShift(), MelSpectrogram(), SpecAugment()]``, makes
+    the net take waveforms: what stands before it changes waveforms and what stands behind it spectrograms, in training
+    only, while the feature itself is computed for prediction too.
+
+    Random numbers of a fit are its own: the global generators of PyTorch are lent its state where layers draw (weights,
+    dropout), a step at a time, so that fits in several threads of a process take turns there.
+
     Batches are read in this process (`iterator_train__num_workers=0`): a batch out of the page cache takes a fraction
     of a training step, and worker processes of a loader do not start inside the worker processes of a grid search.
 
@@ -104,30 +129,32 @@ class ClipClassifier(NeuralNetClassifier):
     array(['cow', 'dog', 'hen'], dtype='<U3')
     """
 
+    # Parameters of the module for when weights are loaded right after it is made.
+    _pretrained_: ClassVar[dict[str, Any]] = {}
     # Dimensions of X that the network takes (None is any), and what to say these are.
     _ndim_: int | None = None
     _takes_ = "arrays of shape (clips, ...)"
 
     def __init__(
         self,
-        module,
+        module: Any,
         *,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.AdamW,
-        lr=1e-3,
-        max_epochs=30,
-        batch_size=32,
-        class_weight=None,
-        random_state=None,
-        train_split=None,
-        callbacks=None,
-        device="auto",
-        verbose=0,
-        iterator_train=ClipLoader,
-        iterator_valid=ClipLoader,
-        iterator_train__shuffle=True,
-        dataset=ClipDataset,
-        **kwargs,
+        criterion: Any = "auto",
+        optimizer: Any = torch.optim.AdamW,
+        lr: float = 1e-3,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        class_weight: Any = None,
+        random_state: Any = None,
+        train_split: Any = None,
+        callbacks: Any = None,
+        device: Any = "auto",
+        verbose: int = 0,
+        iterator_train: Any = ClipLoader,
+        iterator_valid: Any = ClipLoader,
+        iterator_train__shuffle: bool = True,
+        dataset: Any = ClipDataset,
+        **kwargs: Any,
     ):
         super().__init__(
             module,
@@ -151,15 +178,16 @@ class ClipClassifier(NeuralNetClassifier):
 
     # Fitting
 
-    def fit(self, X, y=None, **fit_params) -> ClipClassifier:
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> ClipClassifier:
         """Train the network, from the start unless `warm_start`.
 
         Parameters
         ----------
         X : StoreArray or ndarray of shape (clips, ...)
             A feature of a store, lazily read, or an array in memory.
-        y : array-like of shape (clips,)
-            Labels: names or integers.
+        y : array-like of shape (clips,) or (clips, n_classes)
+            Labels: names or integers. Where clips have several labels, or none, a matrix that is 1 where a clip has a
+            class.
         **fit_params
             `groups` for a `train_split` that wants them.
 
@@ -167,23 +195,23 @@ class ClipClassifier(NeuralNetClassifier):
         -------
         self
         """
-        self._check_fit_params(fit_params)
-        if not (self.warm_start and self.initialized_ and self._knows_classes()):
+        check_fit_params(fit_params, type(self).__name__)
+        if not (self.warm_start and self.initialized_ and self._knows_labels()):
             X = self._check_clips(X)
             y = self._check_labels(y, X)
             self._learn(X, y)
             self.initialize()
         return self.partial_fit(X, y, **fit_params)
 
-    def partial_fit(self, X, y=None, classes=None, **fit_params) -> ClipClassifier:
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClipClassifier:
         """Train `max_epochs` more, from where the network is.
 
         Parameters
         ----------
         X : StoreArray or ndarray of shape (clips, ...)
             As for `fit`.
-        y : array-like of shape (clips,)
-            Labels; after the first call only such as are in `classes_`.
+        y : array-like of shape (clips,) or (clips, n_classes)
+            As for `fit`; after the first call only labels that are in `classes_`.
         classes : array-like, optional
             All the labels there will be; needed in the first call if `y` lacks some.
         **fit_params
@@ -193,81 +221,46 @@ class ClipClassifier(NeuralNetClassifier):
         -------
         self
         """
-        self._check_fit_params(fit_params)
-        fitting_again = self._knows_classes()
+        check_fit_params(fit_params, type(self).__name__)
+        fitting_again = self._knows_labels()
         X = self._check_clips(X, fitted=fitting_again)
         y = self._check_labels(y, X)
         if not fitting_again:
             self._learn(X, y, classes)
             self.initialize()
+        encoded = self.codec_.encode(y)
+        check_validation_is_there(self.callbacks_, self.train_split)
         previous, self.fitted_clips_ = getattr(self, "fitted_clips_", None), None
-        self.training_ = True
-        try:
-            with self._actual_device():
-                super().partial_fit(X, self._encode(y), **fit_params)
-        finally:
-            self.training_ = False
+        with self._random_numbers():
+            super().partial_fit(X, encoded, **fit_params)
         remember_sources(self, X)
         if self.fitted_clips_ is not None:
             self.fitted_clips_ |= previous
         return self
 
-    def fit_loop(self, X, y=None, epochs=None, **fit_params):
-        with self._seeded(1 + len(self.history)):
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> ClipClassifier:
+        with self._random_numbers():
             return super().fit_loop(X, y, epochs, **fit_params)
 
-    def initialize(self):
-        """Build the network, the loss and the optimiser; `fit` does it by itself.
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        if iterator is not None:
+            stream = self.streams_.training if training else self.streams_.validation
+            iterator = _lending(stream, iterator)
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
-        Returns
-        -------
-        self
-        """
-        self._check_components()
-        return super().initialize()
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        with self.streams_.training.lent():
+            step = super().train_step(batch, **fit_params)
+        self.history.record_batch("train_acc", self.codec_.accuracy(_logits(step["y_pred"]), batch[1]))
+        return step
 
-    def _initialize_module(self, *args, **kwargs):
-        with self._actual_device(), self._seeded(0):
-            return super()._initialize_module(*args, **kwargs)
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        with self.streams_.validation.lent():
+            step = super().validation_step(batch, **fit_params)
+        self.history.record_batch("valid_acc", self.codec_.accuracy(_logits(step["y_pred"]), batch[1]))
+        return step
 
-    def _initialize_criterion(self, *args, **kwargs):
-        with self._actual_device():
-            return super()._initialize_criterion(*args, **kwargs)
-
-    def get_params_for(self, prefix):
-        # What the data decide is filled in here and not by set_params: a clone of the fitted net must not carry it.
-        params = super().get_params_for(prefix)
-        if prefix == "module":
-            wanted = inspect.signature(self.module).parameters
-            for name, value in self._inferred().items():
-                if name in wanted:
-                    params.setdefault(name, value)
-        elif prefix == "criterion" and getattr(self, "class_weights_", None) is not None:
-            params.setdefault("weight", torch.from_numpy(self.class_weights_))
-        return params
-
-    def get_all_learnable_params(self):
-        for name, parameter in super().get_all_learnable_params():
-            if parameter.requires_grad:
-                yield name, parameter
-
-    def get_iterator(self, dataset, training=False):
-        kind = "iterator_train" if training else "iterator_valid"
-        params = {"batch_size": self.batch_size, "collate_fn": as_batch, **self.get_params_for(kind)}
-        if params["batch_size"] == -1:
-            params["batch_size"] = len(dataset)
-        if params.get("transforms"):
-            params.setdefault("n_classes", len(self.classes_))
-        iterator = getattr(self, kind)(dataset, **params)
-        if training and len(dataset) and len(iterator) == 0:
-            warnings.warn(
-                f"drop_last drops every batch: {len(dataset)} clips do not fill one batch of {params['batch_size']}, "
-                "so nothing is trained. Make batch_size smaller or leave out iterator_train__drop_last.",
-                stacklevel=2,
-            )
-        return iterator
-
-    def infer(self, x, **fit_params):
+    def infer(self, x: torch.Tensor, **fit_params: Any) -> Any:
         fit_params.pop("groups", None)  # for train_split alone
         if not math.isfinite(x.sum()) and not torch.isfinite(x).all():
             raise ValueError(
@@ -275,30 +268,54 @@ class ClipClassifier(NeuralNetClassifier):
             )
         return self.module_(to_tensor(x, device=self._device()), **fit_params)
 
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        if y_pred.shape[1:] != (len(self.classes_),):
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> torch.Tensor:
+        logits = _logits(y_pred)
+        if logits.shape[1:] != (len(self.codec_),):
             raise ValueError(
-                f"The network gives outputs of shape {tuple(y_pred.shape[1:])} for {len(self.classes_)} classes: it "
-                "must give one logit a class. Leave out module__n_classes (it is found from y), or take n_classes as "
-                "an argument of your module."
+                f"The network gives outputs of shape {tuple(logits.shape[1:])} for {len(self.codec_)} classes: it "
+                "must give one logit per class. Leave out module__n_classes (it is found from y), or take n_classes "
+                "as an argument of your module."
             )
-        loss = self.criterion_(y_pred, to_tensor(y_true, device=self._device()))
+        if training and isinstance(self.criterion_, (nn.CrossEntropyLoss, nn.BCEWithLogitsLoss)):
+            check_outputs_are_logits(logits, by_value=self._is_first_batch())
+        loss = self.criterion_(logits, to_tensor(y_true, device=self._device()))
         if not math.isfinite(loss.item()):
             raise ValueError(f"The loss became {loss.item()} in epoch {len(self.history)}: lower lr.")
         return loss
 
-    def train_step(self, batch, **fit_params):
-        step = super().train_step(batch, **fit_params)
-        self.history.record_batch("train_acc", _accuracy(step["y_pred"], batch[1]))
-        return step
+    def _is_first_batch(self) -> bool:
+        return len(self.history) == 1 and len(self.history[-1]["batches"]) == 1
 
-    def validation_step(self, batch, **fit_params):
-        step = super().validation_step(batch, **fit_params)
-        self.history.record_batch("valid_acc", _accuracy(step["y_pred"], batch[1]))
-        return step
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        streams: FitStreams | None = getattr(self, "streams_", None)
+        with streams.callbacks.lent() if streams else contextlib.nullcontext():
+            getattr(self, method_name)(self, **kwargs)
+            in_labels = None
+            for _, callback in self.callbacks_:
+                if isinstance(callback, ScoringBase):
+                    # What scores compares with `predict`, and so sees labels as a user wrote them.
+                    in_labels = in_labels or {name: self._in_labels(name, value) for name, value in kwargs.items()}
+                    getattr(callback, method_name)(self, **in_labels)
+                else:
+                    getattr(callback, method_name)(self, **kwargs)
+
+    def _in_labels(self, name: str, value: Any) -> Any:
+        if name == "batch":
+            X, y = value
+            return X, self.codec_.labels(y.cpu())
+        if name in ("dataset_train", "dataset_valid"):
+            return self._dataset_in_labels(value)
+        return value
+
+    def _dataset_in_labels(self, dataset: Any) -> Any:
+        if isinstance(dataset, Subset):
+            return Subset(self._dataset_in_labels(dataset.dataset), dataset.indices)
+        if getattr(dataset, "y", None) is None:
+            return dataset
+        return ClipDataset(dataset.X, self.codec_.labels(dataset.y))
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
         # Accuracies come out of the logits that the losses are computed from: no pass over the clips for them.
         return [
             ("epoch_timer", EpochTimer()),
@@ -309,10 +326,118 @@ class ClipClassifier(NeuralNetClassifier):
             ("print_log", PrintLog()),
         ]
 
+    # The parts that a fit is made of
+
+    def initialize(self) -> ClipClassifier:
+        """Build the network, the loss and the optimiser; `fit` does it by itself.
+
+        Returns
+        -------
+        self
+        """
+        check_module_and_loss(self.module, self.criterion)
+        if self.class_weight is not None and "weight" in super().get_params_for("criterion"):
+            raise ValueError("Give class_weight or criterion__weight, not both.")
+        return super().initialize()
+
+    def initialize_criterion(self) -> ClipClassifier:
+        kind = self.criterion
+        if isinstance(kind, str):
+            if kind != "auto":
+                raise ValueError(f"criterion must be 'auto' or a loss such as torch.nn.CrossEntropyLoss, not {kind!r}.")
+            kind = self.codec_.criterion if self._knows_labels() else OneLabel.criterion
+        self.criterion_ = self.initialized_instance(kind, self.get_params_for("criterion"))
+        return self
+
+    def _initialize_module(self, reason: str | None = None) -> ClipClassifier:
+        with Stream(draw_seed(self.random_state), 0, device=self._device()).lent():
+            return self._initialize_part("module", reason)
+
+    def _initialize_criterion(self, reason: str | None = None) -> ClipClassifier:
+        return self._initialize_part("criterion", reason)
+
+    def _initialize_part(self, part: str, reason: str | None) -> ClipClassifier:
+        # As in skorch, which would look for a device of the name "auto".
+        with self._current_init_context(part):
+            if reason and self.verbose and self.initialized_:
+                print(reason)
+            getattr(self, f"initialize_{part}")()
+            for name in self._modules if part == "module" else self._criteria:
+                component = getattr(self, f"{name}_")
+                if isinstance(component, nn.Module):
+                    setattr(self, f"{name}_", self.torch_compile(component.to(self._device()), name=name))
+        return self
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        # What the data decide is filled in here and not by set_params: a clone of the fitted net must not carry it.
+        params = super().get_params_for(prefix)
+        if prefix == "module":
+            wanted = inspect.signature(self.module).parameters
+            for name, value in self._inferred().items():
+                if name in wanted:
+                    params.setdefault(name, value)
+            if getattr(self, "state_follows_", False):
+                params.update(self._pretrained_)
+        elif prefix == "criterion":
+            for name, weights in getattr(self, "class_weights_", {}).items():
+                params.setdefault(name, torch.from_numpy(weights))
+        return params
+
+    def get_all_learnable_params(self) -> Iterator[tuple[str, nn.Parameter]]:
+        for name, parameter in super().get_all_learnable_params():
+            if parameter.requires_grad:
+                yield name, parameter
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        training, validation = super().get_split_datasets(X, y, **fit_params)
+        if isinstance(validation, ClipDataset) and validation.y is not None and validation.X is not X:
+            # Of the user's own, by skorch's predefined_split: its labels are as those of fit.
+            labels = check_labels(validation.y, len(validation), type(self).__name__)
+            validation = ClipDataset(self._check_clips(validation.X, fitted=True), self.codec_.encode(labels))
+        return training, validation
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        kind = "iterator_train" if training else "iterator_valid"
+        loader = getattr(self, kind)
+        params = {"batch_size": self.batch_size, "collate_fn": as_batch, **self.get_params_for(kind)}
+        if params["batch_size"] == -1:
+            params["batch_size"] = len(dataset)
+        if not training and self._features():
+            params.setdefault("transforms", self._features())
+        if as_transforms(params.get("transforms")):
+            params.setdefault("n_classes", len(self.codec_))
+        if isinstance(loader, type) and issubclass(loader, DataLoader):
+            params.setdefault("generator", self._generator(training))
+        iterator = loader(dataset, **params)
+        if training and len(dataset) and len(iterator) == 0:
+            warnings.warn(
+                f"drop_last drops every batch: {len(dataset)} clips do not fill one batch of {params['batch_size']}, "
+                "so nothing is trained. Make batch_size smaller or leave out iterator_train__drop_last.",
+                stacklevel=2,
+            )
+        return iterator
+
+    def _generator(self, training: bool) -> torch.Generator:
+        streams: FitStreams | None = getattr(self, "streams_", None)
+        if streams is None:  # prediction
+            return torch.Generator()
+        return streams.training.generator if training else streams.validation.generator
+
+    @contextlib.contextmanager
+    def _random_numbers(self) -> Iterator[None]:
+        """Draw from streams of the fit's own, which follow from `random_state` and the epochs trained so far."""
+        outer: FitStreams | None = getattr(self, "streams_", None)
+        seed = draw_seed(self.random_state) if outer is None else outer.seed
+        self.streams_ = FitStreams(seed, 1 + len(self.history), device=self._device())
+        try:
+            yield
+        finally:
+            self.streams_ = outer
+
     # Predicting
 
-    def predict(self, X) -> np.ndarray:
-        """Return the most probable label of each clip.
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable label of each clip, or all labels that are more probable than not.
 
         Parameters
         ----------
@@ -321,12 +446,12 @@ class ClipClassifier(NeuralNetClassifier):
 
         Returns
         -------
-        ndarray of shape (clips,)
+        ndarray of shape (clips,), or int8 of shape (clips, n_classes)
+            Labels; an indicator matrix where the net was fitted on one.
         """
-        most_probable = self._probabilities(X).argmax(axis=1)
-        return self.classes_[most_probable]
+        return self.codec_.decode(self._probabilities(X)) if self._knows_labels() else self._probabilities(X)
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class for each clip.
 
         Parameters
@@ -337,18 +462,43 @@ class ClipClassifier(NeuralNetClassifier):
         Returns
         -------
         ndarray of shape (clips, n_classes), float32
-            In the order of `classes_`; rows sum to 1.
+            In the order of `classes_`. Rows sum to 1; where clips have several labels, each class is by itself.
         """
         return self._probabilities(X)
 
-    def summary(self, X, y=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy, or the macro average precision where clips have several labels.
+
+        The macro average precision is the mean of `sklearn.metrics.average_precision_score` over the classes of which
+        a clip of `y` is; a warning says how many there are not.
+
+        Parameters
+        ----------
+        X : StoreArray or ndarray of shape (clips, ...)
+            Clips of the shape fitted on.
+        y : array-like of shape (clips,) or (clips, n_classes)
+            Their labels.
+        sample_weight : array-like of shape (clips,), optional
+            Weight of each clip.
+
+        Returns
+        -------
+        float
+        """
+        probabilities = self._probabilities(X)
+        labels = check_labels(y, len(probabilities), type(self).__name__)
+        if labels.ndim != np.ndim(self.codec_.decode(probabilities[:1])):
+            self.codec_.encode(labels)  # says what is wrong
+        return self.codec_.score(labels, probabilities, sample_weight)
+
+    def summary(self, X: Any, y: Any = None) -> Any:
         """Return the table of the network's layers, with output shapes and numbers of parameters.
 
         Parameters
         ----------
         X : StoreArray or ndarray of shape (clips, ...)
             Clips like those to fit on; one batch's shape is looked at, nothing is read.
-        y : array-like of shape (clips,), optional
+        y : array-like of shape (clips,) or (clips, n_classes), optional
             Labels, to know how many there are; not needed for an array of a store or after `fit`.
 
         Returns
@@ -359,7 +509,7 @@ class ClipClassifier(NeuralNetClassifier):
         import torchinfo
 
         net = self
-        if not self._knows_classes():
+        if not self._knows_labels():
             net = type(self)(**self.get_params(deep=False))
             X = net._check_clips(X)
             y = getattr(X, "y", None) if y is None else y
@@ -369,34 +519,43 @@ class ClipClassifier(NeuralNetClassifier):
         batch = min(len(X), self.batch_size) if self.batch_size > 0 else len(X)
         device = next(net.module_.parameters()).device
         training = net.module_.training
-        statistics = torchinfo.summary(
-            net.module_, input_size=(batch, *net.input_shape_), device=device, verbose=0, depth=4
-        )
+        shape = net._network_shape(net.input_shape_)
+        statistics = torchinfo.summary(net.module_, input_size=(batch, *shape), device=device, verbose=0, depth=4)
         net.module_.train(training)
         return statistics
 
     @property
-    def classes_(self):
-        if not self._knows_classes():
+    def classes_(self) -> np.ndarray:
+        if not self._knows_labels():
             raise AttributeError(f"{type(self).__name__} knows its classes after fit(X, y) only.")
-        if getattr(self, "training_", False):
-            return np.arange(len(self.classes_inferred_))
-        return self.classes_inferred_
+        return self.codec_.classes
 
-    def _probabilities(self, X):
+    def _probabilities(self, X: Any) -> np.ndarray:
         self._check_is_fitted()
-        if not getattr(self, "training_", False):  # while training, callbacks may come with data sets
+        # A scoring callback of skorch comes with a data set, or with outputs that it has kept.
+        if not isinstance(X, torch.utils.data.Dataset) and "forward_iter" not in vars(self):
             X = self._check_clips(X, fitted=True)
             warn_source_leak(self, X)
-        probabilities = super().predict_proba(X)
+        to_probabilities = self._get_predict_nonlinearity()
+        batches = [
+            to_probabilities(_logits(outputs)).numpy() for outputs in self.forward_iter(X, training=False, device="cpu")
+        ]
+        probabilities = np.concatenate(batches)
         if not np.isfinite(probabilities).all():
             raise ValueError("The network gives NaN: its training has diverged. Fit again with a lower lr.")
         return probabilities
 
+    def _get_predict_nonlinearity(self) -> Any:
+        if isinstance(self.predict_nonlinearity, str) and self.predict_nonlinearity == "auto":
+            return self.codec_.probabilities
+        return super()._get_predict_nonlinearity()
+
     # Keeping
 
-    def save_params(self, f_params=None, *, use_safetensors=False, **kwargs):
-        """Save the weights, with the labels that they are for.
+    def save_params(self, f_params: Any = None, *, use_safetensors: bool = False, **kwargs: Any) -> None:
+        """Save the weights, with a note of the labels that they are for.
+
+        A plain module loads the file too: ``module.load_state_dict(torch.load(file))``.
 
         Parameters
         ----------
@@ -409,65 +568,79 @@ class ClipClassifier(NeuralNetClassifier):
         """
         f_params = kwargs.pop("f_module", None) if f_params is None else f_params  # Checkpoint's name for it
         if f_params is not None:
-            self._check_is_fitted()
-            state = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
-            state[_ABOUT] = _pack({"classes": self.classes_inferred_.tolist(), "shape": list(self.input_shape_)})
-            if use_safetensors:
-                from safetensors.torch import save
-
-                _write(f_params, save(state))
-            else:
-                torch.save(state, f_params)
+            save_weights(self, f_params, use_safetensors)
         if kwargs:
             super().save_params(use_safetensors=use_safetensors, **kwargs)
 
-    def load_params(self, f_params=None, *, checkpoint=None, use_safetensors=False, **kwargs):
+    def load_params(
+        self,
+        f_params: Any = None,
+        *,
+        f_optimizer: Any = None,
+        f_criterion: Any = None,
+        f_history: Any = None,
+        checkpoint: Any = None,
+        use_safetensors: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Load weights and labels that `save_params` saved, into a net with the same parameters.
 
         Parameters
         ----------
         f_params : str, path or file
             What to load the weights from. The net needs not be fitted or initialised.
-        checkpoint : skorch.callbacks.Checkpoint, optional
-            Load what it saved instead.
+        f_optimizer, f_criterion, f_history : str, path or file, optional
+            What to load the state of the optimiser and of the loss and the history from.
+        checkpoint : skorch.callbacks.Checkpoint or TrainEndCheckpoint, optional
+            Load what it saved instead; files given beside it go first.
         use_safetensors : bool, default=False
             Whether the weights are in the safetensors format.
         **kwargs
-            `f_optimizer`, `f_criterion` and `f_history`, as in skorch.
+            `f_NAME` for further modules of a subclass.
         """
-        f_params = kwargs.pop("f_module", None) if f_params is None else f_params
+        files = {
+            "f_params": kwargs.pop("f_module", None) if f_params is None else f_params,
+            **{"f_optimizer": f_optimizer, "f_criterion": f_criterion, "f_history": f_history, **kwargs},
+        }
         if checkpoint is not None:
-            files = checkpoint.get_formatted_files(self)
+            checkpoint = getattr(checkpoint, "checkpoint_", checkpoint)  # TrainEndCheckpoint has one inside
             use_safetensors = use_safetensors or checkpoint.use_safetensors
-            f_params = f_params or files.pop("f_params", None)
-            kwargs = {**{name: file for name, file in files.items() if file and name != "f_params"}, **kwargs}
-        if f_params is not None:
-            self._load_weights(f_params, use_safetensors)
-        if kwargs:
-            with self._actual_device():
-                super().load_params(use_safetensors=use_safetensors, **kwargs)
+            files = {**self._files_of(checkpoint), **{name: file for name, file in files.items() if file is not None}}
+        files.pop("f_pickle", None)
+        weights, history = files.pop("f_params", None), files.pop("f_history", None)
+        if weights is not None:
+            load_weights(self, weights, use_safetensors)
+        if history is not None:
+            self.history_ = History.from_file(history)
+        for name, file in files.items():
+            if file is not None:
+                part = self._get_module(
+                    f"{name.removeprefix('f_')}_",
+                    msg="There is no {name} to load into: fit or initialize the net first.",
+                )
+                part.load_state_dict(torch.load(file, map_location=self._device(), weights_only=True))
 
-    def _load_weights(self, file, use_safetensors):
-        if use_safetensors:
-            from safetensors.torch import load
+    def _files_of(self, checkpoint: Any) -> dict[str, Any]:
+        history = self.history_
+        if checkpoint.f_history is not None:
+            # Which epoch is the best, and so which files are meant, stands in the history that was saved.
+            self.history_ = History.from_file(checkpoint.f_history_)
+        try:
+            files = checkpoint.get_formatted_files(self)
+        finally:
+            self.history_ = history
+        return {**files, "f_history": checkpoint.f_history_}
 
-            state = load(_read(file))
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        about = state.pop(_ABOUT, None)
-        if about is not None:
-            about = _unpack(about)
-            classes, shape = np.asarray(about["classes"]), tuple(about["shape"])
-            same = self.initialized_ and getattr(self, "input_shape_", None) == shape
-            same = same and len(self.classes_inferred_) == len(classes)
-            self.classes_inferred_, self.input_shape_ = classes, shape
-            if not same:
-                self.initialize()
-        elif not self.initialized_:
-            raise NotFittedError(f"{file} has weights but no labels: call fit or initialize before loading it.")
-        self.module_.load_state_dict(state)
+    @contextlib.contextmanager
+    def _without_pretrained_weights(self) -> Iterator[None]:
+        """Build networks as they are before weights are loaded into them."""
+        self.state_follows_ = True
+        try:
+            yield
+        finally:
+            del self.state_follows_
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         # skorch looks for the device by its name, which "auto" is not one of.
         device = state["device"]
         super().__setstate__({**state, "device": _resolve(device)})
@@ -476,7 +649,7 @@ class ClipClassifier(NeuralNetClassifier):
 
     # Parameters
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> ClipClassifier:
         # Loaders and data sets are made anew in each fit and predict: skorch would have them re-initialised, and fail.
         later = {name: params[name] for name in params if name.startswith(("iterator_", "dataset"))}
         super().set_params(**{name: value for name, value in params.items() if name not in later})
@@ -487,10 +660,10 @@ class ClipClassifier(NeuralNetClassifier):
                 self._validate_params()
         return self
 
-    def _get_param_names(self):
+    def _get_param_names(self) -> list[str]:
         return [name for name in super()._get_param_names() if not name.startswith("_")]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         # scikit-learn's shows every parameter that is not in the signature, and most are handed on to skorch.
         default = type(self)(self.module).get_params(deep=False)
         changed = {
@@ -500,146 +673,75 @@ class ClipClassifier(NeuralNetClassifier):
             changed = {"module": self.module, **changed}
         return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in changed.items())})"
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = self._ndim_ in (2, None)
         tags.input_tags.three_d_array = self._ndim_ in (3, None)
         tags.target_tags.required = True
+        tags.classifier_tags.multi_label = True
         tags.non_deterministic = self.random_state is None
         return tags
 
     # What is learnt from the data before training
 
-    def check_data(self, X, y):
+    def check_data(self, X: Any, y: Any = None) -> None:
         pass  # checked before anything else, in fit
 
-    def _learn(self, X, y, classes=None):
+    def _learn(self, X: Any, y: np.ndarray, classes: Any = None) -> None:
         classes = self.classes if classes is None else classes
-        present = np.unique(y)
-        learnt = present if classes is None else np.unique(np.asarray(classes))
-        if len(learnt) < 2:
-            raise ValueError(
-                f"y has one class only, {learnt[0]!r}: a classifier needs at least two. Check which clips were "
-                "selected; a fold of one class needs classes=[...] with all the labels."
-            )
-        self.classes_inferred_ = learnt
+        if classes is None and y.ndim == 2:
+            classes = getattr(X, "categories", None)
+        self.codec_: LabelCodec = learn_labels(y, classes)
         self.input_shape_ = tuple(int(size) for size in X.shape[1:])
         if X.ndim == 2:
             self.n_features_in_ = self.input_shape_[0]
-        self.class_weights_ = None
-        if self.class_weight is not None:
-            self.class_weights_ = np.ones(len(learnt), np.float32)
-            weights = compute_class_weight(self.class_weight, classes=present, y=y)
-            self.class_weights_[np.searchsorted(learnt, present)] = weights
+        self.class_weights_ = {} if self.class_weight is None else self.codec_.class_weights(self.class_weight, y)
 
-    def _inferred(self):
-        if not self._knows_classes():
+    def _inferred(self) -> dict[str, Any]:
+        if not self._knows_labels():
             return {}
+        shape = self._network_shape(self.input_shape_)
+        n_classes = len(self.codec_)
         return {
-            "n_classes": len(self.classes_inferred_),
-            "input_shape": self.input_shape_,
-            "input_size": math.prod(self.input_shape_),
+            "n_classes": n_classes,
+            "num_classes": n_classes,
+            "input_shape": shape,
+            "input_size": math.prod(shape),
         }
 
-    def _knows_classes(self):
-        return "classes_inferred_" in vars(self)
+    def _knows_labels(self) -> bool:
+        return "codec_" in vars(self)
 
-    def _encode(self, y):
-        codes = np.searchsorted(self.classes_inferred_, y)
-        codes = np.minimum(codes, len(self.classes_inferred_) - 1).astype(np.int64)
-        unknown = np.unique(y[self.classes_inferred_[codes] != y])
-        if len(unknown):
-            raise ValueError(
-                f"y has labels that the net does not know: {unknown[:5].tolist()}; it knows "
-                f"{self.classes_inferred_.tolist()}. Fit anew, or name all labels at first: classes=[...]."
-            )
-        return codes
+    def _features(self) -> list[Any]:
+        transforms = as_transforms(self.get_params_for("iterator_train").get("transforms"))
+        return [transform for transform in transforms if is_feature(transform)]
 
-    # Device and seed
-
-    def _device(self):
-        return _resolve(self.device)
-
-    @contextlib.contextmanager
-    def _actual_device(self):
-        device, self.device = self.device, self._device()
-        try:
-            yield
-        finally:
-            self.device = device
-
-    @contextlib.contextmanager
-    def _seeded(self, stage):
-        if self.random_state is None:
-            yield
-            return
-        seed = self.random_state
-        if not isinstance(seed, (int, np.integer)):
-            seed = check_random_state(seed).randint(2**31)
-        seed = int(np.random.SeedSequence([int(seed), stage]).generate_state(1)[0])
-        # The global generator is put back afterwards: a seeded fit changes nobody else's random numbers.
-        device = torch.device(self._device() or "cpu")
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            yield
+    def _network_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of what the network sees of a clip, behind the features among the transforms."""
+        clip = np.broadcast_to(np.float32(0), (1, *shape))
+        for feature in self._features():
+            clip = np.asarray(feature.transform(clip))
+        return clip.shape[1:]
 
     # Checks
 
-    def _check_is_fitted(self):
-        if not (self.initialized_ and self._knows_classes()):
+    def _device(self) -> str:
+        return _resolve(self.device)
+
+    def _check_is_fitted(self) -> None:
+        if not (self.initialized_ and self._knows_labels()):
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet: call fit(X, y) first.")
 
-    def _check_components(self):
-        if isinstance(self.module, nn.Module):
-            raise TypeError(
-                "module must be a class, not an instance: an instance would be trained in place, not start anew in the "
-                f"next fit, and be copied to every worker. Give module={type(self.module).__name__}, and its arguments "
-                "as module__argument=value."
-            )
-        if isinstance(self.criterion, type) and issubclass(self.criterion, nn.NLLLoss):
-            raise ValueError(
-                "NLLLoss takes log-probabilities, and the networks here give logits: the loss would be meaningless. "
-                "Use criterion=torch.nn.CrossEntropyLoss."
-            )
-        if self.class_weight is not None and "weight" in super().get_params_for("criterion"):
-            raise ValueError("Give class_weight or criterion__weight, not both.")
-
-    def _check_fit_params(self, fit_params):
-        if "sample_weight" in fit_params:
-            raise TypeError(
-                f"{type(self).__name__} does not support sample_weight: to weigh classes, give class_weight."
-            )
-        unknown = fit_params.keys() - {"groups"}
-        if unknown:
-            raise TypeError(f"fit got unexpected arguments: {', '.join(sorted(unknown))}.")
-
-    def _check_clips(self, X, fitted=False):
+    def _check_clips(self, X: Any, fitted: bool = False) -> Any:
         name = type(self).__name__
         original = X
-        X = self._as_array(X)
-        if X.ndim < 2 or (self._ndim_ is not None and X.ndim != self._ndim_):
-            hint = ""
-            if self._ndim_ == 3 and X.ndim == 2:
-                hint = (
-                    " These look like waveforms or vectors: use store['mel'], or put a feature in front, "
-                    f"make_pipeline(MelSpectrogram(), {name}())."
-                )
-            elif self._ndim_ == 2 and X.ndim == 3:
-                hint = " These look like spectrograms: use store['waveform'], or ConvNetClassifier."
-            elif X.ndim == (self._ndim_ or 2) - 1:
-                hint = " Reshape your data: a single clip is X[np.newaxis]."
-            raise ValueError(
-                f"Expected {self._ndim_ or 2}D array, got {X.ndim}D array: {name} takes {self._takes_}, and X has the "
-                f"shape {tuple(X.shape)}.{hint}"
-            )
-        if X.shape[0] == 0:
-            raise ValueError(
-                f"X is empty: found 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is required."
-            )
-        if 0 in X.shape:
-            raise ValueError(
-                f"Clips are empty: found 0 feature(s) (shape={tuple(X.shape)}) while a minimum of 1 is required."
-            )
+        X = as_clips(X, name)
+        if self._features():
+            check_dimensions(X, 2, "waveforms (clips, samples) for the feature among its transforms", name)
+            self._check_sample_rate(X)
+        else:
+            check_dimensions(X, self._ndim_, self._takes_, name)
+        check_not_empty(X)
         if X.ndim == 2 and not is_lazy(X):
             validate_data(self, original, reset=not fitted, skip_check_array=True)
         if fitted and tuple(X.shape[1:]) != self.input_shape_:
@@ -653,88 +755,42 @@ class ClipClassifier(NeuralNetClassifier):
             )
         return X
 
-    def _as_array(self, X):
-        name = type(self).__name__
-        if is_recordings(X):
-            raise TypeError(
-                f"{name} takes a feature, not recordings: use store['mel'], or put a feature in front, "
-                f"make_pipeline(MelSpectrogram(), {name}())."
-            )
-        if isinstance(X, torch.utils.data.Dataset):
-            raise TypeError(f"{name} takes an array or a feature of a store for X, and labels for y; not a Dataset.")
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu().numpy()
-        if not is_lazy(X):
-            if hasattr(X, "toarray"):
-                raise TypeError(f"Sparse data was passed for X, but {name} takes dense data: use X.toarray().")
-            X = np.asarray(X)
-            if X.dtype == object:
-                X = X.astype(np.float64)
-        if X.dtype.kind == "c":
-            raise ValueError("Complex data not supported: take np.abs(X), or a spectrogram in dB.")
-        if X.dtype.kind not in "fiub":
-            raise TypeError(
-                f"{name} takes numbers, and X is of {X.dtype}. Are these paths? Put a feature in front: "
-                f"make_pipeline(MelSpectrogram(), {name}())."
-            )
-        return X
+    def _check_sample_rate(self, X: Any) -> None:
+        given = getattr(X, "parameters", {}).get("sample_rate")
+        for feature in self._features():
+            wanted = getattr(feature, "sample_rate", given)
+            if given is not None and wanted != given:
+                raise ValueError(
+                    f"X has waveforms at {given} Hz, and {feature!r} among the transforms computes from {wanted} Hz: "
+                    f"give it sample_rate={given}, or store waveforms at {wanted} Hz."
+                )
 
-    def _check_labels(self, y, X):
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None: give store.y.")
-        if isinstance(y, torch.Tensor):
-            y = y.detach().cpu().numpy()
-        y = column_or_1d(y, warn=True)
-        if len(y) != X.shape[0]:
-            raise ValueError(
-                f"X has {X.shape[0]} clips and y has {len(y)} labels: they must be as many. "
-                "Select them alike: X[rows], y[rows]."
-            )
-        if any(value is None or value != value for value in (y if y.dtype == object else y[y != y])):
-            raise ValueError("Input y contains NaN: leave out the clips without a label, X[known], y[known].")
-        if y.dtype.kind == "f" and not np.isfinite(y).all():
-            raise ValueError("Input y contains infinity: labels are names or integers.")
-        check_classification_targets(y)
-        if y.dtype == object:
-            y = np.asarray(y.tolist())
-        return y
+    def _check_labels(self, y: Any, X: Any) -> np.ndarray:
+        return check_labels(y, X.shape[0], type(self).__name__)
 
 
-def _shown(value):
+def _lending(stream: Stream, batches: Any) -> Iterator[Any]:
+    with stream.lent():
+        iterator = iter(batches)
+    while True:
+        with stream.lent():
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+        yield batch
+
+
+def _logits(outputs: Any) -> torch.Tensor:
+    # As in skorch: what else a module returns is beside the point here.
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+def _shown(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else repr(value)
 
 
-def _resolve(device):
+def _resolve(device: Any) -> str:
     if device != "auto":
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _accuracy(logits, y):
-    guess = logits.detach().argmax(dim=1).to(y.device)
-    if y.ndim == 2:  # mixed labels: the share of the label that was guessed
-        return y.gather(1, guess[:, None]).mean().item()
-    return (guess == y).float().mean().item()
-
-
-def _pack(about: dict[str, Any]) -> torch.Tensor:
-    return torch.frombuffer(bytearray(json.dumps(about).encode()), dtype=torch.uint8)
-
-
-def _unpack(about: torch.Tensor) -> dict[str, Any]:
-    return json.loads(about.numpy().tobytes())
-
-
-def _write(file, data):
-    if hasattr(file, "write"):
-        file.write(data)
-    else:
-        with Path(file).open("wb") as opened:
-            opened.write(data)
-
-
-def _read(file):
-    if hasattr(file, "read"):
-        return file.read()
-    with Path(file).open("rb") as opened:
-        return opened.read()

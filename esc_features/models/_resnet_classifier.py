@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from ._clip_classifier import ClipClassifier
 from ._resnet import ResNet
 
@@ -47,6 +49,7 @@ class ResNetClassifier(ClipClassifier):
 
     _ndim_ = 3
     _takes_ = "spectrograms (clips, bands, frames)"
+    _pretrained_: ClassVar[dict[str, Any]] = {"weights": None}
 
     def __init__(
         self, module=ResNet, *, weights="DEFAULT", freeze=True, lr=1e-3, max_epochs=10, batch_size=32, **kwargs
@@ -55,5 +58,5 @@ class ResNetClassifier(ClipClassifier):
         self.weights = weights
         self.freeze = freeze
 
-    def _inferred(self):
+    def _inferred(self) -> dict[str, Any]:
         return {**super()._inferred(), "weights": self.weights, "freeze": self.freeze}

@@ -6,6 +6,7 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -296,7 +297,7 @@ def test_float32_arrays_reach_the_network_without_a_second_copy(monkeypatch):
     array, target = rows()
     read = []
     monkeypatch.setattr("esc_features.models._clip_loader.take_rows", lambda X, rows: read.append(X[rows]) or read[-1])
-    batch, _ = ClipDataset(array, target).__getitems__([3, 1])
+    batch = ClipDataset(array, target).__getitems__([3, 1]).X
     assert np.shares_memory(batch.numpy(), read[0])
     np.testing.assert_array_equal(batch, array[[3, 1]])
 
@@ -553,7 +554,9 @@ WRONG = {
     "NaN labels": (lambda X: (X, np.where(X.target == 1, np.nan, X.target)), ValueError, "y contains NaN"),
     "missing names": (lambda X: (X, np.where(X.target == 1, None, X.y)), ValueError, "y contains NaN"),
     "numbers to regress": (lambda X: (X, X.target + 0.5), ValueError, "[Uu]nknown label type|continuous"),
-    "several labels": (lambda X: (X, np.ones((CLIPS, 2))), ValueError, "1d"),
+    "a matrix of something else": (lambda X: (X, np.full((CLIPS, 2), 3)), ValueError, "must be an indicator matrix"),
+    "lists of labels": (lambda X: (X, [["dog"], ["dog", "cat"]] * 20), ValueError, "MultiLabelBinarizer"),
+    "pd.NA": (lambda X: (X, pd.array([pd.NA, "dog"] * 20)), ValueError, "y contains NaN"),
     "no clips": (lambda X: (X[:0], X.y[:0]), ValueError, "X is empty"),
     "paths": (lambda X: (np.array(["a.wav", "b.wav"]), ["a", "b"]), TypeError, "Put a feature in front"),
     "NaN": (lambda X: (X.map(spoil), X.y), ValueError, "X contains NaN"),

@@ -1,0 +1,230 @@
+"""What a fitted net has learnt, as tensors and as JSON: nothing in it is pickled."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
+
+from ..lazy import FittedClips
+from ._labels import codec_from
+
+if TYPE_CHECKING:
+    from ._clip_classifier import ClipClassifier
+
+# What save_params notes beside the weights: in the metadata of the state dict, which a plain module passes over.
+_NOTE = "esc_features"
+_NOTE_OF_0_1 = "esc_features.about"
+
+
+def state_of(net: ClipClassifier) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Take what a fitted net has learnt out of it.
+
+    With the net's parameters (`get_params`), `restore` makes the same net of it, in another process or library version.
+
+    Parameters
+    ----------
+    net : ClipClassifier
+        Fitted.
+
+    Returns
+    -------
+    tensors : dict of str to torch.Tensor
+        The state of the network, contiguous and in main memory, as a plain module's `load_state_dict` takes it.
+    config : dict
+        Labels, shape of a clip, class weights, and the clips that it was fitted on; can be written as JSON.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        The net is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features.models import ConvNetClassifier, restore, state_of
+    >>> X, y = np.zeros((4, 16, 16), np.float32), ["cow", "dog"] * 2
+    >>> net = ConvNetClassifier(max_epochs=1).fit(X, y)
+    >>> tensors, config = state_of(net)
+    >>> again = restore(ConvNetClassifier(), tensors, config)
+    >>> bool((again.predict_proba(X) == net.predict_proba(X)).all())
+    True
+    """
+    net._check_is_fitted()
+    state = net.module_.state_dict()
+    return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}, _learnt(net)
+
+
+def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> ClipClassifier:
+    """Give an unfitted net what another one had learnt.
+
+    No weights are downloaded for it, and no network is built whose shapes are not those of the tensors.
+
+    Parameters
+    ----------
+    net : ClipClassifier
+        With the parameters of the net that the state was taken of; it is changed.
+    tensors, config : dict
+        What `state_of` returned.
+
+    Returns
+    -------
+    ClipClassifier
+        `net`, fitted.
+
+    Raises
+    ------
+    ValueError
+        The state is of another network.
+
+    Examples
+    --------
+    See `state_of`.
+
+    >>> from esc_features.models import restore
+    """
+    known = dict(vars(net))
+    try:
+        _learn_again(net, config)
+        _check_shapes(net, tensors)
+        with net._without_pretrained_weights():
+            net.initialize()
+        net.module_.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        vars(net).clear()
+        vars(net).update(known)
+        raise ValueError(
+            f"This is not the state of a {type(net).__name__} with these parameters: {error}. Restore it into a net "
+            "with the parameters that it was saved with."
+        ) from error
+    return net
+
+
+def save_weights(net: ClipClassifier, file: Any, use_safetensors: bool) -> None:
+    """Write the state of the network with a note of its labels, for PyTorch or as safetensors."""
+    net._check_is_fitted()
+    state = net.module_.state_dict()
+    note = json.dumps(_learnt(net))
+    if use_safetensors:
+        from safetensors.torch import save
+
+        _write(file, save({name: value.contiguous() for name, value in state.items()}, metadata={_NOTE: note}))
+    else:
+        state._metadata[_NOTE] = note
+        torch.save(state, file)
+
+
+def load_weights(net: ClipClassifier, file: Any, use_safetensors: bool) -> None:
+    """Read what `save_weights` wrote; or the plain state of a module, into a net that is fitted or initialised."""
+    if use_safetensors:
+        from safetensors.torch import load
+
+        data = _read(file)
+        state = load(data)
+        note = _safetensors_metadata(data).get(_NOTE)
+    else:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        note = getattr(state, "_metadata", {}).pop(_NOTE, None)
+    if _NOTE_OF_0_1 in state:
+        note = _from_0_1(json.loads(state.pop(_NOTE_OF_0_1).numpy().tobytes()))
+    if note is None and not net.initialized_:
+        raise NotFittedError(f"{file} has weights but no labels: call fit or initialize before loading it.")
+    if note is not None:
+        _prepare(net, json.loads(note))
+    net.module_.load_state_dict(state)
+
+
+def _learnt(net: ClipClassifier) -> dict[str, Any]:
+    fitted: FittedClips | None = getattr(net, "fitted_clips_", None)
+    return {
+        "labels": net.codec_.describe(),
+        "input_shape": list(net.input_shape_),
+        "class_weights": {name: weights.tolist() for name, weights in net.class_weights_.items()},
+        "fitted_clips": None if fitted is None else _describe_clips(fitted),
+    }
+
+
+def _learn_again(net: ClipClassifier, config: dict[str, Any]) -> None:
+    net.codec_ = codec_from(config["labels"])
+    net.input_shape_ = tuple(int(size) for size in config["input_shape"])
+    if len(net.input_shape_) == 1:
+        net.n_features_in_ = net.input_shape_[0]
+    net.class_weights_ = {name: np.asarray(w, np.float32) for name, w in config["class_weights"].items()}
+    clips = config.get("fitted_clips")
+    net.fitted_clips_ = None if clips is None else _clips_from(clips)
+
+
+def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:
+    """Bring a net to the labels and shapes of a state; what is trained so far stays where they are its own."""
+    same = net.initialized_ and net._knows_labels() and _learnt(net)["labels"] == config["labels"]
+    same = same and list(net.input_shape_) == config["input_shape"]
+    _learn_again(net, config)
+    if not same:
+        with net._without_pretrained_weights():
+            net.initialize()
+
+
+def _check_shapes(net: ClipClassifier, tensors: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError unless the network would have these shapes; it is laid out without taking memory for it."""
+    with net._without_pretrained_weights():
+        try:
+            with torch.device("meta"):
+                module = net.module(**net.get_params_for("module"))
+        except NotImplementedError:  # a user's module that computes when it is made
+            return
+    expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if expected != found:
+        wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        name = wrong[0]
+        raise ValueError(
+            f"{len(wrong)} tensors differ, {name!r} for one: {found.get(name, 'none')} where the network has "
+            f"{expected.get(name, 'none')}"
+        )
+
+
+def _describe_clips(fitted: FittedClips) -> dict[str, Any]:
+    # JSON knows no infinity: an end that is that of the recording is null.
+    clips = [(name, start, None if math.isinf(end) else end) for name, start, end in sorted(fitted.clips)]
+    return {
+        "dataset": fitted.dataset,
+        "clips": [list(clip) for clip in clips],
+        "sources": sorted(fitted.sources),
+        "folds": sorted(fitted.folds),
+    }
+
+
+def _clips_from(described: dict[str, Any]) -> FittedClips:
+    clips = frozenset(
+        (str(name), float(start), math.inf if end is None else float(end)) for name, start, end in described["clips"]
+    )
+    return FittedClips(
+        str(described["dataset"]), clips, frozenset(described["sources"]), frozenset(map(int, described["folds"]))
+    )
+
+
+def _from_0_1(about: dict[str, Any]) -> str:
+    classes = np.asarray(about["classes"])
+    labels = {"kind": "one label", "classes": classes.tolist(), "dtype": classes.dtype.str}
+    return json.dumps({"labels": labels, "input_shape": about["shape"], "class_weights": {}})
+
+
+def _safetensors_metadata(data: bytes) -> dict[str, str]:
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header.get("__metadata__", {})
+
+
+def _write(file: Any, data: bytes) -> None:
+    if hasattr(file, "write"):
+        file.write(data)
+    else:
+        Path(file).write_bytes(data)
+
+
+def _read(file: Any) -> bytes:
+    return file.read() if hasattr(file, "read") else Path(file).read_bytes()

@@ -1,0 +1,80 @@
+"""The random numbers of a fit: its own, whatever else goes on in the process."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+# PyTorch's layers draw initial weights and dropout from generators of the process and take no other. A fit lends them
+# its own state for as long as it draws; a second thread waits so long.
+_LENDING = threading.RLock()
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return the seed that a `random_state` stands for; None draws one from the global generator of PyTorch."""
+    if random_state is None:
+        with _LENDING:
+            return int(torch.randint(2**62, ()))
+    if isinstance(random_state, (int, np.integer)):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))
+
+
+class Stream:
+    """A stream of random numbers for what takes a generator, and for what only knows those of the process.
+
+    Parameters
+    ----------
+    seeds : int
+        What it follows from; other seeds give independent streams.
+    device : str
+        Where the network computes.
+    """
+
+    def __init__(self, *seeds: int, device: str):
+        loader, lent = np.random.SeedSequence(seeds).generate_state(2, np.uint64).tolist()
+        self.generator = torch.Generator().manual_seed(loader % 2**63)
+        self._globals = [torch.default_generator]
+        if torch.device(device).type == "cuda":
+            index = torch.device(device).index
+            self._globals.append(torch.cuda.default_generators[torch.cuda.current_device() if index is None else index])
+        self._states = [torch.Generator(g.device).manual_seed(lent % 2**63).get_state() for g in self._globals]
+        self._is_lent = False
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let everything inside draw from this stream, and leave the generators of the process as they were."""
+        if self._is_lent:
+            yield
+            return
+        with _LENDING:
+            outside = [generator.get_state() for generator in self._globals]
+            self._set(self._states)
+            self._is_lent = True
+            try:
+                yield
+            finally:
+                self._is_lent = False
+                self._states = [generator.get_state() for generator in self._globals]
+                self._set(outside)
+
+    def _set(self, states: list[torch.Tensor]) -> None:
+        for generator, state in zip(self._globals, states, strict=True):
+            generator.set_state(state)
+
+
+class FitStreams:
+    """One stream per thing that draws, so that none changes what another one gets.
+
+    Training draws the same whether it is validated or not, and whatever callbacks do.
+    """
+
+    def __init__(self, seed: int, stage: int, device: str):
+        self.seed = seed
+        self.training, self.validation, self.callbacks = (Stream(seed, stage, n, device=device) for n in range(3))

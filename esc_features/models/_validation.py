@@ -1,0 +1,217 @@
+"""What a net takes for X and y, and what to do where they are something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from ..lazy import is_lazy, is_recordings
+
+
+def as_clips(X: Any, name: str) -> Any:
+    """Return X as an ndarray or a lazy array of numbers, one row per clip, or raise what says what to give instead.
+
+    Parameters
+    ----------
+    X : object
+        What a user gave.
+    name : str
+        The estimator's, for messages.
+    """
+    feature_in_front = f"put a feature in front, make_pipeline(MelSpectrogram(), {name}())"
+    if is_recordings(X):
+        raise TypeError(f"{name} takes a feature, not recordings: use store['mel'], or {feature_in_front}.")
+    if hasattr(type(X), "audio"):
+        raise TypeError(
+            f"{name} takes one feature, and X is a whole store: give store['mel'], or the recordings store.audio and "
+            f"{feature_in_front}."
+        )
+    if isinstance(X, torch.utils.data.Dataset):
+        raise TypeError(f"{name} takes an array or a feature of a store for X, and labels for y; not a Dataset.")
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu().numpy()
+    if not is_lazy(X):
+        if hasattr(X, "toarray"):
+            raise TypeError(f"Sparse data was passed for X, but {name} takes dense data: use X.toarray().")
+        X = np.asarray(X)
+        if X.dtype == object:
+            X = X.astype(np.float64)
+    if X.dtype.kind == "c":
+        raise ValueError("Complex data not supported: take np.abs(X), or a spectrogram in dB.")
+    if X.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} takes numbers, and X is of {X.dtype}. Are these paths? Put a feature in front: "
+            f"make_pipeline(MelSpectrogram(), {name}())."
+        )
+    return X
+
+
+def check_not_empty(X: Any) -> None:
+    """Raise ValueError for an X of no clips or of clips of nothing."""
+    if X.shape[0] == 0:
+        raise ValueError(f"X is empty: found 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is required.")
+    if 0 in X.shape:
+        raise ValueError(
+            f"Clips are empty: found 0 feature(s) (shape={tuple(X.shape)}) while a minimum of 1 is required."
+        )
+
+
+def check_dimensions(X: Any, ndim: int | None, takes: str, name: str) -> None:
+    """Raise ValueError unless X has the dimensions of what a net takes.
+
+    Parameters
+    ----------
+    X : ndarray or lazy array
+        The clips.
+    ndim : int or None
+        Dimensions that X must have; None is any.
+    takes : str
+        What that is, in words.
+    name : str
+        The estimator's, for messages.
+    """
+    if X.ndim >= 2 and X.ndim == (ndim or X.ndim):
+        return
+    hint = ""
+    if ndim == 3 and X.ndim == 2:
+        hint = (
+            " These look like waveforms or vectors: use store['mel'], or put a feature in front, "
+            f"make_pipeline(MelSpectrogram(), {name}())."
+        )
+    elif ndim == 2 and X.ndim == 3:
+        hint = " These look like spectrograms: use store['waveform'], or ConvNetClassifier."
+    elif X.ndim == (ndim or 2) - 1:
+        hint = " Reshape your data: a single clip is X[np.newaxis]."
+    raise ValueError(
+        f"Expected {ndim or 2}D array, got {X.ndim}D array: {name} takes {takes}, and X has the shape "
+        f"{tuple(X.shape)}.{hint}"
+    )
+
+
+def check_labels(y: Any, n_clips: int, name: str) -> np.ndarray:
+    """Return labels as an array (clips,), or as an indicator matrix (clips, classes), or say what is wrong.
+
+    Parameters
+    ----------
+    y : object
+        What a user gave.
+    n_clips : int
+        Rows of X.
+    name : str
+        The estimator's, for messages.
+    """
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None: give store.y.")
+    if isinstance(y, torch.Tensor):
+        y = y.detach().cpu().numpy()
+    elif hasattr(y, "toarray"):
+        y = y.toarray()
+    # pandas' own types know values that numpy's do not, pd.NA for one.
+    own_type = hasattr(y, "dtype") and not isinstance(y.dtype, np.dtype)
+    try:
+        y = np.asarray(y, dtype=object) if own_type else np.asarray(y)
+    except ValueError:  # lists of other lengths
+        y = np.fromiter(y, dtype=object)
+    labels = _check_indicators(y) if y.ndim == 2 and y.shape[1] > 1 else _check_column(y)
+    if len(labels) != n_clips:
+        raise ValueError(
+            f"X has {n_clips} clips and y has {len(labels)} labels: their lengths must match. "
+            "Select them alike: X[rows], y[rows]."
+        )
+    return labels
+
+
+def _check_column(y: np.ndarray) -> np.ndarray:
+    labels = column_or_1d(y, warn=True)
+    if labels.dtype == object and any(isinstance(value, (list, tuple, set, frozenset)) for value in labels):
+        raise ValueError(
+            "y has several labels per clip: give them as an indicator matrix (clips, classes), store.y of a store "
+            "that has labels, or sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+        )
+    _check_no_missing(labels)
+    check_classification_targets(labels)
+    return np.asarray(labels.tolist()) if labels.dtype == object else labels
+
+
+def _check_indicators(y: np.ndarray) -> np.ndarray:
+    _check_no_missing(y.ravel())
+    if y.dtype.kind not in "biufO" or not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"y has the shape {y.shape}, so it must be an indicator matrix: 1 where a clip (row) has a class (column), "
+            "0 where not. One label per clip is y of shape (clips,)."
+        )
+    return y.astype(np.int8) if y.dtype == object else y
+
+
+def _check_no_missing(labels: np.ndarray) -> None:
+    import pandas as pd
+
+    if pd.isna(labels).any():
+        raise ValueError("Input y contains NaN: leave out the clips without a label, X[known], y[known].")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("Input y contains infinity: labels are names or integers.")
+
+
+def check_module_and_loss(module: Any, criterion: Any) -> None:
+    """Raise TypeError or ValueError for a module or a loss that a net cannot be trained with."""
+    if isinstance(module, torch.nn.Module):
+        kind = type(module).__name__
+        raise TypeError(
+            "module must be a class, not an instance: an instance would be trained in place, not start anew in the "
+            f"next fit, and be copied to every worker. Give module={kind}, and its arguments as module__argument=value."
+        )
+    if isinstance(criterion, type) and issubclass(criterion, torch.nn.NLLLoss):
+        raise ValueError(
+            "NLLLoss takes log-probabilities, and the networks here give logits: the loss would be meaningless. "
+            "Use criterion=torch.nn.CrossEntropyLoss."
+        )
+
+
+def check_fit_params(fit_params: Mapping[str, Any], name: str) -> None:
+    """Raise TypeError for arguments of fit that a net has no use for."""
+    if "sample_weight" in fit_params:
+        raise TypeError(f"{name} does not support sample_weight: to weigh classes, give class_weight.")
+    unknown = fit_params.keys() - {"groups"}
+    if unknown:
+        raise TypeError(f"fit got unexpected arguments: {', '.join(sorted(unknown))}.")
+
+
+def check_validation_is_there(callbacks: list[tuple[str, Any]], train_split: Any) -> None:
+    """Raise ValueError where a callback waits for the score of a validation that there is not."""
+    if train_split is not None:
+        return
+    for _, callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(
+                f"{type(callback).__name__} looks at {monitor}, but no clips are held out to validate on. Hold out one "
+                "of the training folds: train_split=HoldOutFold() (esc_features.model_selection)."
+            )
+
+
+def check_outputs_are_logits(outputs: torch.Tensor, by_value: bool) -> None:
+    """Raise ValueError where a network ends in a softmax or a sigmoid: the loss takes another one of its outputs.
+
+    Parameters
+    ----------
+    outputs : torch.Tensor of shape (clips, n_classes)
+        Of a training step.
+    by_value : bool
+        Whether to look at the numbers too: rows of positive numbers that sum to 1.
+    """
+    last = "" if outputs.grad_fn is None else outputs.grad_fn.name()
+    found = last.startswith(("SoftmaxBackward", "SigmoidBackward"))
+    if not found and by_value:
+        values = outputs.detach()
+        found = bool((values >= 0).all()) and bool(((values.sum(dim=1) - 1).abs() < 1e-5).all())
+    if found:
+        raise ValueError(
+            "The network ends in a softmax or a sigmoid, and the loss applies one itself: it would learn badly, "
+            "through two of them. Return the logits, what goes into the last softmax or sigmoid; predict_proba gives "
+            "probabilities all the same."
+        )
