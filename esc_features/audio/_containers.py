@@ -39,20 +39,16 @@ def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
 
 
 def without_tag(stream: BinaryIO, length: int) -> tuple[BinaryIO, int]:
-    """Return a stream and its length without the ID3 tags before it, but for MP3, where they belong.
+    """Return a stream and its length without the ID3 tags before it.
 
-    libsndfile passes over such a tag and then reads a WAV or FLAC file short by its length.
+    libsndfile passes over one such tag, and then reads a WAV or FLAC file short by its length.
     """
     start = 0
     while tag := _tag_length(stream, start):
         start += tag
-    stream.seek(start)
-    if start == 0 or start >= length or stream.read(4) not in _CONTAINERS:
+    if start == 0 or start >= length:
         return stream, length
     return io.BufferedReader(_Rest(stream, start)), length - start
-
-
-_CONTAINERS = (b"RIFF", b"RF64", b"fLaC", b"FORM", b"OggS", b".snd", b"caff", b"riff")
 
 
 def _tag_length(stream: BinaryIO, start: int) -> int:

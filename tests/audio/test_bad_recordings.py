@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from esc_features.audio import Note, WaveformSpec, file_digest, read_recording
+from esc_features.audio import Note, OpenRecording, WaveformSpec, file_digest, read_recording
 from esc_features.exceptions import AudioError
 from esc_features.features import MelSpectrogram, MFCCStatistics, Waveform
 
@@ -331,3 +331,30 @@ def test_flipped_bytes_never_crash(tmp_path, container):
             assert str(path) in str(error)
         else:
             assert np.isfinite(features).all()
+
+
+def id3_tag(size, footer=False):
+    syncsafe = bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+    end = b"3DI\x04\x00\x10" + syncsafe if footer else b""
+    return b"ID3\x04\x00" + (b"\x10" if footer else b"\x00") + syncsafe + bytes(size) + end
+
+
+@pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64", "FLAC", "AIFF", "AU", "W64", "CAF", "OGG", "MP3"])
+@pytest.mark.parametrize("tag", [id3_tag(300), id3_tag(300, footer=True), id3_tag(10) + id3_tag(70000)])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_tag_before_a_recording_takes_nothing_from_it(tmp_path, container, tag, subtype):
+    if subtype not in soundfile.available_subtypes(container):
+        subtype = None
+    path, tagged = tmp_path / "clip", tmp_path / "tagged"
+    soundfile.write(path, np.repeat(SOUND[:, None], 2, axis=1), RATE, format=container, subtype=subtype)
+    tagged.write_bytes(tag + path.read_bytes())
+    expected = librosa.load(path, sr=None)[0]
+    recording = read_recording(tagged)
+    np.testing.assert_array_equal(recording.mono, expected)
+    assert recording.samples == len(expected) and recording.notes == Note(0)
+    with OpenRecording(tagged) as opened:
+        np.testing.assert_array_equal(opened.read(4, 5).mono, expected[4 * RATE : 5 * RATE])
+    if container in ("WAV", "FLAC", "AIFF", "OGG"):
+        tagged.write_bytes(tagged.read_bytes()[:-200])
+        with pytest.raises(AudioError, match="cut short"):
+            read_recording(tagged)
