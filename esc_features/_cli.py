@@ -15,6 +15,7 @@ COMMANDS = {
     "extract": "compute features into a store; the same as extract_features",
     "show": "print what is in a store",
     "verify": "check the integrity of a store",
+    "repair": "mend what verify finds, computing only what is wrong",
     "explain": "say which files would be recomputed, and why",
     "evaluate": "compare methods by the official folds, and rank them",
 }

@@ -36,4 +36,6 @@ def run(options: argparse.Namespace) -> int:
     depth = "structure" if options.quick else "structure and every row"
     depth += f", {options.recompute} clips of each file extracted again" if options.recompute else ""
     say(f"{options.store} ({depth}): {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
+    if problems.attrs["command"]:
+        say(f"To mend this: {problems.attrs['command']}")
     return int(len(problems) > 0)

@@ -3,7 +3,7 @@
 import importlib
 
 # Looked up on first use: neither `extract_features --help` nor a worker needs pandas.
-_HOME = {"extract": "_extract", "explain": "_explain", "verify": "_verify"}
+_HOME = {"extract": "_extract", "explain": "_explain", "verify": "_verify", "repair": "_repair"}
 
 __all__ = [*_HOME]
 

@@ -11,7 +11,7 @@ from ..exceptions import StoreError
 from ..storage import check_labels, read_header
 from ._judge import parameter_differences
 from ._plan import make_plan
-from ._stored import Files, features_of, find_store, stored_clips, stored_feature
+from ._stored import Files, dataset_name, features_of, find_store, stored_clips, stored_feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,14 +69,14 @@ def explain(
     import pandas as pd
 
     folder, files = find_store(store)
-    now = _read_clips(dataset)
+    now = read_clips(dataset)
     clips = now if now is not None else stored_clips(files)
     named = features_of(features, recipe, trusted)
     known: dict[str, Feature] = dict(named)
     unknown = [] if named else _rebuild_all(files, known, trusted)
     reasons = list(unknown)
     if clips is not None:
-        plan = make_plan(clips, known, folder, n_jobs=1)
+        plan = make_plan(clips, known, folder, dataset_name(files, clips), n_jobs=1)
         for file in plan.files:
             elsewhere = _elsewhere(files, file.wanted.feature, file.wanted.fold) if file.state == "missing" else ()
             why = [*file.verdict.reasons, *elsewhere] or [""]
@@ -90,7 +90,8 @@ def explain(
     return pd.DataFrame(sorted(reasons, key=lambda row: row[:2]), columns=["feature", "fold", "state", "reason"])
 
 
-def _read_clips(dataset) -> pd.DataFrame | None:
+def read_clips(dataset) -> pd.DataFrame | None:
+    """Return the clips of a data set as they are now; None where none is named."""
 
     from ..datasets import find_clips
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..exceptions import StoreError
-from ..storage import PARTIAL, Header, check_published, fold_file_name, read_column, read_header, whole_rows
+from ..storage import (
+    PARTIAL,
+    Header,
+    check_labels,
+    check_published,
+    fold_file_name,
+    read_column,
+    read_header,
+    whole_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +42,7 @@ class WantedFile:
     fold: int
     clips: pd.DataFrame
     store: Path
+    dataset: str
     versions: dict[str, str]
 
     @property
@@ -97,21 +107,25 @@ def _judge_published(wanted: WantedFile, audio: AudioDigests, check_rows: bool) 
         return Verdict("stale", (str(error),))
     if reasons:
         return Verdict("stale", tuple(reasons + drift), kept)
-    damage, kept = _damage(header, kept, check_rows)
-    if damage:
+    if damage := _damage(header, wanted, check_rows):
         return Verdict("damaged", damage, kept)
     return Verdict("drifted", tuple(drift), kept) if drift else Verdict("fresh")
 
 
-def _damage(header: Header, kept: Kept | None, check_rows: bool) -> tuple[tuple[str, ...], Kept | None]:
+def _damage(header: Header, wanted: WantedFile, check_rows: bool) -> tuple[str, ...]:
     try:
         check_published(header)
+        if check_rows:
+            check_labels(header)
     except StoreError as error:
-        return (str(error),), kept
-    if not check_rows or (whole := whole_rows(header)).all():
-        return (), kept
-    names = _some(read_column(header, "filename")[~whole].tolist())
-    return (f"{_clips((~whole).sum())} not what was written: {names}",), kept
+        return (str(error),)
+    if header.attributes["dataset"] != wanted.dataset:
+        return (f"it says that it is of {header.attributes['dataset']}, and the store of {wanted.dataset}",)
+    if not check_rows:
+        return ()
+    wrong = ~whole_rows(header)
+    names = _some(read_column(header, "filename")[wrong].tolist())
+    return (f"the rows of {names} are not what was written",) if wrong.any() else ()
 
 
 def _judge_begun(wanted: WantedFile, audio: AudioDigests, published: Verdict) -> Verdict:
@@ -140,11 +154,19 @@ def _compare(header: Header, wanted: WantedFile, audio: AudioDigests) -> tuple[l
     """Return how a file differs from what is wanted, its rows that are wanted, and how the libraries differ."""
     reasons = feature_differences(header, wanted.feature)
     drift = version_differences(header.attributes["versions"], wanted.versions)
-    kept = None if reasons or drift else Kept(header, _rows_to_keep(header, wanted.clips, audio))
+    kept = None
+    if not drift and _is_same_feature(header, wanted.feature):
+        kept = Kept(header, _rows_to_keep(header, wanted.clips, audio))
     if header.attributes["fold"] != wanted.fold:
         reasons.append(f"it says that it is fold {header.attributes['fold']}")
     reasons += label_differences(header, wanted.clips) or audio_differences(header, wanted.clips, audio)
     return reasons, kept, drift
+
+
+def _is_same_feature(header: Header, feature: Feature) -> bool:
+    # Each of the two says it; where they contradict each other, one is damaged.
+    attributes = header.attributes
+    return attributes["fingerprint"] == feature.fingerprint() or attributes["description"] == feature.description()
 
 
 def _rows_to_keep(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> np.ndarray:

@@ -56,22 +56,25 @@ def make_plan(
     clips: pd.DataFrame,
     features: dict[str, Feature],
     store: Path,
+    dataset: str,
     n_jobs: int | None,
     *,
     computed_states: frozenset[str] = MISSING,
     check_rows: bool = False,
+    again: frozenset[str] = frozenset(),
 ) -> Plan:
     """Look at each file of the store that is asked for; nothing is changed."""
     there = find_files(store) if store.is_dir() else {}
     versions = {name: library_versions(feature) for name, feature in features.items()}
     wanted = [
-        WantedFile(name, feature, int(fold), in_fold.reset_index(drop=True), store, versions[name])
+        WantedFile(name, feature, int(fold), in_fold.reset_index(drop=True), store, dataset, versions[name])
         for fold, in_fold in clips.groupby("fold", sort=True)
         for name, feature in features.items()
     ]
     audio = _Audio(n_jobs)
     audio.look({file.fold: file.clips for file in wanted if file.fold in there.get(file.name, ())})
-    files = [FilePlan(file, judge(file, audio.of(file), check_rows)) for file in wanted]
+    anew = Verdict("stale", ("it is to be computed anew",))
+    files = [FilePlan(file, anew if file.name in again else judge(file, audio.of(file), check_rows)) for file in wanted]
     waiting = [plan.wanted for plan in files if plan.state in computed_states]
     waveforms = _find_waveforms(waiting, there, audio)
     files = [FilePlan(plan.wanted, plan.verdict, waveforms.get(plan.wanted.path)) for plan in files]
@@ -145,7 +148,8 @@ def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]]
         for fold in by_fold.keys() & clips.keys():
             if waveform := settings.get(_fingerprint(by_fold[fold])):
                 versions = library_versions(waveform)
-                sources.append(WantedFile(name, waveform, fold, clips[fold], by_fold[fold].parents[1], versions))
+                folder, dataset = by_fold[fold].parents[1], waiting[0].dataset
+                sources.append(WantedFile(name, waveform, fold, clips[fold], folder, dataset, versions))
     audio.look({source.fold: source.clips for source in sources})
     usable = {
         (source.fold, source.feature.fingerprint()): source.path

@@ -8,9 +8,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,13 @@ from joblib import Parallel, delayed
 from joblib.parallel import LokyBackend, MultiprocessingBackend, get_active_backend
 from tqdm.auto import tqdm
 
-from ..exceptions import StoreError
-from ..storage import FoldFile, find_files, read_header
+from ..storage import FoldFile, find_files
 from ._compute import Block, Failure, Output
 from ._lock import Claim
 from ._plan import FilePlan, Plan, make_plan, refuse_stale
 from ._publish import BegunFile, DatasetFacts, begin, publish, writing_failed
 from ._sinks import Done, this_host, write_block, write_or_return_block, write_returned
+from ._stored import dataset_name
 
 if TYPE_CHECKING:
     from ..features import Feature
@@ -45,6 +45,7 @@ class Job:
     n_jobs: int | None
     computed_states: frozenset[str]
     check_rows: bool = False
+    again: frozenset[str] = frozenset()
     verbose: bool = True
 
     def plan(self) -> Plan:
@@ -52,18 +53,20 @@ class Job:
             self.clips,
             self.features,
             self.store,
+            self.dataset_name,
             self.n_jobs,
             computed_states=self.computed_states,
             check_rows=self.check_rows,
+            again=self.again,
         )
 
     def dataset(self) -> DatasetFacts:
         folds = sorted(int(fold) for fold in self.clips["fold"].unique())
-        return DatasetFacts(_name_in(self.store) or self.name, folds, _audio_folder(self.clips))
+        return DatasetFacts(self.dataset_name, folds, _audio_folder(self.clips))
 
-    @property
-    def name(self) -> str:
-        return self.clips.attrs.get("name", "dataset")
+    @cached_property
+    def dataset_name(self) -> str:
+        return dataset_name(find_files(self.store) if self.store.is_dir() else {}, self.clips)
 
 
 def number_of_jobs(n_jobs: int | None) -> int | None:
@@ -245,15 +248,6 @@ def _audio_folder(clips: pd.DataFrame) -> str:
     return (folders.pop().rstrip(os.sep) or os.sep) if len(folders) == 1 and "" not in folders else ""
 
 
-def _name_in(store: Path) -> str | None:
-    """Return the name of the data set that a store has already: a folder that was renamed is no other data set."""
-    for by_fold in (find_files(store) if store.is_dir() else {}).values():
-        for path in by_fold.values():
-            with suppress(StoreError, OSError):
-                return read_header(path).attributes["dataset"]
-    return None
-
-
 def _notes(plan: Plan) -> list[str]:
     """Return what is worth knowing of files that stay as they are."""
     drift = {
@@ -269,4 +263,4 @@ def _plan_line(job: Job, plan: Plan) -> str:
     states = Counter(file.state for file in plan.files)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     size = f"{len(job.clips)} clips, {job.clips['fold'].nunique()} folds"
-    return f"{job.name}: {size} -> {job.store} ({len(plan.files)} files: {counts})"
+    return f"{job.dataset_name}: {size} -> {job.store} ({len(plan.files)} files: {counts})"

@@ -64,17 +64,40 @@ def features_of(features: Any, recipe: Any, trusted: Collection[str]) -> dict[st
     return {} if features is None and recipe is None else make_features(features, recipe, trusted)
 
 
-def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> Feature:
-    """Make a feature of what one of its files says; ValueError where none can be made."""
-    from ..features import rebuild_feature
+def dataset_name(files: Files, clips: pd.DataFrame) -> str:
+    """Return the name of the data set of a store: the one that it has, as a renamed folder is no other data set."""
+    name = next((header.attributes["dataset"] for header in _headers(files)), None)
+    return name if name is not None else clips.attrs.get("name", "dataset")
 
-    reason: ValueError | None = None
-    for header_of in by_fold.values():
+
+def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> Feature:
+    """Make a feature of what most of its files say; ValueError where none can be made."""
+    from ..features import fingerprint_of, rebuild_feature
+
+    made: list[tuple[Feature, bool]] = []
+    reason: ValueError = StoreError("No file of it can be read.")
+    for header in _headers({"": by_fold}):
+        description = header.attributes["description"]
         try:
-            return rebuild_feature(read_header(header_of).attributes["description"], trusted)
-        except ValueError as error:  # StoreError among them
-            reason = reason or error
-    raise reason or StoreError("It has no file that can be read.")
+            feature = rebuild_feature(description, trusted)
+        except ValueError as error:
+            reason = error
+            continue
+        if fingerprint_of(description) == header.attributes["fingerprint"]:
+            made.append((feature, header.attributes["feature"] == header.path.parent.name))
+        else:
+            reason = StoreError("Its parameters and its fingerprint contradict each other.")
+    if not made:
+        raise reason
+    fingerprints = [feature.fingerprint() for feature, _ in made]
+    # A file of another feature may have been put here; a folder may have been renamed as a whole.
+    best = max(made, key=lambda pair: (pair[1], fingerprints.count(pair[0].fingerprint())))
+    return best[0]
+
+
+def stored_fingerprints(by_fold: dict[int, Path]) -> set[str]:
+    """Return the fingerprints that the files of a feature state."""
+    return {header.attributes["fingerprint"] for header in _headers({"": by_fold})}
 
 
 def _describing(files: Files) -> dict[int, Header]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,18 +12,18 @@ import numpy as np
 
 from ..audio import file_digest
 from ..exceptions import AudioError, StoreError
+from ..features import FEATURE_NAMES
 from ..storage import (
     PARTIAL,
     Header,
     check_labels,
     check_published,
-    find_files,
     read_column,
     read_header,
     row_crc32,
 )
 from ._judge import library_versions, version_differences
-from ._stored import features_of
+from ._stored import Files, features_of, find_store, lost_folds, stored_clips, stored_feature, stored_fingerprints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,7 @@ def verify(
     -------
     pandas.DataFrame
         A row for each problem: `file` (relative to the store), `clip` (its file name, or "" where the whole file is
-        meant) and `problem`.
+        meant) and `problem`. Its `attrs["command"]` is the one command that mends all of it.
 
     Raises
     ------
@@ -89,22 +90,63 @@ def verify(
 
     if recompute < 0:
         raise ValueError(f"recompute must be a number of clips, not {recompute}.")
-    folder = Path(store).resolve()
-    files = find_files(folder) if folder.is_dir() else {}
-    if not files:
-        raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
+    folder, files = find_store(store)
     named = features_of(features, recipe, trusted)
-    problems = [
-        (str(problem.file.relative_to(folder)), problem.clip, problem.text)
-        for problem in _problems(files, checksums, recompute, audio, named, trusted)
-    ]
-    return pd.DataFrame(problems, columns=["file", "clip", "problem"])
+    problems = list(_problems(files, checksums, recompute, audio, named, trusted))
+    rows = [(str(problem.file.relative_to(folder)), problem.clip, problem.text) for problem in problems]
+    table = pd.DataFrame(rows, columns=["file", "clip", "problem"])
+    options = {"--audio": [audio] if audio is not None else [], "--trust": trusted}
+    table.attrs["command"] = _command(store, files, problems, recipe, options)
+    return table
 
 
 class _Problem(NamedTuple):
     file: Path
     clip: str
     text: str
+    #: How it is mended: "repair" finds it by itself, "again" is told the feature; "" is not of the store.
+    mended_by: str = "repair"
+
+
+def _command(store, files: Files, problems: list[_Problem], recipe, options: dict[str, Collection]) -> str:
+    """Return the one command that mends what was found, "" where nothing is to be mended."""
+    ways = {problem.mended_by for problem in problems}
+    if not ways & {"repair", "again"}:
+        return ""
+    words = ["esc_features", "repair", os.fspath(store)]
+    if lost_folds(files):
+        words.append(_dataset_folder(files))
+    unreadable = _features_to_name(files, options["--trust"])
+    if again := sorted({problem.file.parent.name for problem in problems if problem.mended_by == "again"}):
+        words += ["--again", ",".join(again)]
+    if ours := sorted(unreadable & {*FEATURE_NAMES}):
+        words += ["--features", ",".join(ours)]
+    if recipe is not None or unreadable - {*FEATURE_NAMES}:
+        words += ["--recipe", "RECIPE" if recipe is None else os.fspath(recipe)]
+    for option, values in options.items():
+        for value in values:
+            words += [option, os.fspath(value)]
+    return shlex.join(words)
+
+
+def _features_to_name(files: Files, trusted: Collection[str]) -> set[str]:
+    unreadable = set()
+    for name, by_fold in files.items():
+        try:
+            stored_feature(by_fold, trusted)
+        except ValueError:
+            unreadable.add(name)
+    return unreadable
+
+
+def _dataset_folder(files: Files) -> str:
+    """Return the folder of the data set where it can be seen, else a word for it."""
+    clips = stored_clips(files)
+    for path in () if clips is None else clips["path"].head(1):
+        folder = Path(path).parents[1]
+        if len(list(folder.glob("meta/*.csv"))) == 1:
+            return str(folder)
+    return "DATASET"
 
 
 def _problems(files, checksums, recompute, audio, named, trusted) -> Iterator[_Problem]:
@@ -116,7 +158,7 @@ def _problems(files, checksums, recompute, audio, named, trusted) -> Iterator[_P
                 header = read_header(path)
                 if path.suffix == PARTIAL:
                     done = int(read_column(header, "done").astype(bool).sum())
-                    yield _Problem(path, "", f"not finished, {done} of {len(header)} rows: extract again to finish it")
+                    yield _Problem(path, "", f"not finished, {done} of {len(header)} rows are done")
                     continue
                 yield from _check_structure(header, fold)
             except (StoreError, OSError) as error:
@@ -124,6 +166,11 @@ def _problems(files, checksums, recompute, audio, named, trusted) -> Iterator[_P
             else:
                 headers[name][fold] = header
     yield from _check_together(headers, files)
+    for by_fold in files.values():
+        folder = next(iter(by_fold.values())).parent
+        if not stored_fingerprints(by_fold):
+            text = "no file of it tells its parameters: the default ones are taken, or those of a recipe"
+            yield _Problem(folder, "", text)
     for name, by_fold in headers.items():
         for header in by_fold.values():
             try:
@@ -142,9 +189,9 @@ def _check_structure(header: Header, fold: int) -> Iterator[_Problem]:
     check_labels(header)
     attributes = header.attributes
     if attributes["fold"] != fold:
-        yield _Problem(header.path, "", f"says that it is fold {attributes['fold']}: give it back its name")
+        yield _Problem(header.path, "", f"says that it is fold {attributes['fold']}")
     if attributes["fingerprint"] != fingerprint_of(attributes["description"]):
-        yield _Problem(header.path, "", "its fingerprint is not that of its parameters: extract it again")
+        yield _Problem(header.path, "", "its fingerprint is not that of its parameters")
     names, counts = np.unique(read_column(header, "filename"), return_counts=True)
     for name in names[counts > 1]:
         yield _Problem(header.path, name, "is there twice")
@@ -159,12 +206,12 @@ def _check_together(headers: dict[str, dict[int, Header]], files) -> Iterator[_P
         folder = next(iter(files[name].values())).parent
         for fold in all_folds:
             if fold not in files[name]:
-                yield _Problem(folder / f"fold{fold}.h5", "", "missing: extract again to add it")
+                yield _Problem(folder / f"fold{fold}.h5", "", "missing")
         for other in list(by_fold.values())[1:]:
             first = next(iter(by_fold.values()))
             for what in ("fingerprint", "dataset"):
                 if first.attributes[what] != other.attributes[what]:
-                    yield _Problem(other.path, "", f"differs from {first.path.name} in {what}: extract them together")
+                    yield _Problem(other.path, "", f"differs from {first.path.name} in {what}")
     for fold in all_folds:
         in_fold = [by_fold[fold] for by_fold in headers.values() if fold in by_fold]
         for other in in_fold[1:]:
@@ -190,9 +237,9 @@ def _check_rows(header: Header) -> Iterator[_Problem]:
     names, checksums = read_column(header, "filename"), read_column(header, "crc32").tolist()
     for row, values in enumerate(_rows(header, range(len(header)))):
         if row_crc32(values) != checksums[row]:
-            yield _Problem(header.path, names[row], "its row is not what was written (checksum): extract it again")
+            yield _Problem(header.path, names[row], "its row is not what was written (checksum)")
         elif values.dtype.kind == "f" and not np.isfinite(values).all():
-            yield _Problem(header.path, names[row], "its row is not finite")
+            yield _Problem(header.path, names[row], "its row is not finite", "again")
 
 
 def _rows(header: Header, rows) -> Iterator[np.ndarray]:
@@ -213,37 +260,37 @@ def _check_recomputed(header: Header, name: str, count: int, audio, named, trust
     try:
         feature = named[name] if name in named else rebuild_feature(attributes["description"], trusted)
     except ValueError as error:
-        yield _Problem(header.path, "", f"cannot be extracted again: {error}")
+        yield _Problem(header.path, "", f"cannot be extracted again: {error}", "")
         return
     if feature.fingerprint() != attributes["fingerprint"]:
-        yield _Problem(header.path, "", "stale, its parameters are others now: esc_features explain says which")
+        yield _Problem(header.path, "", "stale, its parameters are others now: esc_features explain says which", "")
         return
     drift = "; ".join(version_differences(attributes["versions"], library_versions(feature)))
     names, digests = read_column(header, "filename"), read_column(header, "audio_digest")
     folder = Path(audio if audio is not None else attributes["audio_folder"])
     chosen = np.unique(np.linspace(0, len(header) - 1, min(count, len(header))).round().astype(int)).tolist()
     for row, stored in zip(chosen, _rows(header, chosen), strict=True):
-        problem = _compare(feature, folder, names[row], stored, int(digests[row]), drift)
-        if problem:
-            yield _Problem(header.path, names[row], problem)
+        text, mended_by = _compare(feature, folder, names[row], stored, int(digests[row]), drift)
+        if text:
+            yield _Problem(header.path, names[row], text, mended_by)
 
 
-def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, digest: int, drift: str) -> str:
-    """Return what is wrong with a stored row, compared with the one extracted now; "" if nothing is."""
+def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, digest: int, drift: str) -> tuple[str, str]:
+    """Return what is wrong with a stored row, compared with the one extracted now, and how it is mended."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        return "its name leads out of the folder of recordings"
+        return "its name leads out of the folder of recordings", ""
     try:
         if file_digest(folder / name) != digest:
-            return f"its recording in {folder} is not the one that was extracted"
+            return f"its recording in {folder} is not the one that was extracted", "repair"
         now = np.asarray(feature.transform([folder / name]))[0]
     except AudioError as error:
-        return f"cannot be extracted again: {error} --audio says where the recordings are"
+        return f"cannot be extracted again: {error} --audio says where the recordings are.", ""
     if now.shape != stored.shape:
-        return f"has the shape {stored.shape}, and {now.shape} now"
+        return f"has the shape {stored.shape}, and {now.shape} now", "again"
     difference = float(np.abs(now.astype(np.float64) - stored.astype(np.float64)).max(initial=0))
     if difference <= _tolerance(stored):
-        return ""
-    return f"differs by up to {difference:.3g} from what is extracted now" + (f" ({drift})" if drift else "")
+        return "", ""
+    return f"differs by up to {difference:.3g} from what is extracted now" + (f" ({drift})" if drift else ""), "again"
 
 
 def _tolerance(stored: np.ndarray) -> float:

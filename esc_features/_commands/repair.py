@@ -1,0 +1,45 @@
+"""`esc_features repair`: mend what verify finds, computing only what is wrong."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_store, add_trust, number, words
+
+INTERRUPTED = "What was computed is kept. Run the same command again to finish."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_store(parser)
+    parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips that the store names")
+    parser.add_argument("--audio", help="folder of the recordings (default: the one that the store names)")
+    parser.add_argument("--features", help="names of features of which no file can be read, separated by commas")
+    parser.add_argument("--recipe", help="TOML file that names features of your own classes")
+    add_trust(parser)
+    parser.add_argument("--again", type=words, default=[], help="features to compute anew, separated by commas")
+    parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return 0, or 1 where a clip failed."""
+    from ..exceptions import ExtractionError
+    from ..extraction import repair
+
+    try:
+        store = repair(
+            options.store,
+            options.dataset,
+            audio=options.audio,
+            features=options.features,
+            recipe=options.recipe,
+            trusted=options.trust,
+            again=options.again,
+            n_jobs=options.n_jobs,
+            verbose=not options.quiet,
+        )
+    except ExtractionError as error:
+        say(error, error=True)
+        return 1
+    if not options.quiet:
+        say(store)
+    return 0
