@@ -2,15 +2,15 @@
 Extract once, cross-validate in seconds
 =======================================
 
-Compute the features of a data set into a store, then put the three baselines of the paper that introduced ESC-50
-over its official folds, beside the figures published there.
+Compute the features of a data set into a store, then cross-validate the three baselines of the paper that introduced
+ESC-50 over its official folds, beside the figures published there.
 
 Run it on ``path/to/ESC-50``, on ``esc10``, which is downloaded, or without an argument on the demo data set.
 """
 
 # %%
-# Waveforms, mel spectrograms and the paper's 26 numbers a clip go into a folder, a file a feature and fold. Run this
-# again, and nothing is computed: it is there.
+# Waveforms, mel spectrograms and the paper's 26 numbers per clip go into a folder, one file per feature and fold. Run
+# this again, and nothing is computed: it is there.
 
 import time
 
@@ -18,18 +18,17 @@ import numpy as np
 import pandas as pd
 from _common import command_line, get_store, save
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import cross_val_predict, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from esc_features.plotting import FoldScoresDisplay
+from esc_features.plotting import ConfusionDisplay, FoldScoresDisplay
 
 options = command_line(__doc__)
 begun = time.perf_counter()
 store = get_store(options, "waveform,mel,mfcc", categories=None)
 print(store)
-print(f"extracted, or found, in {time.perf_counter() - begun:.1f} s")
+print(f"ready in {time.perf_counter() - begun:.1f} s")
 
 # %%
 # The paper's recipe: mean and standard deviation of MFCCs and zero-crossing rate, unscaled, and three classifiers.
@@ -75,21 +74,20 @@ print(f"\nAccuracy in %, {store.dataset}:\n{table.round(1).to_string()}")
 # %%
 # Five folds are few and they differ: look at each.
 
-display = FoldScoresDisplay.from_cross_validate(results, folds, chance=1 / len(store.categories))
+display = FoldScoresDisplay.from_cross_validate(
+    results, folds, chance=1 / len(store.categories), title=f"{store.dataset}, {len(store.categories)} categories"
+)
 save(display.figure_, options, "01_fold_scores")
 
 # %%
-# What does the best of them take for what? Each clip is predicted by a model that has not heard its fold.
+# What does the best of them mistake for what? Each clip is predicted by a model that has not heard its fold.
 
 best = table["mean"].idxmax()
 names = pd.Series(store.y, store.target).drop_duplicates()
 predicted = cross_val_predict(baselines[best], X, y, cv=store.cv())
-few = len(store.categories) <= 12
-confusion = ConfusionMatrixDisplay.from_predictions(
-    store.y, names[predicted], labels=store.categories, cmap="Blues", colorbar=not few, include_values=few
+confusion = ConfusionDisplay.from_predictions(
+    {"held-out folds": (store.y, names[predicted].to_numpy())},
+    categories=store.categories,
+    title=f"{store.dataset}, {best}",
 )
-confusion.figure_.set_size_inches(4 + 0.2 * len(store.categories), 3.2 + 0.2 * len(store.categories))
-confusion.figure_.set_layout_engine("constrained")
-confusion.ax_.tick_params("x", rotation=90)
-confusion.ax_.set_title(f"{best}: {table['mean'].max():.1f} % right, out of fold")
 save(confusion.figure_, options, "01_confusion")

@@ -29,12 +29,14 @@ table = mels.clips.groupby(["category", "fold"]).agg(clips=("filename", "size"),
 print(table.unstack().to_string())
 
 # %%
-# One clip of each category: the waveform above, the spectrogram below. Each column of a spectrogram is the power in 128
-# bands of frequency at that moment. The bands lie on the mel scale, as the ear does: close together in the low
-# frequencies, far apart in the high ones.
+# One clip of each category: the waveform above, all on one amplitude scale, and the spectrogram below. Each column of a
+# spectrogram is the power in 128 bands of frequency at that moment. The bands lie on the mel scale, like our hearing:
+# close together in the low frequencies, far apart in the high ones.
 
 categories, first = np.unique(mels.y, return_index=True)
-figure, axes = plt.subplots(2, len(first), figsize=(3.1 * len(first), 4.6), sharex="col", layout="constrained")
+figure, axes = plt.subplots(
+    2, len(first), figsize=(3.1 * len(first), 4.6), sharex="col", sharey="row", layout="constrained"
+)
 for (above, below), clip in zip(axes.T, first.tolist(), strict=True):
     WaveformDisplay.from_store(waveforms, clip, ax=above)
     SpectrogramDisplay.from_store(mels, clip, ax=below, colorbar=clip == first[-1], vmin=-80, vmax=0)
@@ -42,7 +44,8 @@ for (above, below), clip in zip(axes.T, first.tolist(), strict=True):
     below.set(title="")
     if clip != first[0]:
         above.set(ylabel="")
-        below.set(ylabel="", yticklabels=[])
+        below.set(ylabel="")
+figure.suptitle(store.dataset)
 save(figure, options, "02_waveforms_and_spectrograms")
 
 # %%

@@ -8,11 +8,11 @@ The obvious first try: give the samples to a recurrent network and let it find o
 # %%
 # Four categories; one fold is held out, the others are for training.
 
-from _common import command_line, four_categories, get_store, plot_confusions, save
+from _common import command_line, four_categories, get_store, save
 
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import RNNClassifier
-from esc_features.plotting import HistoryDisplay
+from esc_features.plotting import ConfusionDisplay, HistoryDisplay
 
 options = command_line(__doc__, epochs=20)
 store = get_store(options, "waveform,mel")
@@ -30,20 +30,18 @@ lstm.fit(X, y)
 print(lstm.summary(X))
 
 # %%
-# It learns the training clips by heart and knows little about others: a dog that barks half a second later is another
+# It memorises the training clips and knows little about others: a dog that barks half a second later is another
 # sequence of numbers altogether.
 
 print(f"whole clip as one step: training accuracy {lstm.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {lstm.score(X[held_out], y[held_out]):.3f} (fold {fold})")
-save(HistoryDisplay.from_estimator(lstm).figure_, options, "03_history")
+save(HistoryDisplay.from_estimator(lstm, title=f"{store.dataset}, LSTM").figure_, options, "03_history")
 
 # %%
 # The same in confusion matrices.
 
-figure = plot_confusions(
-    training=(y[~held_out], lstm.predict(X[~held_out])), held_out=(y[held_out], lstm.predict(X[held_out]))
-)
-save(figure, options, "03_confusion")
+display = ConfusionDisplay.from_estimator(lstm, X, y, held_out=held_out, categories=store.categories)
+save(display.figure_, options, "03_confusion")
 
 # %%
 # A sequence of 100 ms steps is what an LSTM is made for, and the network is almost fifty times smaller. It is a fair

@@ -10,14 +10,15 @@ things happen in the training clips.
 # The same clips and folds as before.
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
-from _common import command_line, four_categories, get_store, plot_confusions, save
+from _common import command_line, four_categories, get_store, save
 from sklearn.base import clone
 
 from esc_features.augmentation import TimeShift
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import ConvNetClassifier
-from esc_features.plotting import BatchDisplay, HistoryDisplay
+from esc_features.plotting import BatchDisplay, ConfusionDisplay, HistoryDisplay
 
 options = command_line(__doc__, epochs=15)
 store = get_store(options, "waveform,mel")
@@ -27,14 +28,22 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# What a shift does: one clip as it is, and as five epochs may see it. Up to 20 % either way; the gap is silence.
+# What a shift does: one clip as it is, and as five epochs may see it. Up to 20 % either way; the gap is silence, at the
+# clip's minimum. A clip without pauses shows it best: take the one that is loudest on average.
 
-clip = torch.from_numpy(X[0])
+loudest = int(np.argmax([spectrogram.mean() for spectrogram in X]))
+clip = torch.from_numpy(X[loudest])
 copies, _ = TimeShift(0.2)(clip.repeat(5, 1, 1), generator=torch.Generator().manual_seed(3))
 settings = {name: X.parameters[name] for name in ("sample_rate", "hop_length", "fmin", "fmax")}
 pictures = torch.cat([clip[None], copies]).numpy()
-titles = [y[0], *(f"{y[0]}, epoch {epoch}" for epoch in range(1, 6))]
-save(BatchDisplay(pictures, titles, **settings).plot(columns=3).figure_, options, "05_shifted")
+titles = [y[loudest], *(f"{y[loudest]}, epoch {epoch}" for epoch in range(1, 6))]
+save(
+    BatchDisplay(pictures, titles, **settings, title=f"{store.dataset}, {X.filenames[loudest]}")
+    .plot(columns=3)
+    .figure_,
+    options,
+    "05_shifted",
+)
 
 # %%
 # It is a parameter of the batches for training: predictions never see it, and the store holds each clip once.
@@ -51,19 +60,25 @@ for name, net in {"without shifts": plain, "with shifts": shifted}.items():
     print(f"held-out accuracy {net.score(X[held_out], y[held_out]):.3f} (fold {fold})")
 
 # %%
-# Did it help? Shifted clips are harder to learn by heart, so look at the loss of the held-out ones. This is one fold of
+# Did it help? Shifted clips are harder to memorise, so look at the loss of the held-out ones. This is one fold of
 # few clips, though: ``cross_val_score(shifted, X, y, cv=store.cv())`` asks all of them.
 
 figure, axes = plt.subplots(2, 2, figsize=(8.5, 5.6), sharex=True, sharey="col", layout="constrained")
 for row, name, net in zip(axes, ["without shifts", "with shifts"], [plain, shifted], strict=True):
     HistoryDisplay.from_estimator(net, ax=row)
     row[0].set_title(name)
+figure.suptitle(f"{store.dataset}, ConvNet")
 save(figure, options, "05_history")
 
 # %%
-# Which sounds are taken for which, by the network that was trained with shifts?
+# Which sounds are mistaken for which, by the network that was trained with shifts?
 
-figure = plot_confusions(
-    training=(y[~held_out], shifted.predict(X[~held_out])), held_out=(y[held_out], shifted.predict(X[held_out]))
+display = ConfusionDisplay.from_estimator(
+    shifted,
+    X,
+    y,
+    held_out=held_out,
+    categories=store.categories,
+    title=f"{store.dataset}, ConvNet with shifts, fold {fold} held out",
 )
-save(figure, options, "05_confusion")
+save(display.figure_, options, "05_confusion")

@@ -11,12 +11,12 @@ stay as they are; only a new last layer is trained.
 # %%
 # The same clips and folds as before.
 
-from _common import command_line, four_categories, get_store, plot_confusions, save
+from _common import command_line, four_categories, get_store, save
 
 from esc_features.exceptions import DownloadError
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import ResNetClassifier
-from esc_features.plotting import HistoryDisplay
+from esc_features.plotting import ConfusionDisplay, HistoryDisplay
 
 options = command_line(__doc__, epochs=8, weights="IMAGENET1K_V1")
 store = get_store(options, "waveform,mel")
@@ -47,17 +47,22 @@ except DownloadError as error:
     resnet.set_params(weights=None, freeze=False, lr=3e-4).fit(X, y)
 
 # %%
-# A few passes are enough for one layer. While the backbone is frozen, what it says of a clip never changes: the feature
-# ``ResNetEmbedding`` puts it into the store once, for any classifier of scikit-learn to be trained on in no time.
+# A few passes are enough for one layer. While the backbone is frozen, its output for a clip never changes: the feature
+# ``ResNetEmbedding`` puts it into the store once, and any scikit-learn classifier is trained on it in no time.
 
 print(f"training accuracy {resnet.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {resnet.score(X[held_out], y[held_out]):.3f} (fold {fold})")
-save(HistoryDisplay.from_estimator(resnet).figure_, options, "06_history")
+save(HistoryDisplay.from_estimator(resnet, title=f"{store.dataset}, ResNet-18").figure_, options, "06_history")
 
 # %%
-# Which sounds are taken for which?
+# Which sounds are mistaken for which?
 
-figure = plot_confusions(
-    training=(y[~held_out], resnet.predict(X[~held_out])), held_out=(y[held_out], resnet.predict(X[held_out]))
+display = ConfusionDisplay.from_estimator(
+    resnet,
+    X,
+    y,
+    held_out=held_out,
+    categories=store.categories,
+    title=f"{store.dataset}, ResNet-18, fold {fold} held out",
 )
-save(figure, options, "06_confusion")
+save(display.figure_, options, "06_confusion")

@@ -3,7 +3,7 @@ Grid search over model and feature, with nested folds
 =====================================================
 
 How many mel bands, and which learning rate? Settings are compared on folds inside the training folds. The fold that is
-reported has no say in the choice, or its score would be too good.
+reported plays no part in the choice; otherwise its score would be too good.
 """
 
 # %%
@@ -12,13 +12,13 @@ reported has no say in the choice, or its score would be too good.
 
 import numpy as np
 import pandas as pd
-from _common import command_line, four_categories, get_store, plot_confusions, save
+from _common import command_line, four_categories, get_store, save
 from sklearn.model_selection import GridSearchCV, ParameterGrid, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from esc_features import MelSpectrogram, Waveform
 from esc_features.models import ConvNetClassifier
-from esc_features.plotting import FoldScoresDisplay
+from esc_features.plotting import ConfusionDisplay, FoldScoresDisplay
 from esc_features.preprocessing import Standardizer
 
 options = command_line(__doc__, epochs=8, n_jobs=1)
@@ -68,18 +68,24 @@ print(f"{len(ParameterGrid(grid))} settings were compared in each fold")
 # Inside and outside, side by side. "Inside" is what was maximised, so it is the one that may flatter.
 
 display = FoldScoresDisplay.from_scores(
-    {"inside, best setting": chosen["inside"], "held out": chosen["held out"]}, folds, chance=1 / len(set(y))
+    {"inside, best setting": chosen["inside"], "held out": chosen["held out"]},
+    folds,
+    chance=1 / len(set(y)),
+    title=store.dataset,
 )
 save(display.figure_, options, "07_fold_scores")
 
 # %%
 # All clips, each predicted by the model that was chosen and trained without its fold; and the training clips.
 
-predictions = {"training": ([], []), "held_out": ([], [])}
+predictions = {"training": ([], []), "held out": ([], [])}
 for search, training, held_out in zip(
     nested["estimator"], nested["indices"]["train"], nested["indices"]["test"], strict=True
 ):
-    for kind, clips in (("training", training), ("held_out", held_out)):
+    for kind, clips in (("training", training), ("held out", held_out)):
         predictions[kind][0].extend(y[clips])
         predictions[kind][1].extend(search.predict(X[clips]))
-save(plot_confusions(**predictions), options, "07_confusion")
+display = ConfusionDisplay.from_predictions(
+    predictions, categories=store.categories, title=f"{store.dataset}, the ConvNet chosen without each fold"
+)
+save(display.figure_, options, "07_confusion")

@@ -15,12 +15,12 @@ import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
-from _common import command_line, four_categories, get_store, plot_confusions, save
+from _common import command_line, four_categories, get_store, save
 from sklearn.pipeline import make_pipeline
 
 from esc_features import MelSpectrogram
 from esc_features.models import ConvNetClassifier
-from esc_features.plotting import SpectrogramDisplay
+from esc_features.plotting import BLUE, VERMILION, ConfusionDisplay, SpectrogramDisplay
 from esc_features.preprocessing import Standardizer
 
 options = command_line(__doc__, epochs=20, wav="")
@@ -37,10 +37,8 @@ model = make_pipeline(MelSpectrogram(), Standardizer(), ConvNetClassifier(max_ep
 model.fit(X[~held_out], y[~held_out])
 print(f"training accuracy {model.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {model.score(X[held_out], y[held_out]):.3f} (fold {fold})")
-figure = plot_confusions(
-    training=(y[~held_out], model.predict(X[~held_out])), held_out=(y[held_out], model.predict(X[held_out]))
-)
-save(figure, options, "08_confusion")
+display = ConfusionDisplay.from_estimator(model, X, y, held_out=held_out, categories=store.categories)
+save(display.figure_, options, "08_confusion")
 
 # %%
 # One file holds all of it: the feature's parameters, the standardisation, the network, the names of the categories. As
@@ -80,7 +78,7 @@ SpectrogramDisplay(
     feature.transform([wav])[0], sample_rate=feature.sample_rate, hop_length=feature.hop_length, fmax=feature.fmax
 ).plot(left)
 left.set_title("the new recording")
-right.barh(loaded.classes_, probabilities, color=np.where(loaded.classes_ == answer, "#D55E00", "#0072B2"))
+right.barh(loaded.classes_, probabilities, color=np.where(loaded.classes_ == answer, VERMILION, BLUE))
 right.set(xlabel="Probability", xlim=(0, 1))
 right.invert_yaxis()
 save(figure, options, "08_prediction")

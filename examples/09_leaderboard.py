@@ -2,8 +2,8 @@
 Rank the known methods, honestly
 ================================
 
-Every method is fitted on all official folds but one and scored once on that one, in turn; whatever there is to choose
-is chosen by inner folds of the training folds. The result stands beside what was published, and ends as a figure.
+Every method is fitted on all official folds but one and scored once on that one, in turn; all choices are made on inner
+folds of the training folds. The result stands beside published results, and ends as a figure.
 
 Run it on ``path/to/ESC-50`` or ``esc10`` with ``--methods knn,svm,forest,rnn,convnet,convnet+shift,deepconvnet``; the
 default takes the quick ones. ``esc_features evaluate STORE`` is the same from the command line.
@@ -21,13 +21,13 @@ options = command_line(__doc__, methods="knn,svm,forest", jobs=1)
 store = get_store(options, "waveform,mel,mfcc", categories=None)
 
 # %%
-# Each result is written when it is there: stop this and run it again, and it goes on.
+# Each result is written as soon as it is known: stop this and run it again, and it goes on.
 
 board = evaluate(store, options.methods, n_jobs=options.jobs)
 print(board.to_text())
 
 # %%
-# Where the best method errs, by pairs of categories.
+# Which pairs of categories the best method confuses.
 
 print(board.most_confused().to_string(index=False))
 

@@ -1,11 +1,10 @@
-"""What the examples share: the command line, the store, the four categories, the figures."""
+"""What the examples share: options, the store, the four categories, saved figures."""
 
 import argparse
+import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay
 
 from esc_features import extract, open_store
 
@@ -14,7 +13,10 @@ COURSE = ("dog", "cow", "chirping_birds", "vacuum_cleaner")
 
 
 def command_line(doc, **options):
-    """Read the command line of an example; `options` are its own, with their default values."""
+    """Read the command line of an example; `options` are its own, with their default values.
+
+    In a notebook there is none (what stands there is the kernel's own), so everything has its default value.
+    """
     parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
     kinds = "demo, esc10, esc50, a folder like ESC-50, or a store"
     parser.add_argument("dataset", nargs="?", default="demo", help=f"{kinds} (default: demo)")
@@ -25,7 +27,8 @@ def command_line(doc, **options):
     for name, default in options.items():
         kind = type(default) if default is not None else str
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
-    return parser.parse_args()
+    is_script = hasattr(sys.modules["__main__"], "__file__")
+    return parser.parse_args(None if is_script else [])
 
 
 def get_store(options, features, categories=COURSE):
@@ -37,11 +40,11 @@ def get_store(options, features, categories=COURSE):
         categories = None
     elif categories:
         out = out or "stores/esc50-course"
-    return extract(dataset, out, features=features, categories=categories, verbose=False)
+    return extract(dataset, out, features=features, categories=categories)
 
 
 def four_categories(store):
-    """Return the rows of the course's categories; those that the data set lacks are replaced by others of it."""
+    """Return the rows of the course's categories; for those that the data set lacks, others are substituted."""
     there = [category for category in COURSE if category in store.categories]
     others = [category for category in store.categories if category not in there]
     chosen = [*there, *others][:4]
@@ -49,19 +52,6 @@ def four_categories(store):
     print(f"{store.dataset}: {len(rows)} clips of {', '.join(chosen)}", end="")
     print("" if len(there) == len(COURSE) else f" (the course has {', '.join(COURSE)})")
     return rows
-
-
-def plot_confusions(**predictions):
-    """Draw a confusion matrix for each (true labels, predicted labels), side by side."""
-    figure, axes = plt.subplots(1, len(predictions), figsize=(4.6 * len(predictions), 4.4), layout="constrained")
-    for ax, (title, (truth, predicted)) in zip(np.atleast_1d(axes), predictions.items(), strict=True):
-        ConfusionMatrixDisplay.from_predictions(
-            truth, predicted, ax=ax, cmap="Blues", colorbar=False, xticks_rotation=40
-        )
-        plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
-        accuracy = np.mean(np.asarray(truth) == np.asarray(predicted))
-        ax.set_title(f"{title.replace('_', ' ')}: {accuracy:.0%} of {len(truth)} right")
-    return figure
 
 
 def save(figure, options, name):

@@ -1,6 +1,7 @@
 """Each example runs by itself from the command line and leaves its figures; here on a few clips and for one epoch."""
 
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FAST = {
@@ -68,6 +71,49 @@ def test_runs_and_saves_its_figures(name, small_store, tmp_path):
         assert "RANDOM WEIGHTS" in said
     if number == "08":
         assert "largest difference to the probabilities from the store: 0\n" in said
+
+
+@pytest.fixture(scope="module")
+def fifty_categories(tmp_path_factory, demo_folder):
+    """A store with as many categories as ESC-50 has, one clip per category and fold: the demo's clips, relabelled."""
+    import pandas as pd
+
+    from esc_features import extract
+
+    folder = tmp_path_factory.mktemp("fifty")
+    (folder / "audio").mkdir()
+    rows = []
+    recordings = itertools.cycle(sorted((demo_folder / "audio").iterdir()))
+    for fold, target in itertools.product(range(1, 6), range(50)):
+        name = f"{fold}-{1000 + len(rows)}-A-{target}.wav"
+        os.link(next(recordings), folder / "audio" / name)
+        rows.append({"filename": name, "fold": fold, "target": target, "category": f"category_{target}"})
+    pd.DataFrame(rows).to_csv(folder / "clips.csv", index=False)
+    from esc_features import load_clips
+
+    clips = load_clips(folder / "clips.csv", folder / "audio")
+    return extract(clips, folder / "store", features="waveform,mel,mfcc", n_jobs=2, verbose=False).path
+
+
+@pytest.mark.parametrize("name", ["01_extract_and_cross_validate", "04_convnet_on_spectrograms", "09_leaderboard"])
+def test_runs_on_fifty_categories_too(name, fifty_categories, tmp_path):
+    run_example(name, fifty_categories, *FAST[name], folder=tmp_path)
+    assert figures_in(tmp_path) == {f"{name[:2]}_{figure}" for figure in FIGURES[name[:2]]}
+
+
+def test_runs_as_a_notebook(small_store, tmp_path):
+    # A kernel runs the cells in a module that has no file, and its own arguments stand where a script's would.
+    cells = (EXAMPLES / "02_waveforms_and_spectrograms.py").read_text()
+    kernel = (
+        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); sys.argv = ['ipykernel_launcher.py', '-f', 'kernel.json']\n"
+        "import _common, esc_features\n"
+        f"_common.extract = lambda *_, **__: esc_features.open_store({str(small_store)!r})\n"
+        f"exec(compile({cells!r}, 'cells', 'exec'), {{'__name__': '__main__', '__doc__': 'Title'}})\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "MPLBACKEND": "Agg"}
+    run = subprocess.run([sys.executable, "-c", kernel], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert figures_in(tmp_path) == {"02_waveforms_and_spectrograms", "02_batch"}
 
 
 def test_there_is_a_test_of_every_example():
