@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # What save_params notes beside the weights: in the metadata of the state dict, which a plain module passes over.
 _NOTE = "esc_features"
+# What a module may hold that is not part of its state, tables of a transform for instance.
+_SPARE_BYTES = 1 << 20
 _NOTE_OF_0_1 = "esc_features.about"
 
 
@@ -171,21 +173,23 @@ def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:
 
 def _check_shapes(net: ClipClassifier, tensors: dict[str, torch.Tensor]) -> None:
     """Raise ValueError unless the network would have these shapes; it is laid out without taking memory for it."""
+    if not (isinstance(net.module, type) and issubclass(net.module, torch.nn.Module)):
+        raise ValueError(f"module={net.module!r} is no class of a PyTorch module")
     with net._without_pretrained_weights():
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
                 module = net.module(**net.get_params_for("module"))
         except NotImplementedError:  # a user's module that computes when it is made
             return
+    held = sum(value.nbytes for value in [*module.parameters(), *module.buffers()])
+    if held > sum(value.nbytes for value in tensors.values()) + _SPARE_BYTES:
+        raise ValueError(f"the network would need {held:,} bytes, far more than the tensors have: it is forged")
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if expected != found:
         wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        name = wrong[0]
-        raise ValueError(
-            f"{len(wrong)} tensors differ, {name!r} for one: {found.get(name, 'none')} where the network has "
-            f"{expected.get(name, 'none')}"
-        )
+        verb = "differs" if len(wrong) == 1 else "differ"
+        raise ValueError(f"{', '.join(wrong[:3])} {verb} in name or shape")
 
 
 def _describe_clips(fitted: FittedClips) -> dict[str, Any]:
