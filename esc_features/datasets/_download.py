@@ -44,7 +44,9 @@ class Mirror:
             path = urllib.request.url2pathname(urllib.parse.urlsplit(self.place).path)
             self.folder = Path(path if scheme == "file" else place).expanduser()
         else:
-            raise DownloadError(f"the mirror {place!r} is neither an https:// or http:// address nor a folder")
+            raise DownloadError(
+                f"The mirror {place!r} is neither an https:// or http:// address nor a folder. Name one of these."
+            )
         self.schemes = ("https", "http") if scheme == "http" else ("https",)
         self.stop = threading.Event()
         self.session = requests.Session()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pandas as pd
 from .._files import write_whole
 from .._suggest import list_some
 from ..exceptions import ClipTableError, DownloadError
+from ._columns import CLIP_COLUMNS
 from ._files import data_home as home_of
 from ._files import is_whole_wav, wav_problem
 from ._raw import parse_table
@@ -120,20 +122,67 @@ def fetch_esc50(
 
     place = Mirror(os.fspath(mirror or os.environ.get("ESC50_MIRROR") or ESC50_URL))
     folder = home_of(data_home) / "ESC-50"
+    with _writable(folder):
+        clips = Choice(categories, folds, esc10, folds_by, corrections).of(_metadata(place, folder))
+        _download_missing(place, folder, clips["filename"], verbose)
+    paths = str(folder / "audio") + os.sep + clips["filename"]
+    return finish(clips, paths, "esc10" if esc10 else "esc50")
+
+
+def fetch_esc50_metadata(
+    data_home: str | os.PathLike | None = None, mirror: str | os.PathLike | None = None
+) -> pd.DataFrame:
+    """Download the table of all ESC-50 clips, and none of them.
+
+    Use it to look at the data set before any audio is fetched; it is some 90 kB, and `fetch_esc50` finds it there.
+
+    Parameters
+    ----------
+    data_home, mirror : optional
+        As in `fetch_esc50`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per clip: ``filename`` (str), ``fold`` (int64), ``target`` (int64), ``category`` (str), ``esc10``
+        (bool), ``src_file`` (str, the recording on Freesound) and ``take`` (str).
+
+    Raises
+    ------
+    DownloadError
+        If it could not be fetched.
+
+    Examples
+    --------
+    >>> from esc_features.datasets import fetch_esc50_metadata
+    >>> table = fetch_esc50_metadata()  # doctest: +SKIP
+    >>> table.loc[table["esc10"], "category"].nunique()  # doctest: +SKIP
+    10
+    """
+    from ._download import Mirror
+
+    place = Mirror(os.fspath(mirror or os.environ.get("ESC50_MIRROR") or ESC50_URL))
+    folder = home_of(data_home) / "ESC-50"
+    with _writable(folder):
+        table = _metadata(place, folder)
+    columns = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
+    return table[columns].astype({column: CLIP_COLUMNS[column] for column in columns if column in CLIP_COLUMNS})
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Make the folders of the data set; say what to do where they cannot be written."""
     try:
         for part in ("meta", "audio"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        clips = Choice(categories, folds, esc10, folds_by, corrections).of(_metadata(place, folder))
-        _download_missing(place, folder, clips["filename"], verbose)
+        yield
     except DownloadError:
         raise
     except OSError as error:
         raise DownloadError(
-            f"cannot write to {folder}: {error.strerror or error}. Make room there or name another folder as "
-            "data_home=, then run the same again: what has arrived is kept"
+            f"{folder} cannot be written: {error.strerror or error}. Make room there, or name another folder with "
+            "data_home= (--data-home) or ESC_FEATURES_DATA, then run the same again: what has arrived is kept."
         ) from error
-    paths = str(folder / "audio") + os.sep + clips["filename"]
-    return finish(clips, paths, "esc10" if esc10 else "esc50")
 
 
 def _metadata(place: Mirror, folder: Path) -> pd.DataFrame:
@@ -155,7 +204,8 @@ def _metadata(place: Mirror, folder: Path) -> pd.DataFrame:
         content = place.get(_METADATA, _MOST_BYTES, problem)
     except DownloadError as error:
         raise DownloadError(
-            f"cannot fetch {_METADATA} from {place}: {error}. Nothing was changed in {folder}. {_WAYS_OUT}"
+            f"{_METADATA} cannot be fetched from {place}: {error}. Nothing was changed in {folder}. "
+            f"{_advice(place, [error])}"
         ) from error
     write_whole(present, content)
     return _checked_metadata(content, str(present))
@@ -163,12 +213,12 @@ def _metadata(place: Mirror, folder: Path) -> pd.DataFrame:
 
 def _checked_metadata(content: bytes, where: str) -> pd.DataFrame:
     raw = parse_table(content, where)
-    if absent := [column for column in ("filename", "fold", "target", "category") if column not in raw.header]:
+    if absent := [column for column in ("filename", "fold", "target", "category", "esc10") if column not in raw.header]:
         raw.refuse_header(absent)
     table = read_clips(raw)
     strange = [name for name in table["filename"] if not _OFFICIAL_NAME.fullmatch(name)]
     if strange:
-        raise ClipTableError(f"{where}: not names of ESC-50 clips: {list_some(map(repr, strange))}")
+        raise ClipTableError(f"{where}: these are no names of ESC-50 clips: {list_some(map(repr, strange))}.")
     return table
 
 
@@ -213,13 +263,25 @@ def _download_missing(place: Mirror, folder: Path, names: Iterable[str], verbose
         gave_up = f", then gave up: {in_a_row} in a row" if in_a_row == _FAILURES_IN_A_ROW else ""
         whole = sum(is_whole_wav(folder / "audio" / name) for name in wanted)
         raise DownloadError(
-            f"could not fetch {len(failures)} clips from {place}: {named}{gave_up}. {whole} of the {len(wanted)} "
-            f"clips asked for are whole in {folder / 'audio'} and will not be fetched again. {_WAYS_OUT}"
+            f"{len(failures)} clips could not be fetched from {place}: {named}{gave_up}. {whole} of the {len(wanted)} "
+            f"clips asked for are whole in {folder / 'audio'} and will not be fetched again. "
+            f"{_advice(place, failures.values())}"
         )
 
 
-_WAYS_OUT = (
-    "Run the same again when the network is back, name another place with mirror= or ESC50_MIRROR, or unpack "
-    "https://github.com/karolpiczak/ESC-50/archive/master.zip by hand and use load_clips(<its folder>) "
-    "(on the command line: extract_features <its folder>)."
-)
+def _advice(place: Mirror, errors: Iterable[DownloadError]) -> str:
+    """Say what to do next: waiting helps only where no answer came."""
+    from ._download import Failed
+
+    if any(isinstance(error, Failed) for error in errors):
+        first = "Run the same again when the network is back"
+    else:
+        first = (
+            f"Waiting will not help: look whether {place} has meta/esc50.csv and audio/, and whether the login page of "
+            "a network answers in its place; then run the same again"
+        )
+    return (
+        f"{first}, name another place with mirror= (--mirror) or ESC50_MIRROR, or unpack "
+        "https://github.com/karolpiczak/ESC-50/archive/master.zip by hand and use load_clips(<its folder>) "
+        "(on the command line: extract_features <its folder>)."
+    )

@@ -1,16 +1,22 @@
 """fetch_esc50 against a real HTTP server on 127.0.0.1, which is sometimes down, slow, broken or hostile."""
 
 import collections
+import contextlib
 import http.server
+import os
+import pty
 import ssl
 import struct
+import subprocess
+import sys
+import termios
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from esc_features.datasets import ESC50_BIBTEX, ESC50_LICENSE, fetch_esc50, load_clips
+from esc_features.datasets import ESC50_BIBTEX, ESC50_LICENSE, fetch_esc50, fetch_esc50_metadata, load_clips
 from esc_features.datasets._download import Mirror
 from esc_features.exceptions import ClipTableError, DownloadError
 
@@ -38,6 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Serves `server.files`; the first entries of `server.mood[path]` say how to answer the next requests."""
 
     protocol_version = "HTTP/1.1"
+    retry_after = "0"
 
     def do_GET(self):
         with self.server.lock:
@@ -49,7 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             mood = "404"
         kind, _, detail = mood.partition(" ")
         if kind.isdecimal():
-            self.answer(b"<html>no</html>", int(kind), [("Retry-After", "0")])
+            self.answer(b"<html>no</html>", int(kind), [("Retry-After", self.retry_after)])
         elif kind == "redirect":
             self.answer(b"", 302, [("Location", detail)])
         elif kind == "html":
@@ -175,7 +182,7 @@ def test_local_folder_as_mirror(server, tmp_path, as_url):
     folder = tmp_path / "a" / "ESC-50"
     clips = fetch_esc50("dog", data_home=tmp_path / "b", mirror=folder.as_uri() if as_url else folder)
     assert files_in(tmp_path / "a") == files_in(tmp_path / "b") == sorted(clips["filename"])
-    with pytest.raises(DownloadError, match=r"could not fetch 10 clips .*No such file"):
+    with pytest.raises(DownloadError, match=r"10 clips could not be fetched from .*No such file"):
         fetch_esc50("cow", data_home=tmp_path / "b", mirror=folder)
 
 
@@ -222,7 +229,9 @@ def test_lasting_trouble_is_reported_and_the_others_completed(server, tmp_path, 
         monkeypatch.setattr(Mirror, "stall_timeout", 0.2)
         monkeypatch.setattr(Mirror, "whole_timeout", 0.3)
     server.mood[FIRST] = mood
-    with pytest.raises(DownloadError, match=rf"fetch 1 clips from {server.url}: {NAMES[0]} \(.*{message}") as info:
+    with pytest.raises(
+        DownloadError, match=rf"1 clips could not be fetched from {server.url}: {NAMES[0]} \(.*{message}"
+    ) as info:
         fetch_esc50("dog", data_home=tmp_path, mirror=server.url)
     assert f"9 of the 10 clips asked for are whole in {tmp_path}" in str(info.value)
     assert "mirror=" in str(info.value)
@@ -244,7 +253,7 @@ def test_a_redirect_within_http_is_followed(server, tmp_path):
 
 def test_https_is_never_left(serve, tmp_path, monkeypatch):
     secure, plain = serve(tls=True), serve()
-    with pytest.raises(DownloadError, match=r"cannot fetch meta/esc50.csv .*CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(DownloadError, match=r"meta/esc50.csv cannot be fetched .*CERTIFICATE_VERIFY_FAILED"):
         fetch_esc50("dog", data_home=tmp_path, mirror=secure.url)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     secure.mood[FIRST] = f"redirect {plain.url}{FIRST}"
@@ -267,18 +276,20 @@ def test_broken_files_are_replaced_and_whole_ones_are_not(server, tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"<!DOCTYPE html><title>Log in</title>", "no column for filename, fold"),
+        (b"<!DOCTYPE html><title>Log in</title>", "no column for filename, fold, target, category, esc10"),
         (METADATA.replace("fold", "split", 1).encode(), "no column for fold"),
         (METADATA[:-8].encode(), r"line 41 has \d fields"),
         (METADATA.replace(NAMES[3], "../../evil.wav").encode(), "not a file inside the audio folder"),
-        (METADATA.replace(NAMES[3], "sub/evil.wav").encode(), "not names of ESC-50 clips: 'sub/evil.wav'"),
-        (METADATA.replace(NAMES[3], ".bashrc").encode(), "not names of ESC-50 clips: '.bashrc'"),
-        (METADATA.replace(NAMES[3], "CON.wav").encode(), "not names of ESC-50 clips: 'CON.wav'"),
+        (METADATA.replace(NAMES[3], "sub/evil.wav").encode(), "no names of ESC-50 clips: 'sub/evil.wav'"),
+        (METADATA.replace(NAMES[3], ".bashrc").encode(), "no names of ESC-50 clips: '.bashrc'"),
+        (METADATA.replace(NAMES[3], "CON.wav").encode(), "no names of ESC-50 clips: 'CON.wav'"),
     ],
 )
 def test_bad_metadata_is_refused(server, tmp_path, content, message):
     server.files["/meta/esc50.csv"] = content
-    with pytest.raises(DownloadError, match=rf"cannot fetch meta/esc50.csv .*not the metadata of ESC-50 .*{message}"):
+    with pytest.raises(
+        DownloadError, match=rf"meta/esc50.csv cannot be fetched .*not the metadata of ESC-50 .*{message}"
+    ):
         fetch_esc50("dog", data_home=tmp_path, mirror=server.url)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert list(server.requests) == ["/meta/esc50.csv"]
@@ -300,7 +311,7 @@ def test_offline(serve, tmp_path):
     server = serve()
     server.shutdown()
     server.server_close()
-    with pytest.raises(DownloadError, match=r"cannot fetch meta/.*no connection .*ESC50_MIRROR.*extract_features"):
+    with pytest.raises(DownloadError, match=r"esc50.csv cannot be .*no connection .*ESC50_MIRROR.*extract_features"):
         fetch_esc50("dog", data_home=tmp_path, mirror=server.url)
 
 
@@ -312,7 +323,7 @@ def test_gives_up_when_the_network_is_gone(server, tmp_path):
 
 def test_missing_files_alone_are_not_a_lost_network(server, tmp_path):
     server.mood = {"/audio/" + name: "404" for name in NAMES[:30]}
-    with pytest.raises(DownloadError, match=r"could not fetch 30 clips .* 10 of the 40 clips"):
+    with pytest.raises(DownloadError, match=r"30 clips could not be fetched .* 10 of the 40 clips"):
         fetch_esc50(data_home=tmp_path, mirror=server.url)
 
 
@@ -344,7 +355,7 @@ def test_wrong_questions(server, tmp_path):
 
 def test_unwritable_home(server, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match=r"cannot write to .*data_home="):
+    with pytest.raises(DownloadError, match=r"ESC-50 cannot be written: .*data_home= .*ESC_FEATURES_DATA"):
         fetch_esc50("dog", data_home=tmp_path / "file", mirror=server.url)
 
 
@@ -363,3 +374,73 @@ def test_no_bar_where_there_is_no_terminal(server, tmp_path, capsys):
 def test_licence_and_citation():
     assert "CC BY-NC 3.0" in ESC50_LICENSE
     assert "10.1145/2733373.2806390" in ESC50_BIBTEX
+
+
+@pytest.mark.parametrize("mood, waiting", [("503", True), ("stall", True), ("404", False), ("html", False)])
+def test_waiting_is_advised_only_where_it_helps(server, tmp_path, monkeypatch, mood, waiting):
+    monkeypatch.setattr(Mirror, "stall_timeout", 0.2)
+    server.mood[FIRST] = mood
+    with pytest.raises(DownloadError) as clip:
+        fetch_esc50("dog", folds=1, data_home=tmp_path, mirror=server.url)
+    server.mood = {"/meta/esc50.csv": mood}
+    with pytest.raises(DownloadError) as metadata:
+        fetch_esc50_metadata(tmp_path / "other", mirror=server.url)
+    for message in (str(clip.value), str(metadata.value)):
+        assert ("when the network is back" in message) == waiting
+        assert ("Waiting will not help: look whether" in message and "login page" in message) != waiting
+        assert message.endswith("extract_features <its folder>).")
+
+
+def test_metadata_alone(server, tmp_path):
+    table = fetch_esc50_metadata(tmp_path, mirror=server.url)
+    assert list(server.requests) == ["/meta/esc50.csv"]
+    assert list(table.columns) == ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
+    assert table["filename"].tolist() == NAMES
+    assert table["esc10"].sum() == 20 and table["esc10"].dtype == bool
+    assert files_in(tmp_path) == []
+    assert fetch_esc50("dog", folds=1, data_home=tmp_path, mirror=server.url)["filename"].isin(table["filename"]).all()
+    assert server.requests["/meta/esc50.csv"] == 1
+
+
+@pytest.mark.parametrize("announced, seconds", [("7", 7), ("0", 0), ("1000", 60), ("soon", 0), ("-1", 0), ("1.5", 0)])
+def test_the_server_says_when_to_ask_again(server, tmp_path, monkeypatch, announced, seconds):
+    waits = []
+
+    class Patience(threading.Event):
+        def wait(self, timeout=None):
+            waits.append(timeout)
+            return False
+
+    monkeypatch.setattr(Handler, "retry_after", announced)
+    mirror = Mirror(server.url)
+    mirror.stop = Patience()
+    server.mood[FIRST] = ["503"]
+    assert mirror.get(FIRST[1:], 10_000, lambda body: None) == server.files[FIRST]
+    assert waits == [seconds]
+
+
+def test_only_failures_in_a_row_mean_that_the_network_is_gone(server, tmp_path, monkeypatch):
+    """Thirty of forty clips fail, in tens, and every fourth arrives: no row of sixteen."""
+    monkeypatch.setattr(Mirror, "connections", 1)
+    server.mood = {"/audio/" + name: "503" for number, name in enumerate(NAMES) if number % 4}
+    with pytest.raises(DownloadError, match=r"30 clips could not be fetched") as info:
+        fetch_esc50(data_home=tmp_path, mirror=server.url)
+    assert "gave up" not in str(info.value)
+    assert len(files_in(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_not_verbose_shows_no_bar_on_a_terminal_either(server, tmp_path, verbose):
+    terminal, stderr = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    call = f"from esc_features import fetch_esc50 as f; f('dog', folds=1, verbose={verbose})"
+    environment = os.environ | {"ESC50_MIRROR": server.url, "ESC_FEATURES_DATA": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", call], stderr=stderr, env=environment, timeout=120, check=True)
+    os.close(stderr)
+    written = b""
+    with contextlib.suppress(OSError):  # the other end is closed and all is read
+        while piece := os.read(terminal, 1 << 16):
+            written += piece
+    os.close(terminal)
+    assert (b"ESC-50" in written) == verbose, written
+    assert verbose or not written

@@ -1,0 +1,38 @@
+"""Class numbers 0 to n-1, for a loss that wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ._table import categories_of
+
+
+def category_numbers(clips: pd.DataFrame | Iterable[str]) -> dict[str, int]:
+    """Number the categories of clips from 0 without gaps, in sorted order.
+
+    Use it where a loss of PyTorch wants class numbers: `target` is the number in the whole data set, so that of a
+    subset such as ESC-10 has gaps. The order is that of a store's `categories` and of `classes_` in scikit-learn.
+
+    Parameters
+    ----------
+    clips : DataFrame or iterable of str
+        A clip table, or the categories of clips, such as `store.y`.
+
+    Returns
+    -------
+    dict of str to int
+        The number of each category; its keys are the names in order.
+
+    Examples
+    --------
+    >>> from esc_features.datasets import category_numbers, make_demo
+    >>> clips = make_demo()
+    >>> numbers = category_numbers(clips[clips["category"].isin(["rain", "siren", "dog"])])
+    >>> numbers
+    {'dog': 0, 'rain': 1, 'siren': 2}
+    >>> y = clips["category"].map(numbers)
+    """
+    names = categories_of(clips) if isinstance(clips, pd.DataFrame) else sorted({str(name) for name in clips})
+    return {name: number for number, name in enumerate(names)}
