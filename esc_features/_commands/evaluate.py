@@ -10,11 +10,18 @@ INTERRUPTED = "The results so far are kept. Run the same command again to go on.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
-    parser.add_argument("--methods", help="names, or module:name of a pipeline of yours, separated by commas")
+    parser.add_argument(
+        "--methods",
+        help="names, or module:name of a pipeline of yours, separated by commas; birdnet+convnet is the mean of the two",
+    )
     parser.add_argument("--folds", type=numbers, help="score only these, separated by commas")
     parser.add_argument("--seeds", type=numbers, default=[0], help="one fit for each (default: 0)")
+    parser.add_argument("--metrics", help="what the table shows, such as macro_f1,top5,log_loss; the first ranks")
     parser.add_argument("--n-jobs", type=number, default=1, help="fits at a time (default: 1)")
     parser.add_argument("--out", help="folder of the results (default: STORE/evaluation)")
+    parser.add_argument(
+        "--trust-results", action="store_true", default=None, help="believe results that came with the store"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,9 +32,12 @@ def run(options: argparse.Namespace) -> int:
         options.methods,
         folds=options.folds,
         seeds=options.seeds,
+        metrics=options.metrics,
         n_jobs=options.n_jobs,
         out=options.out,
+        trust_results=options.trust_results,
     )
     say(board.to_text())
-    say(f"Report and figures: {options.out or options.store + '/evaluation'}")
+    folder = options.out or f"{options.store}/evaluation"
+    say(f"Report, figures and tables (leaderboard.html, .md, .tex, .csv): {folder}")
     return 0

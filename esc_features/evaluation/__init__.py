@@ -1,8 +1,34 @@
-"""Which known methods do how well on a store: by the official folds, without a leak, in one command."""
+"""Which methods do how well on a store: by the official folds, without a leak, in one command."""
 
+from ..plotting import LeaderboardDisplay
+from ._bootstrap import Interval
+from ._compare import compare
 from ._evaluate import evaluate
-from ._leaderboard import Leaderboard
-from ._leaderboard_display import LeaderboardDisplay
-from ._methods import Method, named_methods
+from ._facts import Facts
+from ._held_out import HeldOut
+from ._leaderboard import Leaderboard, load_leaderboard
+from ._method import Ensemble, Method
+from ._methods import named_methods
+from ._metrics import METRICS, Metric
+from ._result import Result, ResultError
+from ._train import TrainedMethod, train
 
-__all__ = ["Leaderboard", "LeaderboardDisplay", "Method", "evaluate", "named_methods"]
+__all__ = [
+    "METRICS",
+    "Ensemble",
+    "Facts",
+    "HeldOut",
+    "Interval",
+    "Leaderboard",
+    "LeaderboardDisplay",
+    "Method",
+    "Metric",
+    "Result",
+    "ResultError",
+    "TrainedMethod",
+    "compare",
+    "evaluate",
+    "load_leaderboard",
+    "named_methods",
+    "train",
+]

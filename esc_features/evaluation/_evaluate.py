@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import replace
+from itertools import product
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,19 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from ..exceptions import StoreError
-from ..model_selection import FoldSplit
-from ..store import Store, open_store
-from ._leaderboard import Leaderboard
-from ._methods import Method, choose_methods
-from ._runs import Run, compute_run, make_run, read_result
-
-OFFICIAL = {"esc10": (1, 2, 3, 4, 5), "esc50": (1, 2, 3, 4, 5)}
-OFFICIAL_CLIPS = {"esc10": 400, "esc50": 2000}
+from ..features import Waveform
+from ..store import Store, StoreAudio, open_store
+from ._ensemble import average
+from ._facts import Facts, choose_splits, make_facts, make_splits
+from ._fit import Fit, Split, clips_digest, fit_and_predict, method_key, now
+from ._keys import Description, digest_of
+from ._leaderboard import Leaderboard, choose_results
+from ._method import Ensemble, Method
+from ._methods import choose_methods
+from ._metrics import choose_metrics
+from ._report import plain
+from ._result import Result
+from ._results_folder import ResultsFolder
 
 
 def evaluate(
@@ -31,14 +37,17 @@ def evaluate(
     folds: Iterable[int] | None = None,
     seeds: Sequence[int] = (0,),
     cv: Any = None,
+    metrics: str | Sequence[str] | None = None,
     n_jobs: int = 1,
     out: str | os.PathLike | None = None,
+    trust_results: bool | None = None,
     verbose: bool = True,
 ) -> Leaderboard:
     """Compare methods on a store by its folds, and rank them.
 
-    Each method is fitted on all folds but one and scored once on that one; what there is to choose, inner folds of the
-    training folds choose. Each result is written when it is there, so that a run that was killed goes on.
+    Each method is fitted on all folds but one and asked once about that one; all choices are made on inner folds of the
+    training folds. Each result is written when it is there, with what was said of each clip: a run that was killed goes
+    on, a further run adds to the same leaderboard, and no metric needs another fit.
 
     Parameters
     ----------
@@ -47,24 +56,41 @@ def evaluate(
         or computed from its waveforms.
     methods : str, sequence or mapping, optional
         Names ("knn", "svm", "forest", "rnn", "convnet", "convnet+shift", "deepconvnet", "deepconvnet-best", "resnet",
-        "efficientnet", "birdnet"), import paths "module:name" of pipelines, `Method` objects, or a mapping of names to
+        "efficientnet", "birdnet"), several with plus signs between them for the mean of their probabilities
+        ("birdnet+convnet"), import paths "module:name" of pipelines, `Method` objects, or a mapping of names to
         pipelines that start with a feature. By default all that need no extra, and the stored embeddings.
     folds : iterable of int, optional
-        Score only these folds; the table says that it is partial.
+        Evaluate only these folds; the table says that it is partial.
     seeds : sequence of int, default=(0,)
         One fit for each.
     cv : scikit-learn splitter, optional
-        Other splits than the folds; the table says that they are not the official ones.
+        Other splits than the folds; the table says that they are not the official ones, and a leak of recordings is
+        warned of.
+    metrics : str or sequence of str, optional
+        What the table shows, the first of which ranks: "accuracy", "top5", "macro_recall", "macro_f1", "map",
+        "macro_auc", "log_loss", "ece". By default accuracy, macro F1, log loss and calibration error; mean average
+        precision first where clips have several labels.
     n_jobs : int, default=1
         Fits at a time, as in joblib.
     out : path-like, optional
         Folder of the results; `evaluation` in the folder of the store by default.
+    trust_results : bool, optional
+        Whether results count that this user did not make on this machine. By default in a folder that `out` names, and
+        not inside a store, which may have come with them.
     verbose : bool, default=True
-        Show progress and the time left.
+        Show progress.
 
     Returns
     -------
     Leaderboard
+        Of all results that the folder has for these clips and splits.
+
+    Raises
+    ------
+    ValueError
+        If a method, fold, seed or metric is not known, or the results cannot be written.
+    StoreError
+        If the store lacks a feature, and what it could be computed from.
 
     Examples
     --------
@@ -77,152 +103,144 @@ def evaluate(
     chosen = choose_methods(methods, store)
     if not seeds or not all(isinstance(seed, int | np.integer) for seed in seeds):
         raise ValueError(f"seeds is a list of whole numbers, not {seeds!r}.")
-    store = _with_features(store, chosen, verbose)
+    choose_metrics(metrics, store.y.ndim == 2, len(store.categories))
+    folder = ResultsFolder(
+        Path(out) if out is not None else store.path / "evaluation",
+        trusts_all=out is not None if trust_results is None else trust_results,
+    )
+    folder.check_writable()
+    store = _with_features(store, _members_of(chosen), verbose)
     audio = store.audio
-    splits = _make_splits(store, audio, folds, cv)
-    folder = Path(out) if out is not None else store.path / "evaluation"
-    content = _content(store)
-    runs = [
-        make_run(method, split, int(seed), train, test, folder / "results", content)
-        for method in chosen
-        for seed in seeds
-        for split, (train, test) in splits.items()
-    ]
-    _compute_missing(runs, audio, n_jobs, verbose)
-    facts = _facts(store, splits, cv, seeds, content)
-    board = Leaderboard([read_result(run) for run in runs], facts)
-    board.save(folder)
+    splits = make_splits(store, audio, cv)
+    facts = make_facts(store, audio, splits, cv)
+    plan = _Plan(store, audio, choose_splits(splits, folds, cv), tuple(map(int, seeds)), facts)
+    folder.write("leaderboard.json", facts.to_json())
+    try:
+        results = _compute(plan, [plan.fits_of(method) for method in _members_of(chosen)], folder, n_jobs, verbose)
+        for ensemble in chosen:
+            if isinstance(ensemble, Ensemble):
+                _keep_means(ensemble, results, plan, folder)
+    finally:  # what is there is a leaderboard, whatever ended the run
+        keys = {method.name: plan.keys[method.name] for method in chosen if method.name in plan.keys}
+        kept = choose_results(folder.read_all(), facts.protocol, keys)
+        if kept:
+            board = Leaderboard(kept, facts, metrics)
+            board.save(folder)
     return board
 
 
-def _make_splits(store: Store, audio, folds, cv) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    if cv is not None:
-        if folds is not None:
-            raise ValueError("Give folds or cv, not both: a splitter of your own has its own splits.")
-        try:
-            splits = list(cv.split(audio, audio.y))
-        except ValueError:  # it needs groups: clips of one recording are one
-            splits = list(cv.split(audio, audio.y, audio.sources))
-        return {f"split{number}": split for number, split in enumerate(splits, 1)}
-    present = sorted(set(store.folds.tolist()))
-    wanted = present if folds is None else sorted(set(folds))
-    unknown = [fold for fold in wanted if fold not in present]
-    if unknown or not wanted:
-        raise ValueError(f"The store has no fold {unknown}: choose from {present}.")
-    every = dict(zip(present, FoldSplit(store.folds).split(audio), strict=True))
-    return {f"fold{fold}": every[fold] for fold in wanted}
+def _members_of(chosen: Sequence[Method | Ensemble]) -> list[Method]:
+    """Return all methods that are to be fitted, each once."""
+    methods = {}
+    for method in chosen:
+        for member in method.members if isinstance(method, Ensemble) else (method,):
+            methods.setdefault(member.name, member)
+    return list(methods.values())
+
+
+class _Plan:
+    """What is to be computed: every method on every split with every seed, each with its key."""
+
+    def __init__(self, store: Store, audio: StoreAudio, splits: list[Split], seeds: tuple[int, ...], facts: Facts):
+        self.audio, self.splits, self.seeds, self.facts = audio, splits, seeds, facts
+        digests = store.column("audio_digest")
+        self._clips = {
+            split.name: [clips_digest(audio, digests, rows) for rows in (split.train, split.test)] for split in splits
+        }
+        self.keys: dict[str, str] = {}
+
+    def fits_of(self, method: Method) -> list[Fit]:
+        key, versions = method_key(method)
+        self.keys[method.name] = key
+        fits = []
+        for seed, split in product(self.seeds, self.splits):
+            made = Description(method.make(seed)).text
+            name = file_name(method.name, split.name, seed, key, made, *self._clips[split.name])
+            fits.append(Fit(method, split, seed, self.facts.protocol, key, versions, name))
+        return fits
+
+
+def file_name(method: str, split: str, seed: int, *told: str) -> str:
+    """Return the name of the file that a result is found again by: readable, and a digest of all that made it."""
+    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "+-._") else "_" for letter in method)
+    return f"{safe[:80]}-{split}-seed{seed}-{digest_of(method, split, str(seed), *told)}.npz"
+
+
+def _compute(plan: _Plan, by_method: list[list[Fit]], folder: ResultsFolder, n_jobs: int, verbose: bool):
+    """Return the results of all fits by (method, split, seed), those computed that are not there yet."""
+    fits = [fit for fits in by_method for fit in fits]
+    found = {fit.file_name: folder.read_result(fit.file_name) for fit in fits}
+    waiting = [fit for fit in fits if not _belongs(found[fit.file_name], fit)]
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+    categories = plan.facts.categories
+    with tqdm(
+        total=len(fits), initial=len(fits) - len(waiting), unit="fit", disable=not verbose, file=sys.stderr
+    ) as bar:
+        for name, result in parallel(delayed(_fit)(fit, plan.audio, categories) for fit in waiting):
+            folder.write_result(name, result)
+            found[name] = result
+            bar.set_postfix_str(plain(f"{result.method}, {result.split}"), refresh=False)
+            bar.update()
+    return {(result.method, result.split, result.seed): result for result in found.values() if result is not None}
+
+
+def _belongs(result: Result | None, fit: Fit) -> bool:
+    """Whether a file holds what its name says: files can be renamed."""
+    return result is not None and (
+        (result.method, result.split, result.seed, result.method_key, result.protocol)
+        == (fit.method.name, fit.split.name, fit.seed, fit.method_key, fit.protocol)
+    )
+
+
+def _fit(fit: Fit, audio: StoreAudio, categories: tuple[str, ...]) -> tuple[str, Result]:
+    return fit.file_name, fit_and_predict(fit, audio, categories)
+
+
+def _keep_means(ensemble: Ensemble, results: dict, plan: _Plan, folder: ResultsFolder) -> None:
+    keys = [plan.keys[member.name] for member in ensemble.members]
+    plan.keys[ensemble.name] = key = digest_of("mean", *keys)
+    for seed, split in product(plan.seeds, plan.splits):
+        parts = [results[member.name, split.name, seed] for member in ensemble.members]
+        mean = replace(average(ensemble.name, parts), method_key=key, created=now())
+        folder.write_result(file_name(ensemble.name, split.name, seed, key, plan.facts.protocol), mean)
 
 
 def _with_features(store: Store, methods: list[Method], verbose: bool) -> Store:
     """Extract what methods lack into the store, where its recordings can be found; else their waveforms must do."""
-    missing = {}
-    for method in methods:
-        feature = method.feature
-        if store.audio.precomputed(feature) is None and feature.fingerprint() not in missing:
-            missing[feature.fingerprint()] = feature
-    if not missing:
+    lacking = {method.feature.fingerprint(): method.feature for method in methods}
+    lacking = {key: feature for key, feature in lacking.items() if store.audio.precomputed(feature) is None}
+    if not lacking:
         return store
-    clips = store.clips[["filename", "fold", "target", "category", "src_file", "take"]].copy()
-    folder = Path(store.audio_folder)
-    clips["path"] = [str(folder / name) for name in clips["filename"]]
-    if not all(Path(path).is_file() for path in clips["path"]):
-        from ..features import Waveform
-
-        without = [f for f in missing.values() if store.audio.precomputed(Waveform.of(f.waveform())) is None]
+    clips = _find_recordings(store)
+    if clips is None or not os.access(store.path, os.W_OK):
+        without = [f for f in lacking.values() if store.audio.precomputed(Waveform.of(f.waveform())) is None]
         if without:
+            why = "the recordings are no longer" if clips is None else "it cannot be written to, the recordings being"
             raise StoreError(
-                f"{store.path} lacks {', '.join(map(repr, without))}, and the recordings are no longer in {folder}: "
-                f"run extract_features FOLDER --out {store.path} with these features, or leave out their methods."
+                f"{store.path} lacks {', '.join(map(repr, without))}, and {why} in {store.audio_folder}. Run "
+                f"extract_features FOLDER --out {store.path} with these features, or leave out their methods."
             )
         return store
     from ..extraction import extract
 
-    clips.attrs["name"] = store.dataset
     features = {}
-    for feature in missing.values():
+    for feature in lacking.values():
         taken = feature.name in store or feature.name in features
         features[f"{feature.name}-{feature.fingerprint()[:6]}" if taken else feature.name] = feature
     return extract(clips, store.path, features=features, verbose=verbose)
 
 
-def _compute_missing(runs: list[Run], audio, n_jobs: int, verbose: bool) -> None:
-    waiting = [run for run in runs if not run.done]
-    with tqdm(
-        total=len(runs), initial=len(runs) - len(waiting), unit="fit", disable=not verbose, file=sys.stderr
-    ) as bar:
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        left = _TimeLeft(runs, n_jobs)
-        bar.set_postfix_str(left.text())
-        for run in parallel(delayed(_compute)(run, audio) for run in waiting):
-            left.finished(run)
-            bar.set_postfix_str(left.text(), refresh=False)
-            bar.update()
-
-
-def _compute(run: Run, audio) -> Run:
-    compute_run(run, audio)
-    return run
-
-
-class _TimeLeft:
-    """Methods differ a thousandfold in cost: what is left is reckoned from the fits of the same method."""
-
-    def __init__(self, runs: list[Run], n_jobs: int):
-        self._workers = n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
-        self._waiting = {run.path: run.method.name for run in runs if not run.done}
-        self._seconds: dict[str, list[float]] = {}
-        for run in runs:
-            if run.done:
-                self._note(run)
-
-    def _note(self, run: Run) -> None:
-        result = read_result(run)
-        self._seconds.setdefault(run.method.name, []).append(result["fit_seconds"] + result["predict_seconds"])
-
-    def finished(self, run: Run) -> None:
-        self._waiting.pop(run.path, None)
-        self._note(run)
-
-    def text(self) -> str:
-        unknown = {name for name in self._waiting.values() if name not in self._seconds}
-        known = sum(float(np.mean(self._seconds[name])) for name in self._waiting.values() if name in self._seconds)
-        left = time.strftime("%H:%M:%S", time.gmtime(known / self._workers))
-        return f"{left} left" + (f" and {', '.join(sorted(unknown))}, not timed yet" if unknown else "")
-
-
-def _content(store: Store) -> str:
-    """Return what identifies the clips and their audio, whatever features there are."""
-    from hashlib import blake2b
-
-    digest = blake2b(digest_size=8)
-    for column in ("filename", "fold", "category", "audio_digest"):
-        values = store.column(column)
-        digest.update("\n".join(map(str, values.tolist())).encode())
-    return digest.hexdigest()
-
-
-def _facts(store: Store, splits: dict, cv, seeds, content: str) -> dict[str, Any]:
-    from importlib import metadata
-
-    present = tuple(sorted(set(store.folds.tolist())))
-    official = cv is None and OFFICIAL.get(store.dataset) == present and len(store) == OFFICIAL_CLIPS.get(store.dataset)
-    whole = cv is not None or len(splits) == len(present)
-    stamps = []
-    if cv is not None:
-        stamps.append(f"NOT THE OFFICIAL SPLIT: {cv!r}")
-    elif not official and store.dataset in OFFICIAL:
-        stamps.append(f"NOT THE WHOLE OF {store.dataset}: {len(store)} clips, folds {', '.join(map(str, present))}")
-    if not whole:
-        stamps.append(f"PARTIAL: {', '.join(splits)} of {len(present)} folds")
-    libraries = ("esc_features", "numpy", "scikit-learn", "torch", "skorch", "librosa")
-    return {
-        "dataset": store.dataset,
-        "clips": len(store),
-        "categories": store.categories,
-        "splits": list(splits),
-        "official": official and whole,
-        "stamps": stamps,
-        "seeds": [int(seed) for seed in seeds],
-        "store": content,
-        "versions": {library: metadata.version(library) for library in libraries},
-    }
+def _find_recordings(store: Store):
+    """Return the clips with the paths of their recordings; None unless all are there, inside their folder."""
+    clips = store.clips.copy()
+    if "path" not in clips:
+        folder = Path(store.audio_folder)
+        for name in clips["filename"]:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise StoreError(
+                    f"{store.path} names the recording {plain(name)!r}, which lies outside its audio folder: check the "
+                    "store with esc_features verify, and extract it again from recordings that you trust."
+                )
+        clips["path"] = [str(folder / name) for name in clips["filename"]]
+    clips.attrs["name"] = store.dataset
+    return clips if all(Path(path).is_file() for path in clips["path"]) else None

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from .._suggest import did_you_mean
 from ..features import MelSpectrogram, MFCCStatistics, Waveform, make_features
+from ._method import Ensemble, Method
 
 EMBEDDINGS = {
     "resnet": ("ImageNet photographs (or the weights given)", "none known: no sound"),
@@ -28,60 +28,6 @@ EMBEDDINGS = {
 }
 _ALWAYS = ("knn", "svm", "forest", "rnn", "convnet", "convnet+shift", "deepconvnet")
 _PENALTIES = {"logisticregression__C": [0.001, 0.01, 0.1, 1.0]}
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to classify clips: an estimator that is fitted on the recordings of a store.
-
-    Parameters
-    ----------
-    name : str
-        Its name in the table.
-    make : callable
-        Takes a seed (int) and returns an unfitted pipeline that starts with a feature.
-    grid : dict, default={}
-        Parameters of the pipeline that inner folds choose among; never the fold that is reported.
-    pretraining : str, default="none"
-        What it was trained on before.
-    overlap : str, default=""
-        What is known of clips that the pretraining and the data set share.
-
-    Examples
-    --------
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from esc_features import MFCCStatistics
-    >>> from esc_features.evaluation import Method
-    >>> Method("bayes", lambda seed: make_pipeline(MFCCStatistics(), GaussianNB())).make(0)
-    Pipeline(steps=[('mfccstatistics', MFCCStatistics()), ('gaussiannb', GaussianNB())])
-    """
-
-    name: str
-    make: Callable[[int], BaseEstimator]
-    grid: Mapping[str, Sequence] = field(default_factory=dict)
-    pretraining: str = "none"
-    overlap: str = ""
-
-    @property
-    def feature(self):
-        """The feature that its pipeline starts with."""
-        estimator = self.make(0)
-        feature = estimator.steps[0][1] if isinstance(estimator, Pipeline) else None
-        if not hasattr(feature, "fingerprint"):
-            raise ValueError(
-                f"The method {self.name!r} must be a pipeline that starts with a feature, so that it can be fitted on "
-                "the recordings: make_pipeline(MelSpectrogram(), ...)."
-            )
-        return feature
-
-    @property
-    def configurations(self) -> int:
-        """How many settings inner folds choose among."""
-        count = 1
-        for values in self.grid.values():
-            count *= len(values)
-        return count
 
 
 def named_methods() -> dict[str, Method]:
@@ -111,32 +57,53 @@ def named_methods() -> dict[str, Method]:
     return {method.name: method for method in methods}
 
 
-def choose_methods(methods: Any, store) -> list[Method]:
+def choose_methods(methods: Any, store) -> list[Method | Ensemble]:
     """Return the methods meant by names, estimators, import paths or a mapping; by default all that need no extra."""
     if methods is None:
         methods = [*_ALWAYS, *(name for name in EMBEDDINGS if name in store)]
     if isinstance(methods, str):
         methods = [name.strip() for name in methods.split(",") if name.strip()]
+    if isinstance(methods, Method | Ensemble):
+        methods = [methods]
     if isinstance(methods, Mapping):
-        return [_from_estimator(name, estimator) for name, estimator in methods.items()]
-    chosen = [method if isinstance(method, Method) else _by_name(method) for method in methods]
+        own = {name: _from_estimator(name, estimator) for name, estimator in methods.items()}
+        return list(own.values())
+    chosen = [method if isinstance(method, Method | Ensemble) else _by_name(str(method)) for method in methods]
     if not chosen:
         raise ValueError("No method was named: choose from " + ", ".join(named_methods()) + ".")
+    names = [method.name for method in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"Two methods are called {name!r}: give each a name of its own.")
     return chosen
 
 
-def _by_name(name: str) -> Method:
+def _by_name(name: str) -> Method | Ensemble:
     known = named_methods()
     if name in known:
         return known[name]
+    members = _members(name.split("+"), known)
+    if len(members) > 1:
+        return Ensemble(name, tuple(members))
     if ":" in name:
         return _from_import_path(name)
-    close = get_close_matches(name, known, 3)
-    hint = f"did you mean {', '.join(close)}? " if close else ""
     raise ValueError(
-        f"No method {name!r}: {hint}There are {', '.join(known)}; one of your own is 'module:name', a pipeline or a "
-        "function that returns one."
+        f"There is no method {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}; the mean of several is "
+        "'birdnet+deepconvnet'; one of your own is 'module:name', a pipeline or a function that returns one."
     )
+
+
+def _members(words: list[str], known: Mapping[str, Method]) -> list[Method]:
+    """Return the methods whose names, with plus signs between them, these words are; the longest names first."""
+    if not words:
+        return []
+    for count in range(len(words), 0, -1):
+        name = "+".join(words[:count])
+        if name in known or (":" in name and count == 1):
+            rest = _members(words[count:], known)
+            if rest or count == len(words):
+                return [known[name] if name in known else _from_import_path(name), *rest]
+    return []
 
 
 def _from_import_path(path: str) -> Method:
@@ -144,7 +111,7 @@ def _from_import_path(path: str) -> Method:
     try:
         value = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path!r} cannot be imported ({error}): is its folder on PYTHONPATH?") from error
+        raise ValueError(f"{path!r} cannot be imported ({error}). Is its folder on PYTHONPATH?") from error
     if isinstance(value, Method):
         return value
     return _from_estimator(path, value if isinstance(value, BaseEstimator) else value())

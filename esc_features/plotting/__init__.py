@@ -4,9 +4,13 @@ Each display has class methods that compute it, `plot(ax=...)`, which draws it a
 """
 
 from ._batch_display import BatchDisplay
+from ._category_scores_display import CategoryScoresDisplay
+from ._comparison_display import ComparisonDisplay
 from ._confusion_display import ConfusionDisplay
 from ._fold_scores_display import FoldScoresDisplay
 from ._history_display import HistoryDisplay
+from ._leaderboard_display import LeaderboardDisplay
+from ._reliability_display import ReliabilityDisplay
 from ._spectrogram_display import SpectrogramDisplay
 from ._style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from ._waveform_display import WaveformDisplay
@@ -19,9 +23,13 @@ __all__ = [
     "PURPLE",
     "VERMILION",
     "BatchDisplay",
+    "CategoryScoresDisplay",
+    "ComparisonDisplay",
     "ConfusionDisplay",
     "FoldScoresDisplay",
     "HistoryDisplay",
+    "LeaderboardDisplay",
+    "ReliabilityDisplay",
     "SpectrogramDisplay",
     "WaveformDisplay",
 ]

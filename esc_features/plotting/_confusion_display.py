@@ -168,7 +168,7 @@ class ConfusionDisplay:
         pairs = {name: (y[rows], estimator.predict(X[rows])) for name, rows in [("training", ~out), ("held out", out)]}
         return cls.from_predictions(pairs, categories=categories, title=title, ax=ax)
 
-    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, cmap: str = "Blues") -> ConfusionDisplay:
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, cmap: str = "Blues", named: int = 0) -> ConfusionDisplay:
         """Draw the matrices.
 
         Parameters
@@ -177,6 +177,8 @@ class ConfusionDisplay:
             Where to draw, one per matrix; a new figure by default.
         cmap : str, default="Blues"
             Colours of the shares.
+        named : int, default=0
+            Below the matrices, name so many of the largest cells off the diagonal.
 
         Returns
         -------
@@ -201,7 +203,22 @@ class ConfusionDisplay:
             bar.set_label("Share of the category's clips")
         if self.title and own_figure:
             self.figure_.suptitle(self.title)
+        if named and own_figure:
+            self.figure_.supxlabel("\n".join(self._named_cells(named)), fontsize=8)
         return self
+
+    def _named_cells(self, most: int) -> list[str]:
+        """Return in words which clips were mistaken for what, the most frequent first."""
+        cells = []
+        for name, matrix in self.matrices.items():
+            off = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
+            for cell in np.argsort(-off, axis=None, kind="stable")[:most]:
+                row, column = divmod(int(cell), len(matrix))
+                if off[row, column] > 0:
+                    true, said = self.categories[row], self.categories[column]
+                    where = f"{name}: " if len(self.matrices) > 1 else ""
+                    cells.append(f"{where}{true} mistaken for {said}, {off[row, column]:.3g} clips")
+        return cells
 
     def _draw(self, ax: Axes, matrix: np.ndarray, few: bool, cmap: str) -> Any:
         from matplotlib.colors import PowerNorm
@@ -219,9 +236,9 @@ class ConfusionDisplay:
                 label.set(**plain)
             for (row, column), count in np.ndenumerate(matrix):
                 color = "white" if shares[row, column] > 0.4 else "black"
-                ax.text(column, row, f"{count:g}", ha="center", va="center", color=color)
+                ax.text(column, row, f"{count:.3g}", ha="center", va="center", color=color)
         return image
 
     def _summary(self, matrix: np.ndarray) -> str:
         clips = matrix.sum()
-        return f"{100 * np.trace(matrix) / max(clips, 1):.0f} % accuracy ({clips:g} clips)"
+        return f"{100 * np.trace(matrix) / max(clips, 1):.0f} % accuracy ({clips:.6g} clips)"

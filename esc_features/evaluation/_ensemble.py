@@ -1,0 +1,52 @@
+"""Ensembles of what was said already: the mean of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ._held_out import PROBABILITY
+from ._result import Result
+
+
+def average(name: str, members: Sequence[Result]) -> Result:
+    """Return the mean of the members' probabilities for the same clips, as a result of its own.
+
+    No weight is learnt, so that nothing of the held-out clips can leak into it.
+
+    Raises
+    ------
+    ValueError
+        If a member gives no probabilities, or they were asked about different clips.
+    """
+    first = members[0]
+    for member in members:
+        if member.held_out.kind != PROBABILITY:
+            raise ValueError(
+                f"{member.method!r} gives no probabilities, so that {name!r} has no mean: leave it out, or give it a "
+                "predict_proba."
+            )
+        if not member.held_out.clips.equals(first.held_out.clips):
+            raise ValueError(f"{first.method!r} and {member.method!r} were asked about different clips.")
+    scores = np.mean([member.held_out.scores for member in members], axis=0, dtype=np.float64)
+    several = first.held_out.has_several_labels
+    predicted = (scores > 0.5).astype(np.int8) if several else scores.argmax(axis=1).astype(np.int64)
+    known = [member.parameters for member in members if member.parameters is not None]
+    pretrained = sorted({member.pretraining for member in members} - {"none"})
+    return replace(
+        first,
+        method=name,
+        held_out=replace(first.held_out, scores=scores.astype(np.float32), predicted=predicted),
+        fit_seconds=round(sum(member.fit_seconds for member in members), 3),
+        predict_seconds=round(sum(member.predict_seconds for member in members), 3),
+        parameters=sum(known) if len(known) == len(members) else None,
+        configurations=sum(member.configurations for member in members),
+        chosen={},
+        pretraining="; ".join(pretrained) or "none",
+        overlap="; ".join(sorted({member.overlap for member in members} - {""})),
+        estimator="the mean of " + ", ".join(member.method for member in members),
+        versions={library: version for member in members for library, version in member.versions.items()},
+        members=[member.method for member in members],
+    )

@@ -1,0 +1,141 @@
+"""What a leaderboard rests on: which data set it is, how its clips were split, and what a reader must be told."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..datasets import OFFICIAL_DATASETS, official_name
+from ..exceptions import SourceLeakWarning
+from ..model_selection import FoldSplit
+from ..store import Store, StoreAudio
+from ._fit import Split, clips_digest
+from ._keys import digest_of
+from ._result import ResultError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the results of a leaderboard have in common.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the data set, as the store has it.
+    official : str or None
+        "esc10" or "esc50" where these are the clips, categories and folds of the official data set.
+    clips, sources : int
+        How many clips, and how many recordings they come from.
+    categories : tuple of str
+        The category names.
+    splits : tuple of str
+        Names of all splits, evaluated or not.
+    protocol : str
+        Digest of the clips, their labels and folds, and of how they were split.
+    stamps : tuple of str
+        What a reader of any table must be told.
+    """
+
+    dataset: str
+    official: str | None
+    clips: int
+    sources: int
+    categories: tuple[str, ...]
+    splits: tuple[str, ...]
+    protocol: str
+    stamps: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> bytes:
+        return json.dumps({"format": "esc_features leaderboard 1", **asdict(self)}, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes, where: str) -> Facts:
+        try:
+            read = json.loads(content)
+            lists = {name: tuple(map(str, read[name])) for name in ("categories", "splits", "stamps")}
+            counts = {name: int(read[name]) for name in ("clips", "sources")}
+            official = None if read["official"] is None else str(read["official"])
+            return cls(str(read["dataset"]), official, protocol=str(read["protocol"]), **lists, **counts)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ResultError(f"{where} is damaged or no leaderboard: {error!r}. Evaluate again.") from error
+
+
+def make_splits(store: Store, audio: StoreAudio, cv: Any) -> list[Split]:
+    """Return all splits: one per fold of the store, or those of a splitter."""
+    if cv is None:
+        present = sorted(set(store.folds.tolist()))
+        splits = FoldSplit(store.folds).split(audio)
+        return [Split(f"fold{fold}", *split) for fold, split in zip(present, splits, strict=True)]
+    try:
+        made = list(cv.split(audio, audio.y))
+    except ValueError:  # it needs groups: clips of one recording are one
+        made = list(cv.split(audio, audio.y, audio.sources))
+    return [Split(f"split{number}", *map(np.asarray, split)) for number, split in enumerate(made, 1)]
+
+
+def choose_splits(splits: list[Split], folds: Iterable[int] | None, cv: Any) -> list[Split]:
+    """Return the splits that leave out these folds; all by default."""
+    if folds is None:
+        return splits
+    if cv is not None:
+        raise ValueError("Give folds or cv, not both: a splitter of your own has its own splits.")
+    wanted = {f"fold{fold}" for fold in folds}
+    unknown = wanted.difference(split.name for split in splits)
+    if unknown or not wanted:
+        there = ", ".join(split.name.removeprefix("fold") for split in splits)
+        raise ValueError(f"The store has no fold {', '.join(sorted(unknown)).replace('fold', '')}. It has {there}.")
+    return [split for split in splits if split.name in wanted]
+
+
+def make_facts(store: Store, audio: StoreAudio, splits: list[Split], cv: Any) -> Facts:
+    """Return the facts, and warn where a splitter leaks."""
+    official = None if store.y.ndim == 2 else official_name(store.clips)
+    stamps = _dataset_stamps(store, official)
+    if cv is not None:
+        stamps.append(f"NOT THE OFFICIAL SPLIT: {cv!r}")
+    if cv is not None or official is None:
+        stamps += _leak_stamps(audio.sources, splits, warn=cv is not None)
+    every = clips_digest(audio, store.column("audio_digest"), np.arange(len(audio)))
+    rows = [] if cv is None else [part.tobytes() for split in splits for part in (split.train, split.test)]
+    return Facts(
+        dataset=store.dataset,
+        official=official,
+        clips=len(store),
+        sources=len(set(audio.sources.tolist())),
+        categories=tuple(map(str, store.categories)),
+        splits=tuple(split.name for split in splits),
+        protocol=digest_of(every, "folds" if cv is None else "splitter", *rows),
+        stamps=tuple(stamps),
+    )
+
+
+def _dataset_stamps(store: Store, official: str | None) -> list[str]:
+    whole = OFFICIAL_DATASETS.get(store.dataset)
+    if official is not None or whole is None:
+        return []
+    if len(store.categories) < whole.n_categories:
+        return [f"SUBSET: {len(store.categories)} of {whole.n_categories} categories"]
+    if len(store) < whole.n_clips:
+        return [f"SUBSET: {len(store)} of {whole.n_clips} clips"]
+    return [f"NOT THE OFFICIAL {store.dataset}: other clips, classes or folds"]
+
+
+def _leak_stamps(sources: np.ndarray, splits: list[Split], warn: bool) -> list[str]:
+    tested = sum(len(split.test) for split in splits)
+    leaking = sum(int(np.isin(sources[split.test], sources[split.train]).sum()) for split in splits)
+    if not leaking:
+        return []
+    if warn:
+        warnings.warn(
+            f"{leaking} of {tested} test clips come from recordings that the training clips come from too: the scores "
+            "will be too good. Split by the folds (leave cv out), or keep the clips of one recording together with "
+            "cv=GroupKFold(), which gets the recordings as groups.",
+            SourceLeakWarning,
+            stacklevel=4,
+        )
+    return [f"LEAK: {leaking} of {tested} test clips come from recordings that training clips come from"]

@@ -1,0 +1,95 @@
+"""The leaderboard as one HTML file, which asks for nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+from ._figures import draw_figures, picture
+from ._report import (
+    confused_sentence,
+    difference_rows,
+    explanation,
+    fold_rows,
+    headline,
+    plain,
+    published_rows,
+    table_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from ._leaderboard import Leaderboard
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 88rem; margin: 2rem auto;
+       padding: 0 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
+th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { border-bottom: 2px solid #888; } th:first-child, td:first-child { text-align: left; }
+td:first-child { font-weight: 600; } .wide { overflow-x: auto; }
+.stamp { background: #fff3cd; border-left: 4px solid #d55e00; padding: .4rem .8rem; margin: .5rem 0; font-weight: 600; }
+.small { color: #555; font-size: 13px; } figure { margin: 1.5rem 0; } svg { max-width: 100%; height: auto; }
+figcaption { color: #555; font-size: 13px; }
+"""
+_CAPTIONS = {
+    "leaderboard": "Each method's folds, its mean and its 95 % interval over source recordings.",
+    "comparisons": "Paired differences: coloured where the interval leaves out zero.",
+    "confusion": "Rows: what the clips are; columns: what the best method said. Seeds are averaged.",
+    "categories": "How much of each category the best method recognises.",
+    "reliability": "Whether the best method that gives probabilities is as often right as it is sure.",
+}
+
+
+def html_of(board: Leaderboard, drawn: Mapping[str, Figure] | None = None) -> str:
+    """Return the whole report, with the figures where they are drawn already."""
+    drawn = draw_figures(board) if drawn is None else drawn
+    figures = {name: _inline(name, picture(figure, name, "svg").decode()) for name, figure in drawn.items()}
+    head, first = escape(headline(board)), figures.pop("leaderboard", "")
+    sections = [_table_part(board), first, "<h2>By fold</h2>", _table(fold_rows(board))]
+    if "comparisons" in figures:
+        sections += ["<h2>Differences</h2>", figures.pop("comparisons"), _table(difference_rows(board))]
+    sections += ["<h2>The best method</h2>", f"<p>{confused_sentence(board, escape)}</p>", *figures.values()]
+    if published_rows(board):
+        sections += ["<h2>Published</h2>", _table(published_rows(board))]
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+            'img-src data:">',
+            f"<title>{head}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{head}</h1>",
+            *sections,
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def table_html(board: Leaderboard) -> str:
+    """Return the table, with what a reader must be told, for a notebook."""
+    return f"<p><b>{escape(headline(board))}</b></p>{_table_part(board)}"
+
+
+def _table_part(board: Leaderboard) -> str:
+    stamps = "".join(f'<p class="stamp">{escape(plain(stamp))}</p>' for stamp in board.stamps)
+    return f'{stamps}{_table(table_rows(board))}<p class="small">{escape(explanation(board))}</p>'
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+
+
+def _inline(name: str, svg: str) -> str:
+    """Return a figure for the middle of a page: what matplotlib writes before the picture is for files."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(xlink:href="|url\()#', rf"\1#{name}-", svg)
+    label = escape(_CAPTIONS[name], quote=True)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return f"<figure>{svg}<figcaption>{label}</figcaption></figure>"

@@ -1,0 +1,105 @@
+"""`train`: a method fitted on all folds, beside what it scored when they were held out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..store import Store, open_store
+from ._bootstrap import Interval
+from ._evaluate import evaluate
+from ._fit import fit_method
+from ._leaderboard import Leaderboard
+from ._method import Ensemble
+from ._methods import choose_methods
+
+
+@dataclass(frozen=True)
+class TrainedMethod:
+    """A method fitted on all clips of a store, and what to expect of it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the method.
+    pipeline : estimator
+        Fitted on all clips; it predicts category names.
+    scores : dict of str to Interval
+        Metric -> its cross-validated score with the 95 % interval.
+    chosen : dict
+        What inner folds chose, of the parameters that the method leaves open.
+    leaderboard : Leaderboard
+        Where the scores are from.
+    """
+
+    name: str
+    pipeline: Any
+    scores: dict[str, Interval]
+    chosen: dict[str, Any]
+    leaderboard: Leaderboard
+
+
+def train(
+    store: Store | str | os.PathLike,
+    method: Any,
+    *,
+    seed: int = 0,
+    n_jobs: int = 1,
+    out: str | os.PathLike | None = None,
+    verbose: bool = True,
+) -> TrainedMethod:
+    """Fit a method on all folds of a store, after its cross-validated figures were taken.
+
+    The figures are those of `evaluate` for this method and seed, found again where they are there. They are of models
+    fitted on all folds but one, so that the one returned should be slightly better.
+
+    Parameters
+    ----------
+    store : Store or path-like
+        The store.
+    method : str, Method or pipeline
+        One method, as `evaluate` takes them.
+    seed : int, default=0
+        The seed of all fits.
+    n_jobs : int, default=1
+        Fits at a time while the figures are taken.
+    out : path-like, optional
+        Folder of the results; `evaluation` in the folder of the store by default.
+    verbose : bool, default=True
+        Show progress.
+
+    Returns
+    -------
+    TrainedMethod
+
+    Raises
+    ------
+    ValueError
+        If it is not one method, or an ensemble, which is several models.
+
+    Examples
+    --------
+    >>> from esc_features.evaluation import train
+    >>> from esc_features import open_store
+    >>> trained = train("stores/demo", "knn", out="results", verbose=False)
+    >>> trained.pipeline.predict(open_store("stores/demo").audio[:1]).shape, "accuracy" in trained.scores
+    ((1,), True)
+    """
+    store = store if isinstance(store, Store) else open_store(store)
+    if hasattr(method, "get_params"):
+        method = {type(getattr(method, "_final_estimator", method)).__name__: method}
+    chosen = choose_methods(method, store)
+    if len(chosen) != 1 or isinstance(chosen[0], Ensemble):
+        raise ValueError(f"One method is trained at a time, and no ensemble; {method!r} is not one.")
+    board = evaluate(store, chosen, seeds=[seed], n_jobs=n_jobs, out=out, verbose=verbose)
+    store = open_store(store.path)  # evaluate may have added the feature
+    fitted = fit_method(chosen[0], seed, store.audio, store.y)
+    name = chosen[0].name
+    return TrainedMethod(
+        name=name,
+        pipeline=getattr(fitted, "best_estimator_", fitted),
+        scores={metric.name: board.interval(name, metric.name) for metric in board.metrics},
+        chosen=dict(getattr(fitted, "best_params_", {})),
+        leaderboard=board,
+    )

@@ -1,0 +1,97 @@
+"""Scores of the categories as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ._style import BLUE, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class CategoryScoresDisplay:
+    """One bar per category: the share of its clips that was recognised, with its interval, best first.
+
+    Parameters
+    ----------
+    recalls : pandas.DataFrame
+        `category`, `clips`, `recall`, `low`, `high`, one row per category, as `Leaderboard.recalls` has it.
+    title : str, default=""
+        Written above: name the data set and the method.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn; after `plot`.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from esc_features.plotting import CategoryScoresDisplay
+    >>> recalls = pd.DataFrame({"category": ["dog", "rain"], "clips": [40, 40], "recall": [0.7, 0.9],
+    ...                         "low": [0.55, 0.8], "high": [0.85, 0.98]})
+    >>> [label.get_text() for label in CategoryScoresDisplay(recalls).plot().ax_.get_yticklabels()]
+    ['rain', 'dog']
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, recalls: pd.DataFrame, *, title: str = ""):
+        self.recalls = recalls.sort_values(["recall", "category"], ascending=[False, True], ignore_index=True)
+        self.title = title
+
+    @classmethod
+    def from_leaderboard(
+        cls, leaderboard: Any, method: str | None = None, *, ax: Axes | None = None
+    ) -> CategoryScoresDisplay:
+        """Draw a method of a leaderboard.
+
+        Parameters
+        ----------
+        leaderboard : Leaderboard
+            What `evaluate` returned.
+        method : str, optional
+            Its name; the best by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        CategoryScoresDisplay
+        """
+        facts = leaderboard.facts
+        title = f"{method or leaderboard.best} on held-out folds of {facts.official or facts.dataset}"
+        return cls(leaderboard.recalls(method), title=title).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> CategoryScoresDisplay:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        self
+        """
+        rows, recall = np.arange(len(self.recalls)), 100 * self.recalls["recall"].to_numpy()
+        self.ax_ = ax = new_axes(ax, (6.5, 1.2 + 0.2 * len(rows)))
+        self.figure_ = ax.figure  # type: ignore[assignment]
+        ends = 100 * self.recalls[["low", "high"]].to_numpy().T
+        reach = np.abs(ends - recall) if len(rows) else None
+        ax.barh(rows, recall, 0.72, color=BLUE, alpha=0.55, xerr=reach, error_kw={"elinewidth": 1, "ecolor": "black"})
+        ax.set_yticks(rows, self.recalls["category"], fontsize=9 if len(rows) <= 20 else 8)
+        ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 100.5), xlabel="Clips recognised (%), with 95 % interval")
+        ax.set_title(self.title, fontsize="medium")
+        ax.grid(axis="x", alpha=0.3)
+        ax.set_axisbelow(True)
+        return self
