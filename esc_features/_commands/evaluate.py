@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument(
         "--methods",
-        help="names, or module:name of a pipeline of yours, separated by commas; birdnet+convnet is the mean of the two",
+        help="names, or module:name of a pipeline of yours, separated by commas; birdnet+convnet is their mean",
     )
     parser.add_argument("--folds", type=numbers, help="score only these, separated by commas")
     parser.add_argument("--seeds", type=numbers, default=[0], help="one fit for each (default: 0)")

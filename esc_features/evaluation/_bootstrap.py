@@ -24,6 +24,12 @@ class Interval:
     ----------
     value, low, high : float
         The score of the clips as they are, and the ends of the interval.
+
+    Examples
+    --------
+    >>> from esc_features.evaluation import Interval
+    >>> Interval(0.05, -0.01, 0.11).holds_zero
+    True
     """
 
     value: float
@@ -32,6 +38,7 @@ class Interval:
 
     @property
     def holds_zero(self) -> bool:
+        """Whether the interval does not leave out 0: so small a difference may be luck."""
         return not (self.low > 0 or self.high < 0)
 
 

@@ -39,6 +39,13 @@ class Facts:
         Digest of the clips, their labels and folds, and of how they were split.
     stamps : tuple of str
         What a reader of any table must be told.
+
+    Examples
+    --------
+    >>> from esc_features import evaluate
+    >>> board = evaluate("stores/demo", ["knn"], out="results", verbose=False)
+    >>> board.facts.clips, board.facts.sources, board.facts.official is None
+    (40, 20, True)
     """
 
     dataset: str
@@ -51,10 +58,12 @@ class Facts:
     stamps: tuple[str, ...] = field(default=())
 
     def to_json(self) -> bytes:
+        """Return the facts as they are kept."""
         return json.dumps({"format": "esc_features leaderboard 1", **asdict(self)}, indent=1).encode()
 
     @classmethod
     def from_json(cls, content: bytes, where: str) -> Facts:
+        """Return kept facts."""
         try:
             read = json.loads(content)
             lists = {name: tuple(map(str, read[name])) for name in ("categories", "splits", "stamps")}

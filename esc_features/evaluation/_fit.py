@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import get_tags
 
+from ..exceptions import SourceLeakWarning
 from ..model_selection import FoldSplit
 from ..store import StoreAudio
 from ._held_out import DECISION, NONE, PROBABILITY, HeldOut
@@ -70,9 +72,11 @@ def fit_and_predict(fit: Fit, audio: StoreAudio, categories: tuple[str, ...]) ->
     """Fit on the training clips, choose by their inner folds where there is a choice, and ask about the test clips."""
     started = time.perf_counter()
     train, test = audio[fit.split.train], audio[fit.split.test]
-    estimator = fit_method(fit.method, fit.seed, train, _labels(train))
-    fitted = time.perf_counter()
-    held_out = _ask(estimator, test, categories, np.unique(audio.target), fit.split.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SourceLeakWarning)  # evaluate has said so, once for all fits
+        estimator = fit_method(fit.method, fit.seed, train, _labels(train))
+        fitted = time.perf_counter()
+        held_out = _ask(estimator, test, categories, np.unique(audio.target), fit.split.name)
     best = getattr(estimator, "best_estimator_", estimator)
     return Result(
         method=fit.method.name,

@@ -30,6 +30,14 @@ class HeldOut:
         What was said of each category; no columns where the method does not say it.
     kind : {"probability", "decision", "none"}
         What the scores are.
+
+    Examples
+    --------
+    >>> from esc_features import evaluate
+    >>> board = evaluate("stores/demo", ["knn"], out="results", verbose=False)
+    >>> (held_out,) = board.held_out("knn")
+    >>> held_out.kind, held_out.scores.shape
+    ('probability', (40, 4))
     """
 
     clips: pd.DataFrame

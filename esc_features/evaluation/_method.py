@@ -71,6 +71,13 @@ class Ensemble:
         The names of the members with plus signs between them.
     members : tuple of Method
         The methods.
+
+    Examples
+    --------
+    >>> from esc_features.evaluation import Ensemble, named_methods
+    >>> known = named_methods()
+    >>> Ensemble("both", (known["knn"], known["forest"])).members[1].name
+    'forest'
     """
 
     name: str

@@ -33,6 +33,12 @@ class Metric:
         Which way it ranks.
     is_pooled : bool, default=False
         Whether all held-out clips are scored together. Otherwise the folds are scored one by one and averaged.
+
+    Examples
+    --------
+    >>> from esc_features.evaluation import METRICS
+    >>> METRICS["accuracy"].text(0.925), METRICS["log_loss"].higher_is_better
+    ('92.5', False)
     """
 
     name: str

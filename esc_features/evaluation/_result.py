@@ -22,7 +22,17 @@ _MOST_BYTES = 2**31
 
 
 class ResultError(ValueError):
-    """A file of results cannot be used: the message names it and says why."""
+    """A file of results cannot be used, or not be written: the message names it and says why.
+
+    Examples
+    --------
+    >>> from esc_features.evaluation import ResultError, load_leaderboard
+    >>> try:
+    ...     load_leaderboard("nowhere")
+    ... except ResultError as error:
+    ...     print(str(error).split(" in ")[0])
+    There is no leaderboard
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +70,15 @@ class Result:
         When, in UTC.
     members : list of str
         The methods whose probabilities were averaged, for an ensemble.
+
+    Examples
+    --------
+    `evaluate` makes them, one per fit:
+
+    >>> from esc_features import evaluate
+    >>> board = evaluate("stores/demo", ["knn"], out="results", verbose=False)
+    >>> len(board.results)
+    5
     """
 
     method: str

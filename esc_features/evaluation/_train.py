@@ -31,6 +31,13 @@ class TrainedMethod:
         What inner folds chose, of the parameters that the method leaves open.
     leaderboard : Leaderboard
         Where the scores are from.
+
+    Examples
+    --------
+    >>> from esc_features.evaluation import train
+    >>> trained = train("stores/demo", "knn", out="results", verbose=False)
+    >>> trained.name, trained.scores["accuracy"].low <= trained.scores["accuracy"].value
+    ('knn', True)
     """
 
     name: str
