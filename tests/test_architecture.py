@@ -1,6 +1,6 @@
 """Rooms meet at their doors, and arrows point down: read from the import statements of the package.
 
-A *room* is a folder or module of `esc_features`. What DESIGN.md calls the wall is checked here, so that it stays up:
+A *room* is a folder or module of `esc_features`. The wall of docs/architecture.md is checked here, so that it stays up:
 
 1. a room imports only the rooms that `ROOMS` lists beside it, and those stand above it in the table: no circle;
 2. nothing imports a private name or module of another room;
@@ -129,6 +129,12 @@ def test_every_room_is_in_the_table():
     rooms -= {"__init__", "__pycache__", "py.typed"} | KNOWN_TO_ALL
     missing = {room for room in rooms if not is_helper(room)} - set(ROOMS)
     assert not missing, f"Say in ROOMS which rooms these may know: {', '.join(sorted(missing))}."
+
+
+def test_the_architecture_page_tells_of_every_room():
+    page = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    missing = [room for room in ROOMS if f"`{room}`" not in page]
+    assert not missing, f"docs/architecture.md does not say what these are for: {', '.join(missing)}."
 
 
 def test_arrows_point_down():

@@ -256,6 +256,7 @@ class TestKeeping:
         assert len(files) == 10
         assert done == {file.name: file.stat().st_mtime_ns for file in files if file.name in done}
 
+    @pytest.mark.slow
     def test_two_workers_give_the_same(self, tiny_store, tmp_path):
         one = evaluate(tiny_store, ["forest"], folds=[1, 2], out=tmp_path / "1", verbose=False)
         two = evaluate(tiny_store, ["forest"], folds=[1, 2], out=tmp_path / "2", n_jobs=2, verbose=False)

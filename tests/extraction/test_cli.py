@@ -15,6 +15,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_demo_is_the_main_job(tmp_path):
     result = run("demo", "--data-home", tmp_path / "data", "--out", tmp_path / "store", "--n-jobs", 2)
     assert result.returncode == 0, result.stderr

@@ -232,6 +232,7 @@ def test_random_state_instance_goes_on(X):
     assert not np.array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_grid_in_worker_processes_repeats_and_agrees(X):
     X = X[X.folds < 4]
     net = small(max_epochs=4, iterator_train__transforms=[TimeShift(0.2)])
