@@ -13,19 +13,20 @@ from ._data import Material
 from ._measure import as_json, machine, markdown, versions
 
 NAMES = ("extraction", "grid_search", "batches", "epoch", "training", "startup", "growth")
-DEFAULT_AUDIO = Path("/work/esc10")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones (default: all): {', '.join(NAMES)}")
-    parser.add_argument("--audio", type=Path, default=DEFAULT_AUDIO, help="ESC-50 or ESC-10 folder; the demo if absent")
+    parser.add_argument("--audio", type=Path, help="ESC-50 or ESC-10 folder (default: the demo)")
     parser.add_argument("--quick", action="store_true", help="fewer clips and rounds, under two minutes")
     parser.add_argument("--out", type=Path, help="folder of results.md and results.json (default: benchmarks/results)")
-    parser.add_argument("--scratch", type=Path, help="where to put up to 4 GB of data, removed at the end")
+    parser.add_argument("--scratch", type=Path, help="folder for up to 4 GB of data (removed at the end)")
     options = parser.parse_args()
     if wrong := set(options.names) - set(NAMES):
-        parser.error(f"there is no benchmark {', '.join(sorted(wrong))}")
+        parser.error(f"There is no benchmark {', '.join(sorted(wrong))}.")
+    if options.audio is not None and not options.audio.is_dir():
+        parser.error(f"There is no folder {options.audio}.")
     out = options.out or Path(__file__).parent / "results"
     about = {
         "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
@@ -33,7 +34,8 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
     }
-    out.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, [out, options.scratch]):
+        folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="esc_benchmarks", dir=options.scratch))
     began = time.perf_counter()
     results = []

@@ -19,10 +19,10 @@ class Material:
         """400 clips: the real ESC-10 where there is one, else the synthesised demo, repeated."""
         from esc_features import load_clips, make_demo
 
-        if self.audio is not None and self.audio.is_dir():
+        if self.audio is not None:
             clips = load_clips(self.audio, esc10=True)
         else:
-            clips = make_demo(self.scratch / "demo", n_categories=10, clips_per_category=40)
+            clips = make_demo(self.scratch / "demo", n_categories=5, clips_per_category=80)
         clips.attrs["name"] = "benchmark"
         return clips
 
@@ -75,7 +75,7 @@ class Material:
 
 def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) -> Path:
     """Write a store of zeros that takes next to no room on the disk, through the package's own file format."""
-    from esc_features.storage._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
+    from esc_features.storage import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
 
     per_fold = clips // folds
     for fold in range(1, folds + 1):

@@ -89,10 +89,16 @@ def _cold(material, readers, timed, folder):
 
 def _disk_limits(store):
     """The best that can be done by hand: many threads that read, or hints for a memory map before it is read."""
-    parts = store["mel"]._parts
-    offsets = [part.header.data.offset for part in parts]
-    size, shape, dtype = parts[0].header.data.row_bytes, parts[0].shape, parts[0].dtype
-    starts = np.cumsum([0, *(part.count for part in parts)])
+    import h5py
+
+    paths, offsets, counts = sorted((store.path / "mel").glob("fold*.h5")), [], []
+    for path in paths:
+        with h5py.File(path, "r") as file:
+            offsets.append(file["data"].id.get_offset())
+            counts.append(len(file["data"]))
+    shape, dtype = store["mel"].shape[1:], store["mel"].dtype
+    size = int(np.prod(shape)) * dtype.itemsize
+    starts = np.cumsum([0, *counts])
 
     def places(batch):
         numbers = np.searchsorted(starts, batch, side="right") - 1
@@ -100,7 +106,7 @@ def _disk_limits(store):
                 for number, row in zip(numbers.tolist(), batch.tolist(), strict=True)]  # fmt: skip
 
     def threaded_preadv():
-        descriptors = [os.open(part.path, os.O_RDONLY) for part in parts]
+        descriptors = [os.open(path, os.O_RDONLY) for path in paths]
         pool = ThreadPoolExecutor(16)
         list(pool.map(abs, range(64)))
 
@@ -113,8 +119,8 @@ def _disk_limits(store):
         return read
 
     def hinted_map():
-        descriptors = [os.open(part.path, os.O_RDONLY) for part in parts]
-        maps = [np.memmap(part.path, np.uint8, "r") for part in parts]
+        descriptors = [os.open(path, os.O_RDONLY) for path in paths]
+        maps = [np.memmap(path, np.uint8, "r") for path in paths]
 
         def read(batch):
             rows = np.empty((len(batch), *shape), dtype)

@@ -30,7 +30,7 @@ class WavDataset:
 def run(material):
     from torch.utils.data import DataLoader
 
-    from esc_features.models._clip_loader import ClipDataset, ClipLoader
+    from esc_features.models import ClipDataset, ClipLoader
 
     few = 64 if material.quick else 200
     clips, store = material.clips, material.store

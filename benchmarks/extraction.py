@@ -85,9 +85,9 @@ _KERNELS = (
 import numpy as np, scipy.fft, soundfile, soxr
 from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_limits
-from esc_features.features._spectra import mel_filterbank
+import librosa
 window = np.hanning(2049)[:-1].astype(np.float32)
-filters = mel_filterbank(16000, 2048, 128, 0.0, 8000.0)
+filters = librosa.filters.mel(sr=16000, n_fft=2048, n_mels=128, fmax=8000)
 def kernels(path):
     times = [time.perf_counter()]
     y, rate = soundfile.read(path, dtype="float32"); times.append(time.perf_counter())
@@ -149,17 +149,17 @@ def run(material):
 
 def _from_stored_waveforms(material, rounds):
     """A spectrogram of 64 bands for a store that has waveforms: what is added to the time of its own kernel."""
+    import librosa
     import numpy as np
     import scipy.fft
     from threadpoolctl import threadpool_limits
 
     from esc_features import MelSpectrogram, extract
-    from esc_features.features._spectra import mel_filterbank
 
     store, feature = material.store, MelSpectrogram(n_mels=64)
     window = np.hanning(2049)[:-1].astype(np.float32)
-    filters = mel_filterbank(16000, 2048, 64, 0.0, 8000.0)
-    waveforms = [row for part in store["waveform"]._parts for row in part.rows()]
+    filters = librosa.filters.mel(sr=16000, n_fft=2048, n_mels=64, fmax=8000)
+    waveforms = list(store["waveform"].to_numpy())
 
     def kernel(waveform):
         frames = np.lib.stride_tricks.sliding_window_view(np.pad(waveform, 1024), 2048)[::512]

@@ -9,8 +9,7 @@ def run(material):
     import torch
     from torch import nn
 
-    from esc_features.models import ConvNetClassifier
-    from esc_features.models._conv_net import ConvNet
+    from esc_features.models import ConvNet, ConvNetClassifier
 
     X = material.small_store["mel"]
     X = X[X.folds == 1] if material.quick else X[X.folds <= 3]

@@ -1,0 +1,44 @@
+"""The benchmarks start as the README says, and lean on nothing private of the package."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def private_imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("esc_features"):
+            for name in [*node.module.split("."), *(alias.name for alias in node.names)]:
+                if name.startswith("_") and name != "_cli":
+                    yield f"{path.name}:{node.lineno} imports {name}"
+
+
+def test_they_import_public_names_only():
+    # The file format has a face for the inside, `esc_features.storage`; the program is `_cli`.
+    assert [each for path in sorted(BENCHMARKS.glob("*.py")) for each in private_imports(path)] == []
+
+
+@pytest.mark.slow
+def test_a_folder_for_scratch_is_made(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "startup", "--quick"]
+    command += ["--scratch", tmp_path / "new/scratch", "--out", tmp_path / "new/out"]
+    run = subprocess.run(command, cwd=BENCHMARKS.parent, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert list((tmp_path / "new/scratch").iterdir()) == []
+    assert (tmp_path / "new/out/results.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["speed"], "no benchmark speed"), (["--audio", "no/such"], "no/such")]
+)
+def test_says_what_is_wrong(arguments, message):
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], cwd=BENCHMARKS.parent, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert message in run.stderr
