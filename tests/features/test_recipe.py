@@ -1,5 +1,6 @@
 """Features by name, from TOML, and of a user's own transformer."""
 
+import json
 import pickle
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.preprocessing import Normalizer
 
 import esc_features.features as features_package
 from esc_features.audio import WaveformSpec
-from esc_features.features import MelSpectrogram, MFCCStatistics, Waveform, as_feature, make_features
+from esc_features.features import MelSpectrogram, MFCCStatistics, Waveform, as_feature, make_features, rebuild_feature
 
 OWN = '''
 import numpy as np
@@ -179,3 +180,89 @@ def test_everything_public_can_be_reached():
         assert name in dir(features_package)
     with pytest.raises(AttributeError, match="no attribute 'Mell'"):
         features_package.Mell  # noqa: B018
+
+
+class TestTrust:
+    """Nothing that a recipe or a store names is imported unless the user names its module."""
+
+    @pytest.fixture
+    def trap(self, tmp_path, monkeypatch):
+        (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    @pytest.mark.parametrize("trusted", [(), ["trapdoor"], ["tra"], "own_features", [""]])
+    def test_a_recipe_alone_imports_nothing(self, recipe, trap, trusted):
+        with pytest.raises(ValueError, match=r"\[features.a\] of .*'trap:Thing' is not imported .* --trust trap "):
+            make_features(recipe=recipe("[features.a]\nclass='trap:Thing'"), trusted=trusted)
+
+    def test_a_program_is_not_started(self, recipe):
+        text = "[features.a]\nclass='subprocess:Popen'\nargs=['touch', 'started']"
+        with pytest.raises(ValueError, match="--trust subprocess"):
+            make_features(recipe=recipe(text))
+        with pytest.raises(ValueError, match=r"'subprocess:Popen' is no transformer"):
+            make_features(recipe=recipe(text), trusted=["subprocess"])
+
+    @pytest.mark.parametrize("trusted", [["own_features"], "own_features"])
+    def test_a_module_that_is_trusted(self, recipe, own, trusted):
+        path = recipe("[features.a]\nclass='own_features:Peaks'\nn_stretches=2")
+        assert make_features(recipe=path, trusted=trusted)["a"].transformer.n_stretches == 2
+
+    def test_a_package_covers_its_modules(self, recipe):
+        path = recipe("[features.a]\nclass='sklearn.preprocessing:Normalizer'")
+        assert isinstance(make_features(recipe=path, trusted=["sklearn"])["a"].transformer, Normalizer)
+
+
+class TestRebuilding:
+    """A feature of its description: the way back of `description`."""
+
+    @pytest.mark.parametrize(
+        "feature",
+        [
+            Waveform(),
+            Waveform(8000, 2.5, "int16"),
+            MelSpectrogram(n_mels=64, fmax=None, reference=0.5, top_db=None),
+            MFCCStatistics(n_mfcc=20, dtype="float16"),
+        ],
+    )
+    def test_ours(self, feature):
+        again = rebuild_feature(json.loads(json.dumps(feature.description())))
+        assert again.fingerprint() == feature.fingerprint()
+        assert repr(again) == repr(feature)
+
+    def test_of_a_user(self, own):
+        description = as_feature(own.Peaks(3)).description()
+        with pytest.raises(ValueError, match=r"not imported .*--trust own_features"):
+            rebuild_feature(description)
+        again = rebuild_feature(description, trusted=["own_features"])
+        assert again.fingerprint() == as_feature(own.Peaks(3)).fingerprint()
+
+    def test_estimators_among_the_parameters_need_trust_too(self):
+        outer = {"class": "sklearn.preprocessing.Normalizer", "version": 1, "parameters": {}}
+        inner = {**outer, "class": "subprocess.Popen"}
+        with pytest.raises(ValueError, match=r"'subprocess:Popen' is not imported"):
+            rebuild_feature({**outer, "parameters": {"norm": inner}}, trusted=["sklearn"])
+
+    @pytest.mark.parametrize(
+        "change, message",
+        [
+            ({"class": "esc_features.features.Mell"}, "not a feature of this version"),
+            ({"class": "esc_features.features._recipe.os"}, "not a feature of this version"),
+            ({"class": ""}, "not imported"),
+            ({"parameters": {"nonsense": 1}}, "cannot be made again"),
+            ({"parameters": {"n_mels": 0}}, "n_mels must be a whole number"),
+        ],
+    )
+    def test_what_cannot_be_made(self, change, message):
+        with pytest.raises(ValueError, match=message):
+            rebuild_feature(MelSpectrogram().description() | change)
+
+
+def test_libraries_of_a_users_transformer_are_known(own, monkeypatch):
+    assert as_feature(own.Peaks()).libraries == ()
+    monkeypatch.setattr(own.Peaks, "libraries", ("hypothesis",), raising=False)
+    assert as_feature(own.Peaks()).libraries == ("hypothesis",)
+
+
+def test_names_of_a_users_numbers_are_its_own(own):
+    assert list(as_feature(Normalizer().fit(np.zeros((1, 3)))).get_feature_names_out()) == ["x0", "x1", "x2"]
+    assert not hasattr(as_feature(own.Peaks()), "get_feature_names_out")
