@@ -17,12 +17,12 @@ def find_resnet18_weights(weights: str | os.PathLike) -> Path:
     if isinstance(weights, str) and weights in ResNet18_Weights.__members__:
         return _cached(ResNet18_Weights[weights].url, weights)
     if not isinstance(weights, (str, os.PathLike)):
-        raise ValueError(f"weights must be a name such as 'IMAGENET1K_V1' or the path of a file; got {weights!r}")
+        raise ValueError(f"weights must be a name such as 'IMAGENET1K_V1' or the path of a file, not {weights!r}.")
     path = Path(weights)
     if not path.is_file():
         raise ValueError(
             f"weights={str(weights)!r} is no file, and no name either: "
-            f"torchvision has {', '.join(ResNet18_Weights.__members__)}"
+            f"torchvision has {', '.join(ResNet18_Weights.__members__)}."
         )
     return path
 
@@ -34,10 +34,13 @@ def read_resnet18_backbone(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip, end of file: torch raises whatever the bytes lead to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path} holds no weights that torch can read safely: {reason}") from error
+        # Torch's own message advises to read the file unsafely.
+        raise ValueError(
+            f"{path} holds no weights that torch can read safely ({type(error).__name__}): save the state_dict() of a "
+            "torchvision resnet18, by torch.save."
+        ) from error
     if not isinstance(state, dict):
-        raise ValueError(f"{path} holds a {type(state).__name__}: save the state_dict() of a torchvision resnet18")
+        raise ValueError(f"{path} holds a {type(state).__name__}: save the state_dict() of a torchvision resnet18.")
     return {key: value for key, value in state.items() if not key.startswith("fc.")}
 
 
@@ -53,7 +56,7 @@ def _cached(url, name):
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
     except (OSError, RuntimeError) as error:  # RuntimeError: the digest is wrong
         raise DownloadError(
-            f"the weights {name} of torchvision's resnet18 cannot be downloaded ({error}). On a machine with a "
-            f"network get {url} and copy it to {path}, or give its path as weights."
+            f"The weights {name} of torchvision's resnet18 cannot be downloaded ({error}). On a machine with a "
+            f"network get {url} and copy it to {path}, or give its path: weights='path/to/{path.name}'."
         ) from error
     return path

@@ -14,8 +14,8 @@ class Recording:
     ----------
     mono : ndarray of shape (n,), float32
         The average of the channels, cut to the duration that was asked for.
-    sample_rate : int
-        Samples per second in the file.
+    sample_rate : float
+        Samples per second; a whole number in a file.
     channels : int
         Channels in the file.
     samples : int
@@ -39,7 +39,7 @@ class Recording:
     """
 
     mono: np.ndarray
-    sample_rate: int
+    sample_rate: float
     channels: int
     samples: int
     digest: int
@@ -54,7 +54,7 @@ class Recording:
         return stretch_of(self.start, self.end, self.sample_rate, self.samples)[1]
 
 
-def stretch_of(start: float, end: float, sample_rate: int, samples: int) -> tuple[int, int]:
+def stretch_of(start: float, end: float, sample_rate: float, samples: int) -> tuple[int, int]:
     """Return the first sample of a stretch and how many follow, rounded as `librosa.load` rounds them."""
     first = min(int(start * sample_rate), samples)
     rest = samples - first

@@ -25,7 +25,7 @@ class Clips:
         """Return the rows in an order in which each recording is opened once and read forwards."""
         seen: dict[str | os.PathLike, int] = {}
         recording = [seen.setdefault(path, len(seen)) for path in self.paths]
-        return np.lexsort((self.starts, recording)).tolist()
+        return np.lexsort((self.starts, np.array(recording))).tolist()
 
 
 def as_clips(X: Any) -> Clips | None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ._base import Feature, check_number, check_waveforms
-from ._spectra import decibels, mel_frames, mel_power
+from ._spectra import MelTransform, decibels, mel_frames
 
 
 class MelSpectrogram(Feature):
@@ -100,19 +100,10 @@ class MelSpectrogram(Feature):
         waveforms = check_waveforms(self, waveforms)
         floor = None if self.top_db is None else 10 ** (-self.top_db / 10)
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
+        mel = MelTransform(self.sample_rate, int(self.n_fft), int(self.hop_length), int(self.n_mels), self.fmin, fmax)
         spectrograms = np.empty((len(waveforms), *self.output_shape()), self.dtype)
         for waveform, spectrogram in zip(waveforms, spectrograms, strict=True):
-            power = mel_power(
-                waveform,
-                self.sample_rate,
-                int(self.n_fft),
-                int(self.hop_length),
-                int(self.n_mels),
-                self.fmin,
-                fmax,
-                floor,
-            )
-            spectrogram[:] = decibels(power, self.reference, self.top_db)
+            spectrogram[:] = decibels(mel.power(waveform, floor), self.reference, self.top_db)
         return spectrograms
 
     def check_parameters(self) -> None:

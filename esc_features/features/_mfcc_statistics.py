@@ -7,7 +7,7 @@ import scipy.fft
 
 from ._base import Feature, check_number, check_waveforms
 from ._mel_spectrogram import check_frames
-from ._spectra import decibels, mel_power
+from ._spectra import MelTransform, decibels
 
 
 class MFCCStatistics(Feature):
@@ -137,17 +137,9 @@ class MFCCStatistics(Feature):
             raise ValueError("hop_length must be at least 2: a zero crossing is seen between two samples.")
 
     def _mfcc(self, waveform: np.ndarray) -> np.ndarray:
-        power = mel_power(
-            waveform,
-            self.sample_rate,
-            int(self.n_fft),
-            int(self.hop_length),
-            int(self.n_mels),
-            0.0,
-            self.sample_rate / 2,
-            1e-8,
-        )
-        spectrum = decibels(power, 1.0, 80.0).astype(np.float64)
+        highest = self.sample_rate / 2
+        mel = MelTransform(self.sample_rate, int(self.n_fft), int(self.hop_length), int(self.n_mels), 0.0, highest)
+        spectrum = decibels(mel.power(waveform, floor=1e-8), 1.0, 80.0).astype(np.float64)
         return scipy.fft.dct(spectrum, axis=0, norm="ortho")[1 : int(self.n_mfcc)]
 
 

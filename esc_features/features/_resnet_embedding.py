@@ -74,7 +74,7 @@ class ResNetEmbedding(ImageEmbedding):
         try:
             network.load_state_dict(read_resnet18_backbone(path), assign=True)
         except RuntimeError as error:
-            raise ValueError(f"{path} holds no weights of a torchvision resnet18: {error}") from error
+            raise ValueError(f"{path} holds no weights of a torchvision resnet18: {error}.") from error
         return network
 
     def _normalize(self, image):

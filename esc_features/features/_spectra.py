@@ -3,6 +3,8 @@
 import functools
 import math
 import threading
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -20,12 +22,12 @@ _FAR_BELOW = 7e6
 _scratch = threading.local()
 
 
-def mel_frames(n_samples, n_fft, hop_length):
+def mel_frames(n_samples: int, n_fft: int, hop_length: int) -> int:
     """Frames of a waveform of ``n_samples``, when each frame is centred on its sample."""
     return 1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length
 
 
-def mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax):
+def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
     """Slaney's triangular mel filters of equal area, as ``librosa.filters.mel``: (n_mels, 1 + n_fft // 2) float32."""
     bins = np.arange(1 + n_fft // 2) * (sample_rate / n_fft)
     edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
@@ -35,59 +37,81 @@ def mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax):
     return (triangles * (2 / (edges[2:] - edges[:-2]))[:, np.newaxis]).astype(np.float32)
 
 
-def mel_power(waveform, sample_rate, n_fft, hop_length, n_mels, fmin, fmax, floor=None):
-    """Mel power spectrum of one float32 waveform: (n_mels, frames) float32.
+@dataclass(frozen=True)
+class MelTransform:
+    """The way from a waveform to its power on the mel scale: short-time Fourier transform, then mel filters."""
 
-    ``floor`` (a share of the largest value) says below which power the caller does not care for precision.
-    """
-    window, filters, peaks = _tools(sample_rate, n_fft, n_mels, fmin, fmax)
-    frames = _frames(waveform, n_fft, hop_length)
-    mel, total = np.empty((n_mels, len(frames)), np.float32), np.empty(len(frames), np.float32)
-    for start in range(0, len(frames), _BLOCK):
-        some = slice(start, start + _BLOCK)
-        power = _power(frames[some], window.astype(np.float32))
-        mel[:, some], total[some] = filters @ power, power.sum(axis=0)
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+    n_mels: int
+    fmin: float
+    fmax: float
+
+    def power(self, waveform: np.ndarray, floor: float | None = None) -> np.ndarray:
+        """Mel power spectrum of one float32 waveform: (n_mels, frames) float32.
+
+        ``floor`` (a share of the largest value) says below which power the caller does not care for precision.
+        """
+        tools = _tools(self)
+        frames = _frames(waveform, self.n_fft, self.hop_length)
+        mel, total = np.empty((self.n_mels, len(frames)), np.float32), np.empty(len(frames), np.float32)
+        for start in range(0, len(frames), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            power = _power(frames[block], tools.window.astype(np.float32))
+            mel[:, block], total[block] = tools.filters @ power, power.sum(axis=0)
+        imprecise = _imprecise_frames(mel, total, tools.peaks, floor)
+        for start in range(0, len(imprecise), _BLOCK):
+            again = imprecise[start : start + _BLOCK]
+            mel[:, again] = tools.filters @ _power(frames[again], tools.window)
+        return mel
+
+
+def _imprecise_frames(mel: np.ndarray, total: np.ndarray, peaks: np.ndarray, floor: float | None) -> np.ndarray:
+    """Find the frames in which a filter that counts is so weak that single precision does not do."""
     lowest = np.float32(_AMIN) if floor is None else max(mel.max() * np.float32(floor), np.float32(_AMIN))
     # What lies below the floor is raised to it, however imprecise.
-    quietest = np.where(mel < lowest * np.float32(0.9), np.float32(np.inf), mel / peaks).min(axis=0)
-    weak = np.flatnonzero(total > quietest * np.float32(_FAR_BELOW))
-    for start in range(0, len(weak), _BLOCK):
-        some = weak[start : start + _BLOCK]
-        mel[:, some] = filters @ _power(frames[some], window)
-    return mel
+    counts = mel >= lowest * np.float32(0.9)
+    weakest_bin = np.where(counts, mel / peaks, np.float32(np.inf)).min(axis=0)
+    return np.flatnonzero(total > weakest_bin * np.float32(_FAR_BELOW))
 
 
-def decibels(power, reference, top_db):
+def decibels(power: np.ndarray, reference: str | float, top_db: float | None) -> np.ndarray:
     """Turn power into dB in place, as ``librosa.power_to_db``; ``reference`` is a number or ``"max"``."""
     np.maximum(power, np.float32(_AMIN), out=power)
     np.log10(power, out=power)
     power *= np.float32(10)
-    power -= power.max() if reference == "max" else np.float32(10 * np.log10(max(_AMIN, reference)))
+    power -= power.max() if isinstance(reference, str) else np.float32(10 * np.log10(max(_AMIN, reference)))
     if top_db is not None:
         np.maximum(power, power.max() - np.float32(top_db), out=power)
     return power
 
 
+class _Tools(NamedTuple):
+    window: np.ndarray  # Hann, in double precision
+    filters: Any  # sparse
+    peaks: np.ndarray  # the largest weight of each filter, as a column
+
+
 @functools.lru_cache(maxsize=64)
-def _tools(sample_rate, n_fft, n_mels, fmin, fmax):
-    """(Hann window in double precision, sparse filters, largest weight of each filter as a column)"""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-    filters = mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax)
+def _tools(mel: MelTransform) -> _Tools:
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(mel.n_fft) / mel.n_fft)
+    filters = mel_filterbank(mel.sample_rate, mel.n_fft, mel.n_mels, mel.fmin, mel.fmax)
     peaks = filters.max(axis=1, keepdims=True)
     peaks[peaks == 0] = 1  # filters between two bins are empty
     # A filter is a short run of bins. The sparse product is several times faster than BLAS, and adds up in the same
     # order whatever the number of threads.
-    return window, scipy.sparse.csr_array(filters), peaks
+    return _Tools(window, scipy.sparse.csr_array(filters), peaks)
 
 
-def _frames(waveform, n_fft, hop_length):
+def _frames(waveform: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
     half = n_fft // 2
     padded = np.zeros(len(waveform) + 2 * half, np.float32)
     padded[half : half + len(waveform)] = waveform
     return np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
 
 
-def _power(frames, window):
+def _power(frames: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Power of frames in the precision of the window: (bins, frames), so that a filter reads whole rows."""
     windowed = np.multiply(frames, window, out=_buffer("frames", frames.shape, window.dtype))
     spectrum = scipy.fft.rfft(windowed.T, axis=0, workers=1, overwrite_x=True)
@@ -96,7 +120,7 @@ def _power(frames, window):
     return np.add(squares[:, ::2], squares[:, 1::2], out=_buffer("power", (len(squares), len(frames)), window.dtype))
 
 
-def _buffer(name, shape, dtype):
+def _buffer(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     # Kept from clip to clip: fresh memory of this size would come from the kernel page by page, each time.
     size = math.prod(shape) * dtype.itemsize
     kept = getattr(_scratch, name, None)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from .._resnet_weights import find_resnet18_weights, read_resnet18_backbone
 from ..exceptions import DownloadError
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet as ResNet18
 
 
 class ResNet(nn.Module):
@@ -61,7 +66,7 @@ class ResNet(nn.Module):
         self.freeze = freeze
         self.backbone = _backbone(weights)
         self.head = nn.Linear(self.backbone.fc.in_features, n_classes)
-        self.backbone.fc = nn.Identity()
+        self.backbone.fc = nn.Identity()  # type: ignore[assignment]
         if freeze:
             self.backbone.requires_grad_(False)
         self.train()
@@ -102,38 +107,23 @@ class ResNet(nn.Module):
         return self
 
 
-def _backbone(weights):
-    from torchvision.models import ResNet18_Weights, resnet18
+def _backbone(weights: str | Path | None) -> ResNet18:
+    from torchvision.models import resnet18
 
     if weights is None:
         return resnet18(weights=None)
-    if weights in ResNet18_Weights.__members__:
-        known = ResNet18_Weights[weights]
-        try:
-            return resnet18(weights=known)
-        except OSError as error:
-            raise DownloadError(
-                f"The weights {weights!r} of ResNet-18 could not be downloaded: {error}. Without a connection: fetch "
-                f"{known.url} elsewhere and give the file, weights='path/to/{Path(known.url).name}', or begin with "
-                "random weights: weights=None, freeze=False."
-            ) from error
-    if not Path(weights).is_file():
-        raise ValueError(
-            f"weights={str(weights)!r} is neither a file nor one of torchvision's: "
-            f"{', '.join(ResNet18_Weights.__members__)}. None begins with random weights."
-        )
+    try:
+        path = find_resnet18_weights(weights)
+    except (DownloadError, ValueError) as error:
+        raise type(error)(f"{error} weights=None, freeze=False begins with random weights.") from error
     network = resnet18(weights=None)
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
         # The last layer may be for any number of classes: it is replaced.
-        state = {name: value for name, value in state.items() if not name.startswith("fc.")}
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except Exception as error:
-        raise ValueError(f"{weights} does not hold the state of a torchvision ResNet-18: {error}") from error
-    missing = [name for name in missing if not name.startswith("fc.")]
-    if missing or unexpected:
-        raise ValueError(
-            f"{weights} does not hold the state of a torchvision ResNet-18: it lacks {missing[:3]} and has "
-            f"{unexpected[:3]} too many."
-        )
+        network.load_state_dict(read_resnet18_backbone(path) | _last_layer(network))
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not hold the state of a torchvision ResNet-18: {error}") from error
     return network
+
+
+def _last_layer(network: ResNet18) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in network.state_dict().items() if name.startswith("fc.")}
