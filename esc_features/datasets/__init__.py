@@ -1,6 +1,7 @@
 """Which clips there are: the clip table and its schema, labels, windows, ESC-50, other layouts, a synthesised demo."""
 
 import importlib
+from typing import Any
 
 from ._columns import CLIP_COLUMNS, IDENTITY, clip_keys, clip_name, leaves_folder
 
@@ -29,11 +30,11 @@ _HOME = {
 __all__ = ["CLIP_COLUMNS", "IDENTITY", "clip_keys", "clip_name", "leaves_folder", *_HOME]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

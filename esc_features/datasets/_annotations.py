@@ -82,7 +82,7 @@ def check_annotations(annotations: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _files(path) -> list[Path]:
+def _files(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[Path]:
     if not isinstance(path, str | os.PathLike):
         files = [Path(each).expanduser() for each in path]
     elif (folder := Path(path).expanduser()).is_dir():
@@ -155,14 +155,14 @@ def _audacity(text: str, where: str, name: str) -> RawTable:
 
 def _raven(raw: RawTable, columns: Mapping[str, str], name: str) -> RawTable:
     cells = dict(zip(raw.header, raw.columns, strict=True))
-    label = columns.get("label") or next((each for each in _RAVEN_LABELS if each in cells), None)
+    label = columns.get("label") or next((each for each in _RAVEN_LABELS if each in cells), "")
     if label not in cells:
         raw.refuse_header(
-            ["label" if label is None else f"label (mapped to {label!r})"],
+            [f"label (mapped to {label!r})" if label else "label"],
             "; in a selection table of Raven, columns={'label': '<the column of the label>'}.",
         )
     names = [file or name for file in cells.get("Begin File", [name] * len(raw.places))]
-    rows = {}
+    rows: dict[tuple, int] = {}  # what a selection says -> the first line that says it
     for row, begin in enumerate(cells[_BEGIN]):
         start, end = begin, cells[_END][row]
         if "File Offset (s)" in cells:

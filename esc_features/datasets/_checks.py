@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import posixpath
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .._suggest import list_some
 from ..exceptions import ClipTableError
@@ -27,7 +29,7 @@ class Checks:
     def __contains__(self, column: str) -> bool:
         return column in self._cells
 
-    def refuse(self, bad, values: Iterable, what: str, advice: str) -> None:
+    def refuse(self, bad: ArrayLike, values: Iterable, what: str, advice: str) -> None:
         """Raise for the rows that are bad, with the line and the value of the first few."""
         rows = np.flatnonzero(np.asarray(bad, dtype=bool))
         if len(rows):
@@ -159,7 +161,7 @@ def _overlapping(keys: pd.DataFrame, values: pd.Series) -> list[int]:
     return sorted(rows)
 
 
-def _text(cell) -> str:
+def _text(cell: Any) -> str:
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():  # pandas reads whole numbers beside empty cells as floats
@@ -172,7 +174,7 @@ def _numbers(cells: list) -> np.ndarray:
     return pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
 
 
-def _labels(cell, separator: str) -> tuple[str, ...] | None:
+def _labels(cell: Any, separator: str) -> tuple[str, ...] | None:
     if cell is None:
         return ()
     if isinstance(cell, str):

@@ -6,6 +6,7 @@ import os
 import stat
 import unicodedata
 import urllib.parse
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pandas as pd
 from .._suggest import list_some
 from ..exceptions import ClipTableError
 from ._columns import is_url
-from ._layouts import Layout, recognise
+from ._layouts import Layout, audio_place, recognise
 from ._official import OFFICIAL_DATASETS, official_name
 from ._raw import frame_table
 from ._table import Choice, finish, read_clips
@@ -96,7 +97,7 @@ def load_clips(
     >>> clips.groupby(["category", "fold"]).size().tolist()
     [4, 4, 4, 4]
     """
-    found = _find_table(table, audio_dir, columns or {})
+    found = _find_table(table, audio_place(audio_dir), columns or {})
     clips = read_clips(found.raw, {**found.columns, **(columns or {})})
     official = official_name(clips)
     clips = Choice(categories, folds, esc10, folds_by, corrections).of(clips)
@@ -157,12 +158,13 @@ def check_clips(clips: pd.DataFrame, columns: Mapping[str, str | None] | None = 
     return table
 
 
-def _find_table(table, audio_dir, columns: Mapping[str, str | None]) -> Layout:
-    if not isinstance(table, pd.DataFrame):
-        found = recognise(Path(table).expanduser().absolute(), audio_dir, columns)
-    else:
-        audio = audio_dir if audio_dir is None or is_url(os.fspath(audio_dir)) else Path(audio_dir).absolute()
+def _find_table(
+    table: str | os.PathLike | pd.DataFrame, audio: Path | str | None, columns: Mapping[str, str | None]
+) -> Layout:
+    if isinstance(table, pd.DataFrame):
         found = Layout(frame_table(table, "The table of clips"), audio, table.attrs.get("name", "clips"))
+    else:
+        found = recognise(Path(table).expanduser().absolute(), audio, columns)
     if isinstance(found.audio, Path) and not found.audio.is_dir():
         raise ClipTableError(
             f"There is no folder {found.audio} for the recordings of {found.raw.where}. Name it with audio_dir= "
@@ -184,8 +186,8 @@ def _find_audio(clips: pd.DataFrame, found: Layout) -> tuple[np.ndarray, np.ndar
     if found.audio is not None:
         places = _inside(unique, found.audio, clips)
     else:
-        base = Path(found.raw.where).parent
-        whole = {name: name if is_url(name) else str(base / Path(name).expanduser()) for name in unique}
+        folder = Path(found.raw.where).parent
+        whole = {name: name if is_url(name) else str(folder / Path(name).expanduser()) for name in unique}
         places = {name: path for name, path in whole.items() if is_url(path) or os.path.lexists(path)}
     there = names.isin(places).to_numpy(bool)
     return names.map(places).to_numpy(object), there
@@ -194,8 +196,9 @@ def _find_audio(clips: pd.DataFrame, found: Layout) -> tuple[np.ndarray, np.ndar
 def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str, str]:
     """Return where each file is that is there; refuse links that lead out of the audio folder, and closed folders."""
     root = os.path.realpath(audio)
+    lines = clips.drop_duplicates("filename").set_index("filename")["line"]
 
-    def stays_inside(path):
+    def stays_inside(path: str) -> bool:
         return os.path.commonpath([root, os.path.realpath(path)]) == root
 
     folders = {name: name.rpartition("/")[0] for name in names}
@@ -216,8 +219,14 @@ def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str,
             f"{error.filename or audio} may not be read: permission denied. Ask for the right to read it, or name "
             "another folder with audio_dir=."
         ) from error
+    same = [name for name, count in Counter(places.values()).items() if count > 1]
+    if same:
+        twice = [f"{name!r} (line {lines[name]})" for name, path in places.items() if path in same]
+        raise ClipTableError(
+            f"The same file under two names: {list_some(twice)}. They are composed otherwise (NFC, NFD) and look the "
+            "same: write one of them everywhere."
+        )
     if escaping:
-        lines = clips.drop_duplicates("filename").set_index("filename")["line"]
         raise ClipTableError(
             f"Links that lead out of the audio folder {audio}: "
             f"{list_some(f'{name!r} (line {lines[name]})' for name in escaping)}. "

@@ -73,7 +73,7 @@ def apply_corrections(clips: pd.DataFrame, corrections: str | os.PathLike | pd.D
     return result
 
 
-def _read(corrections) -> RawTable:
+def _read(corrections: str | os.PathLike | pd.DataFrame) -> RawTable:
     if isinstance(corrections, pd.DataFrame):
         return frame_table(corrections, "The table of corrections")
     path = Path(corrections).expanduser()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -117,7 +118,7 @@ def _ends(clips: pd.DataFrame) -> pd.Series:
     return np.minimum(clips["end"], lengths)
 
 
-def _durations(paths) -> dict[str, float]:
+def _durations(paths: Iterable[str]) -> dict[str, float]:
     from ..audio import recording_duration
 
     def duration(path: str) -> float | str:
@@ -126,10 +127,11 @@ def _durations(paths) -> dict[str, float]:
         except AudioError as error:
             return str(error)
 
+    paths = list(paths)
     with ThreadPoolExecutor(8) as pool:
         found = dict(zip(paths, pool.map(duration, paths), strict=True))
     if wrong := [value for value in found.values() if isinstance(value, str)]:
         raise ClipTableError(
             f"{len(wrong)} of {len(found)} recordings cannot be cut: {list_some(wrong)} Replace or remove them."
         )
-    return found
+    return {path: value for path, value in found.items() if not isinstance(value, str)}

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import wave
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ._files import data_home, is_whole_wav
 RATE = 44100
 SAMPLES = 5 * RATE
 FOLDS = (1, 2, 3, 4, 5)
+Random = np.random.Generator
 _TIME = np.arange(SAMPLES, dtype=np.float32) / RATE
 
 # Raised when a change makes other samples, so that folders of an older version are made again.
@@ -60,6 +62,8 @@ def make_demo(
         If a number is out of its range.
     FileExistsError
         If the folder holds anything but this very data set.
+    OSError
+        If it cannot be written.
 
     Notes
     -----
@@ -80,29 +84,41 @@ def make_demo(
         ("seed", 0, 2**32 - 1),
     ):
         if isinstance(settings[name], bool) or not isinstance(settings[name], int | np.integer):
-            raise ValueError(f"{name} must be a whole number, not {settings[name]!r}")
+            raise ValueError(f"{name} must be a whole number, not {settings[name]!r}.")
         if not lowest <= settings[name] <= highest:
-            raise ValueError(f"{name} must be from {lowest} to {highest}, not {settings[name]}")
+            raise ValueError(f"{name} must be from {lowest} to {highest}, not {settings[name]}.")
     settings = {name: int(value) for name, value in settings.items()}
     if folder is None:
         default = settings == {"n_categories": 6, "clips_per_category": 20, "seed": 0}
         folder = data_home() / ("demo" if default else "demo-{}x{}-seed{}".format(*settings.values()))
     folder = Path(folder).expanduser().absolute()
+    try:
+        _make(folder, settings)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be written: {error.strerror or error}. Name another folder, or set ESC_FEATURES_DATA "
+            "(--data-home on the command line); what is made already is kept."
+        ) from error
+    clips = load_clips(folder)
+    clips.attrs["name"] = "demo"
+    return clips
+
+
+def _make(folder: Path, settings: dict[str, int]) -> None:
     same_version = _claim(folder, settings)
-    rows = _rows(n_categories, clips_per_category)
+    rows = _rows(settings["n_categories"], settings["clips_per_category"])
     for row in rows:
         path = folder / "audio" / row["filename"]
         if not (same_version and is_whole_wav(path)):
-            write_whole(path, _wav(_clip(row, n_categories, seed)))
+            write_whole(path, _wav(_clip(row, settings["n_categories"], settings["seed"])))
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     _write_if_other(folder / "meta" / "esc50.csv", table.getvalue())
     _write_if_other(folder / "demo.json", _label(settings))
-    clips = load_clips(folder)
-    clips.attrs["name"] = "demo"
-    return clips
 
 
 def _claim(folder: Path, settings: dict) -> bool:
@@ -115,10 +131,10 @@ def _claim(folder: Path, settings: dict) -> bool:
     if isinstance(found, dict) and "esc_features demo" in found:
         if found.get("settings") != settings:
             raise FileExistsError(
-                f"{folder} holds a demo made with {found.get('settings')}, not {settings}: name another folder"
+                f"{folder} holds a demo made with {found.get('settings')}, not {settings}. Name another folder."
             )
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is not empty and not a demo: name another folder, nothing was changed")
+        raise FileExistsError(f"{folder} is not empty and not a demo. Name another folder; nothing was changed.")
     for part in ("audio", "meta"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     if not found:
@@ -173,16 +189,16 @@ def _wav(signal: np.ndarray) -> bytes:
 
 def _clip(row: dict, n_categories: int, seed: int) -> np.ndarray:
     """Synthesise one clip: its sound, often some of another one, and the noise of the place."""
-    # What the takes of a source share (who barks, where) is drawn from `source`, what happens in a take from `take`.
-    source = np.random.default_rng([seed, row["src_file"]])
+    # What the takes of a source share (who barks, where) is drawn from `place`, what happens in a take from `take`.
+    place = np.random.default_rng([seed, row["src_file"]])
     take = np.random.default_rng([seed, row["src_file"], ord(row["take"])])
     sounds = list(_SOUNDS.values())[:n_categories]
-    signal = _unit(sounds[row["target"]](source, take))
-    if source.random() < 0.4:
-        other = sounds[(row["target"] + source.integers(1, n_categories)) % n_categories]
-        signal += _unit(other(source, take)) * _gain(source.uniform(-20, -4))
-    signal += _unit(_noise(take, source.uniform(-1.2, 0), 30, 18000)) * _gain(source.uniform(-35, -6))
-    return signal * (source.uniform(0.1, 0.95) / np.abs(signal).max())
+    signal = _unit(sounds[row["target"]](place, take))
+    if place.random() < 0.4:
+        other = sounds[(row["target"] + place.integers(1, n_categories)) % n_categories]
+        signal += _unit(other(place, take)) * _gain(place.uniform(-20, -4))
+    signal += _unit(_noise(take, place.uniform(-1.2, 0), 30, 18000)) * _gain(place.uniform(-35, -6))
+    return signal * (place.uniform(0.1, 0.95) / np.abs(signal).max())
 
 
 def _unit(signal: np.ndarray) -> np.ndarray:
@@ -193,7 +209,7 @@ def _gain(decibels: float) -> np.float32:
     return np.float32(10 ** (decibels / 20))
 
 
-def _noise(random: np.random.Generator, slope: float, low: float, high: float) -> np.ndarray:
+def _noise(random: Random, slope: float, low: float, high: float) -> np.ndarray:
     """Noise between two frequencies (Hz) whose amplitude goes with frequency ** slope."""
     frequency = np.arange(SAMPLES // 2 + 1, dtype=np.float32) * np.float32(RATE / SAMPLES)
     inside = (frequency >= low) & (frequency <= high)
@@ -204,7 +220,7 @@ def _noise(random: np.random.Generator, slope: float, low: float, high: float) -
     return np.fft.irfft(spectrum, SAMPLES)
 
 
-def _moments(random: np.random.Generator, period: float, jitter: float) -> np.ndarray:
+def _moments(random: Random, period: float, jitter: float) -> np.ndarray:
     """Onsets (s) that come every `period` seconds, more or less."""
     steps = period * (1 + jitter * random.uniform(-1, 1, size=int(6 / period) + 2))
     onsets = np.cumsum(steps) - period * random.uniform(0, 1)
@@ -217,17 +233,17 @@ def _add(signal: np.ndarray, onset: float, event: np.ndarray) -> None:
     part += event[: len(part)]
 
 
-def _tone(phase: np.ndarray, amplitudes) -> np.ndarray:
+def _tone(phase: np.ndarray, amplitudes: Iterable[float]) -> np.ndarray:
     """A sum of harmonics of one phase (radians)."""
     return sum(np.float32(a) * np.sin((k + 1) * phase) for k, a in enumerate(amplitudes))
 
 
-def _dog(source, take):
+def _dog(place: Random, take: Random) -> np.ndarray:
     """A few barks: short falling tones, rough and rich in harmonics."""
     signal = np.zeros(SAMPLES, dtype=np.float32)
-    pitch, length = source.uniform(250, 900), source.uniform(0.08, 0.3)
-    tilt = source.uniform(0.6, 0.9) ** np.arange(10)
-    for onset in _moments(take, source.uniform(0.35, 1.6), 0.6):
+    pitch, length = place.uniform(250, 900), place.uniform(0.08, 0.3)
+    tilt = place.uniform(0.6, 0.9) ** np.arange(10)
+    for onset in _moments(take, place.uniform(0.35, 1.6), 0.6):
         t = _TIME[: int(length * RATE * take.uniform(0.8, 1.2))] / np.float32(length)
         phase = np.cumsum(pitch * take.uniform(0.9, 1.1) * (1.25 - 0.5 * t)) * (2 * np.pi / RATE)
         bark = _tone(phase.astype(np.float32), tilt) + take.standard_normal(len(t), dtype=np.float32)
@@ -235,64 +251,64 @@ def _dog(source, take):
     return signal + np.float32(1e-4) * take.standard_normal(SAMPLES, dtype=np.float32)
 
 
-def _chirping_birds(source, take):
+def _chirping_birds(place: Random, take: Random) -> np.ndarray:
     """Phrases of quick high whistles that sweep up or down."""
     signal = np.zeros(SAMPLES, dtype=np.float32)
-    for _ in range(source.integers(1, 4)):
-        pitch, sweep = source.uniform(1800, 6500), source.uniform(-0.4, 0.4)
-        length, gap, notes = source.uniform(0.04, 0.2), source.uniform(1.1, 2.5), source.integers(1, 9)
+    for _ in range(place.integers(1, 4)):
+        pitch, sweep = place.uniform(1800, 6500), place.uniform(-0.4, 0.4)
+        length, gap, notes = place.uniform(0.04, 0.2), place.uniform(1.1, 2.5), place.integers(1, 9)
         t = _TIME[: int(length * RATE)] / np.float32(length)
         phase = np.cumsum(pitch * (1 + sweep * (t - 0.5))) * (2 * np.pi / RATE)
         chirp = _tone(phase.astype(np.float32), (1, 0.2)) * np.sin(np.pi * t) ** 2
-        for onset in _moments(take, length * gap * notes + source.uniform(0.2, 1.2), 0.4):
+        for onset in _moments(take, length * gap * notes + place.uniform(0.2, 1.2), 0.4):
             for note in range(notes):
                 _add(signal, onset + note * length * gap, chirp * np.float32(take.uniform(0.5, 1)))
     return signal + np.float32(1e-4) * take.standard_normal(SAMPLES, dtype=np.float32)
 
 
-def _rain(source, take):
+def _rain(place: Random, take: Random) -> np.ndarray:
     """A steady hiss with drops in it."""
-    signal = _unit(_noise(take, source.uniform(-0.8, 0.3), source.uniform(50, 600), source.uniform(6000, 18000)))
-    pitch = source.uniform(1500, 5000)
+    signal = _unit(_noise(take, place.uniform(-0.8, 0.3), place.uniform(50, 600), place.uniform(6000, 18000)))
+    pitch = place.uniform(1500, 5000)
     t = _TIME[: int(0.01 * RATE)]
     drop = np.sin(2 * np.pi * pitch * t) * np.exp(-t / np.float32(0.002))
-    for onset in take.uniform(0, 4.9, size=source.integers(20, 400)):
+    for onset in take.uniform(0, 4.9, size=place.integers(20, 400)):
         _add(signal, onset, drop * np.float32(take.exponential(2)))
     return signal
 
 
-def _siren(source, take):
+def _siren(place: Random, take: Random) -> np.ndarray:
     """A loud tone that goes up and down, smoothly or in two steps."""
-    turn = np.sin(2 * np.pi * (source.uniform(0.25, 4) * _TIME + take.uniform(0, 1))).astype(np.float32)
-    if source.random() < 0.4:
+    turn = np.sin(2 * np.pi * (place.uniform(0.25, 4) * _TIME + take.uniform(0, 1))).astype(np.float32)
+    if place.random() < 0.4:
         turn = np.sign(turn)
-    pitch = source.uniform(500, 1500) * (1 + source.uniform(0.08, 0.4) * turn)
+    pitch = place.uniform(500, 1500) * (1 + place.uniform(0.08, 0.4) * turn)
     phase = np.cumsum(pitch, dtype=np.float64) * (2 * np.pi / RATE)
-    swell = 1 + source.uniform(0, 0.8) * np.sin(2 * np.pi * take.uniform(0.1, 0.4) * _TIME)
-    harmonics = source.uniform(0.2, 0.7) ** np.arange(6)
+    swell = 1 + place.uniform(0, 0.8) * np.sin(2 * np.pi * take.uniform(0.1, 0.4) * _TIME)
+    harmonics = place.uniform(0.2, 0.7) ** np.arange(6)
     return (_tone((phase % (2 * np.pi)).astype(np.float32), harmonics) * swell).astype(np.float32)
 
 
-def _clock_tick(source, take):
+def _clock_tick(place: Random, take: Random) -> np.ndarray:
     """Short clicks at a regular pace, every second one a little different."""
     signal = np.zeros(SAMPLES, dtype=np.float32)
     t = _TIME[: int(0.05 * RATE)]
-    pitch, decay = source.uniform(1200, 6000), source.uniform(0.002, 0.012)
-    rough = source.uniform(0.2, 1.5)
-    for number, onset in enumerate(_moments(take, source.uniform(0.22, 1.0), 0.01)):
+    pitch, decay = place.uniform(1200, 6000), place.uniform(0.002, 0.012)
+    rough = place.uniform(0.2, 1.5)
+    for number, onset in enumerate(_moments(take, place.uniform(0.22, 1.0), 0.01)):
         ring = np.sin(2 * np.pi * pitch * (1, 0.85)[number % 2] * t)
         click = ring + np.float32(rough) * take.standard_normal(len(t), dtype=np.float32)
         _add(signal, onset, (click * np.exp(-t / np.float32(decay))).astype(np.float32))
     return signal + np.float32(1e-4) * take.standard_normal(SAMPLES, dtype=np.float32)
 
 
-def _engine(source, take):
+def _engine(place: Random, take: Random) -> np.ndarray:
     """A low hum of many harmonics over a rumble."""
-    drift = 1 + source.uniform(0, 0.15) * np.sin(2 * np.pi * (take.uniform(0.05, 0.5) * _TIME + take.uniform(0, 1)))
-    phase = np.cumsum(source.uniform(25, 110) * drift, dtype=np.float64) * (2 * np.pi / RATE)
-    hum = _tone((phase % (2 * np.pi)).astype(np.float32), source.uniform(0.7, 0.92) ** np.arange(14))
-    rumble = _noise(take, source.uniform(-1.5, -0.5), 30, source.uniform(1500, 8000))
-    return (_unit(hum) + _unit(rumble) * _gain(source.uniform(-15, 3))).astype(np.float32)
+    drift = 1 + place.uniform(0, 0.15) * np.sin(2 * np.pi * (take.uniform(0.05, 0.5) * _TIME + take.uniform(0, 1)))
+    phase = np.cumsum(place.uniform(25, 110) * drift, dtype=np.float64) * (2 * np.pi / RATE)
+    hum = _tone((phase % (2 * np.pi)).astype(np.float32), place.uniform(0.7, 0.92) ** np.arange(14))
+    rumble = _noise(take, place.uniform(-1.5, -0.5), 30, place.uniform(1500, 8000))
+    return (_unit(hum) + _unit(rumble) * _gain(place.uniform(-15, 3))).astype(np.float32)
 
 
 _SOUNDS = {

@@ -13,6 +13,9 @@ import urllib3
 
 from ..exceptions import DownloadError
 
+#: Says what is wrong with the content of a file; None where nothing is.
+Problem = Callable[[bytes], str | None]
+
 
 class Refused(DownloadError):
     """What the server answers will not get better by asking again."""
@@ -58,7 +61,7 @@ class Mirror:
         parts = urllib.parse.urlsplit(self.place)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
-    def get(self, name: str, limit: int, problem: Callable[[bytes], str | None]) -> bytes:
+    def get(self, name: str, limit: int, problem: Problem) -> bytes:
         """Return a file of at most `limit` bytes in which `problem` finds no fault, asking again if that helps."""
         if self.folder:
             return _read(self.folder / name, limit, problem)
@@ -76,7 +79,7 @@ class Mirror:
                 break
         raise Failed(f"{trouble}, after {len(self.pauses) + 1} attempts")
 
-    def _ask(self, url: str, limit: int, problem) -> bytes:
+    def _ask(self, url: str, limit: int, problem: Problem) -> bytes:
         for _ in range(5):
             # Redirects are followed here: requests would also go from https to http, and read a redirect's
             # body into memory, however long it is.
@@ -94,7 +97,7 @@ class Mirror:
                 raise Refused(f"redirected to {url!r}, which is not {' or '.join(self.schemes)}")
         raise Refused("redirected more than five times")
 
-    def _receive(self, response: requests.Response, limit: int, problem) -> bytes:
+    def _receive(self, response: requests.Response, limit: int, problem: Problem) -> bytes:
         status = f"{response.status_code} {response.reason}"
         if response.status_code in (408, 425, 429, 500, 502, 503, 504):
             wait = response.headers.get("Retry-After", "")
@@ -126,7 +129,7 @@ class Mirror:
         return bytes(body)
 
 
-def _read(path: Path, limit: int, problem) -> bytes:
+def _read(path: Path, limit: int, problem: Problem) -> bytes:
     try:
         with path.open("rb") as handle:
             body = handle.read(limit + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -89,7 +89,7 @@ def label_windows(
     return labelled
 
 
-def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: float):
+def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: float) -> Iterator[tuple[int, str]]:
     """Yield (row, label) of each window and annotation of one recording that overlap enough."""
     windows = windows.sort_values("start", kind="stable")
     starts, ends = windows["start"].to_numpy(), windows["end"].to_numpy()

@@ -37,20 +37,20 @@ class Layout:
     columns: Mapping[str, str | None] = field(default_factory=dict)
 
 
-def recognise(table: Path, audio_dir: str | os.PathLike | None, columns: Mapping[str, str | None]) -> Layout:
+def recognise(table: Path, audio: Path | str | None, columns: Mapping[str, str | None]) -> Layout:
     """Return what a folder or CSV file holds."""
     if table.is_dir():
-        return _recognise_folder(table, _audio_place(audio_dir))
+        return _recognise_folder(table, audio)
     if not os.path.lexists(table):
         raise ClipTableError(f"There is no {table}. Give the folder of a data set, or a CSV file.")
     raw = parse_table(read_file(table), str(table))
-    audio = _audio_place(audio_dir)
     if audio is None and columns.get("path", "path") not in raw.header:
         audio = _beside(table, raw, columns.get("filename") or "filename")
     return Layout(raw, audio, table.stem or "clips")
 
 
-def _audio_place(audio_dir: str | os.PathLike | None) -> Path | str | None:
+def audio_place(audio_dir: str | os.PathLike | None) -> Path | str | None:
+    """Return a URL as it is, and a folder absolute."""
     if audio_dir is None or is_url(os.fspath(audio_dir)):
         return None if audio_dir is None else str(audio_dir)
     return Path(audio_dir).expanduser().absolute()
@@ -159,7 +159,7 @@ def _recordings(folder: Path) -> RawTable:
 
 
 def _find_audio(folder: Path) -> list[str]:
-    def refuse(error: OSError):
+    def refuse(error: OSError) -> None:
         raise error
 
     found = []

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -112,7 +113,7 @@ def decode(content: bytes, where: str) -> str:
         ) from None
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, list | tuple | set | frozenset) or hasattr(value, "__array__"):

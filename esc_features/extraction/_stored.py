@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..datasets import leaves_folder
 from ..exceptions import StoreError
 from ..storage import Header, check_labels, find_files, read_column, read_header
 
@@ -126,5 +127,4 @@ def _headers(files: Files) -> Iterator[Header]:
 
 def _path(folder: Path, name: str) -> str:
     # A name that leads out of the folder comes from no table that we read.
-    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-    return str(folder / name) if inside else ""
+    return "" if leaves_folder(name) else str(folder / name)

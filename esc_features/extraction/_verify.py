@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..audio import file_digest
+from ..datasets import leaves_folder
 from ..exceptions import AudioError, StoreError
 from ..features import FEATURE_NAMES
 from ..storage import (
@@ -277,7 +278,7 @@ def _check_recomputed(header: Header, name: str, count: int, audio, named, trust
 
 def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, digest: int, drift: str) -> tuple[str, str]:
     """Return what is wrong with a stored row, compared with the one extracted now, and how it is mended."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if leaves_folder(name):
         return "its name leads out of the folder of recordings", ""
     try:
         if file_digest(folder / name) != digest:
