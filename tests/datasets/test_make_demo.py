@@ -98,7 +98,7 @@ def test_other_folders_are_refused_and_untouched(tmp_path):
     with pytest.raises(FileExistsError, match="not empty and not a demo"):
         make_demo(tmp_path / "thesis" / "chapter1.tex")
     make_demo(tmp_path / "demo", n_categories=2, clips_per_category=5)
-    with pytest.raises(FileExistsError, match=r"made with .*'seed': 0.*'seed': 1.*name another folder"):
+    with pytest.raises(FileExistsError, match=r"made with .*'seed': 0.*'seed': 1.*Name another folder"):
         make_demo(tmp_path / "demo", n_categories=2, clips_per_category=5, seed=1)
 
 
