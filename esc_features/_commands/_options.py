@@ -68,3 +68,8 @@ def dataset_options(options: argparse.Namespace) -> dict:
     """Return them as the keyword arguments of `find_clips` and `extract`."""
     names = ("audio_dir", "columns", "categories", "folds", "folds_by", "corrections", "data_home")
     return {name: getattr(options, name) for name in names}
+
+
+def add_dask(parser: argparse.ArgumentParser) -> None:
+    what = "work on a Dask cluster: the address of its scheduler, or local:N for N processes of this machine"
+    parser.add_argument("--dask", metavar="ADDRESS", help=what)

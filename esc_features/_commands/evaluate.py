@@ -3,7 +3,7 @@
 import argparse
 
 from .._terminal import say
-from ._options import add_store, number, numbers
+from ._options import add_dask, add_store, number, numbers
 
 INTERRUPTED = "The results so far are kept. Run the same command again to go on."
 
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=numbers, default=[0], help="one fit for each (default: 0)")
     parser.add_argument("--metrics", help="what the table shows, such as macro_f1,top5,log_loss; the first ranks")
     parser.add_argument("--n-jobs", type=number, default=1, help="fits at a time (default: 1)")
+    add_dask(parser)
     parser.add_argument("--out", help="folder of the results (default: STORE/evaluation)")
     parser.add_argument(
         "--trust-results", action="store_true", default=None, help="believe results that came with the store"
@@ -25,18 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from .._dask import connected
     from ..evaluation import evaluate
 
-    board = evaluate(
-        options.store,
-        options.methods,
-        folds=options.folds,
-        seeds=options.seeds,
-        metrics=options.metrics,
-        n_jobs=options.n_jobs,
-        out=options.out,
-        trust_results=options.trust_results,
-    )
+    with connected(options.dask):
+        board = evaluate(
+            options.store,
+            options.methods,
+            folds=options.folds,
+            seeds=options.seeds,
+            metrics=options.metrics,
+            n_jobs=options.n_jobs,
+            out=options.out,
+            trust_results=options.trust_results,
+        )
     say(board.to_text())
     folder = options.out or f"{options.store}/evaluation"
     say(f"Report, figures and tables (leaderboard.html, .md, .tex, .csv): {folder}")

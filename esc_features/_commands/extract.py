@@ -3,7 +3,7 @@
 import argparse
 
 from .._terminal import say
-from ._options import add_dataset_options, add_features, dataset_options, number
+from ._options import add_dask, add_dataset_options, add_features, dataset_options, number
 
 DESCRIPTION = (
     "Compute the features of a data set into a store, one file per feature and fold. Run it again after an "
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_features(parser, "all of the recipe, or waveform,mel")
     parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
     parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
+    add_dask(parser)
     add_dataset_options(parser)
     parser.add_argument("--mirror", help="where to download from, in the layout of the ESC-50 repository")
     parser.add_argument("--overwrite", action="store_true", help="replace files made with other settings or audio")
@@ -25,22 +26,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Return 0, or 1 where a clip failed."""
+    from .._dask import connected
     from ..exceptions import ExtractionError
     from ..extraction import extract
 
     try:
-        store = extract(
-            options.dataset,
-            options.out,
-            features=options.features,
-            recipe=options.recipe,
-            trusted=options.trust,
-            n_jobs=options.n_jobs,
-            mirror=options.mirror,
-            overwrite=options.overwrite,
-            verbose=not options.quiet,
-            **dataset_options(options),
-        )
+        with connected(options.dask):
+            store = extract(
+                options.dataset,
+                options.out,
+                features=options.features,
+                recipe=options.recipe,
+                trusted=options.trust,
+                n_jobs=options.n_jobs,
+                mirror=options.mirror,
+                overwrite=options.overwrite,
+                verbose=not options.quiet,
+                **dataset_options(options),
+            )
     except ExtractionError as error:
         say(error, error=True)
         return 1

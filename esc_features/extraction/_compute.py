@@ -16,7 +16,7 @@ from ..storage import FoldFile, Header, row_crc32
 from ._lock import Claim
 
 if TYPE_CHECKING:
-    from ..audio import Recording, WaveformSpec
+    from ..audio import Recording, RecordingReader, WaveformSpec
     from ..features import Feature
 
 
@@ -31,14 +31,21 @@ class Output:
     stored: FoldFile | None
 
 
+class Clip(NamedTuple):
+    """A stretch of a recording, and how it is called."""
+
+    path: str
+    start: float
+    end: float
+    name: str
+
+
 @dataclass(frozen=True)
 class Block:
-    """A few dozen clips of one fold: what one task computes."""
+    """A few dozen clips of one fold with their rows: what one task computes."""
 
     fold: int
-    rows: Sequence[int]
-    paths: Sequence[str]
-    filenames: Sequence[str]
+    clips: Sequence[tuple[int, Clip]]
     outputs: Sequence[Output]
     claim: Claim
 
@@ -74,21 +81,24 @@ class Failure:
 
 def compute_rows(block: Block, before_each_clip: Callable[[], None]) -> Iterator[Row | Failure]:
     """Compute the missing rows of a block, clip after clip; a clip that cannot be computed is a failure."""
+    from ..audio import RecordingReader
+
     longest = max(output.feature.waveform().duration for output in block.outputs)
-    for row, path, filename in zip(block.rows, block.paths, block.filenames, strict=True):
-        before_each_clip()
-        clip = _Clip(path, row, longest)
-        for number, output in enumerate(block.outputs):
-            if row not in output.rows:
-                continue
-            try:
-                waveform, facts = clip.waveform(output)
-                values = _checked(output.feature.compute(waveform[np.newaxis])[0], output.header)
-            except Exception as error:  # a user's own feature may raise anything: the other clips go on
-                message = str(error) if isinstance(error, AudioError) else f"{type(error).__name__}: {error}"
-                yield Failure(block.fold, filename, output.name, message)
-            else:
-                yield Row(number, row, values, facts)
+    with RecordingReader() as recordings:
+        for row, clip in block.clips:
+            before_each_clip()
+            waveforms = _Waveforms(recordings, clip, row, longest)
+            for number, output in enumerate(block.outputs):
+                if row not in output.rows:
+                    continue
+                try:
+                    waveform, facts = waveforms.of(output)
+                    values = _checked(output.feature.compute(waveform[np.newaxis])[0], output.header)
+                except Exception as error:  # a user's own feature may raise anything: the other clips go on
+                    message = str(error) if isinstance(error, AudioError) else f"{type(error).__name__}: {error}"
+                    yield Failure(block.fold, clip.name, output.name, message)
+                else:
+                    yield Row(number, row, values, facts)
 
 
 def _checked(values: np.ndarray, header: Header) -> np.ndarray:
@@ -102,28 +112,27 @@ def _checked(values: np.ndarray, header: Header) -> np.ndarray:
     return values
 
 
-class _Clip:
-    """One recording, decoded at most once and resampled at most once for each setting."""
+class _Waveforms:
+    """Those of one clip: decoded at most once, and resampled at most once for each setting."""
 
-    def __init__(self, path: str, row: int, longest: float):
-        self._path, self._row, self._longest = path, row, longest
+    def __init__(self, recordings: RecordingReader, clip: Clip, row: int, longest: float):
+        self._recordings, self._clip, self._row, self._longest = recordings, clip, row, longest
         self._recording: Recording | None = None
-        self._waveforms: dict[WaveformSpec, tuple[np.ndarray, Facts]] = {}
+        self._made: dict[WaveformSpec, tuple[np.ndarray, Facts]] = {}
 
-    def waveform(self, output: Output) -> tuple[np.ndarray, Facts]:
+    def of(self, output: Output) -> tuple[np.ndarray, Facts]:
         """Return the waveform that a feature is computed from and the facts about the recording."""
         if output.stored is not None and (stored := _stored_row(output.stored, self._row)):
             return stored
         spec = output.feature.waveform()
-        if spec not in self._waveforms:
-            self._waveforms[spec] = self._decode(spec)
-        return self._waveforms[spec]
+        if spec not in self._made:
+            self._made[spec] = self._make(spec)
+        return self._made[spec]
 
-    def _decode(self, spec: WaveformSpec) -> tuple[np.ndarray, Facts]:
-        from ..audio import read_recording
-
+    def _make(self, spec: WaveformSpec) -> tuple[np.ndarray, Facts]:
         if self._recording is None:
-            self._recording = read_recording(self._path, duration=self._longest)
+            clip = self._clip
+            self._recording = self._recordings.read(clip.path, clip.start, clip.end, self._longest)
         recording = self._recording
         waveform, notes = spec.waveform_of(recording)
         return waveform, Facts(

@@ -20,8 +20,10 @@ from joblib import Parallel, delayed
 from joblib.parallel import LokyBackend, MultiprocessingBackend, get_active_backend
 from tqdm.auto import tqdm
 
+from ..datasets import clip_keys, clip_name
 from ..storage import FoldFile, find_files
-from ._compute import Block, Failure, Output
+from ._cluster import is_dask, run_on_cluster
+from ._compute import Block, Clip, Failure, Output
 from ._lock import Claim
 from ._plan import FilePlan, Plan, make_plan, refuse_stale
 from ._publish import BegunFile, DatasetFacts, begin, publish, writing_failed
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ..features import Feature
 
 BLOCK_CLIPS = 32
+_MOST_CLIPS = 256
 _BLOCK_BYTES = 64 << 20  # of rows that travel at once, where workers return them
 
 
@@ -87,6 +90,7 @@ class Run:
         self.failures: list[Failure] = []
         self._published: list[tuple[Path, Future]] = []
         self._threads = _AtWork()
+        self._versions: dict[str, str] = {}
 
     def bring_up_to_date(self) -> list[Failure]:
         """Compute what the plan asks for, publish it, and return the failures."""
@@ -98,6 +102,8 @@ class Run:
         dataset = self.job.dataset()
         with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
             begun = list(beginners.map(lambda file: begin(file, dataset), plan.waiting))
+        for file in begun:
+            self._versions |= file.wanted.versions
         self._compute_and_publish(plan, begun)
         if begun:
             pending = {file.wanted.path: len(file.pending) for file in begun}
@@ -134,7 +140,7 @@ class Run:
                 for block, done in self._results(blocks):
                     write_returned(block, done)
                     self.failures += done.failures
-                    progress.update(len(block.rows))
+                    progress.update(len(block.clips))
                     blocks_left[block.fold] -= 1
                     if blocks_left[block.fold] == 0:
                         finish(block.fold)
@@ -146,6 +152,9 @@ class Run:
 
     def _results(self, blocks: list[Block]) -> Iterator[tuple[Block, Done]]:
         backend, _ = get_active_backend(prefer="threads")
+        if is_dask(backend):
+            yield from run_on_cluster(backend.client, blocks, self._versions)
+            return
         # ray and multiprocessing cannot hand results over as they come.
         as_they_come = getattr(backend, "supports_return_generator", False)
         parallel = Parallel(
@@ -166,7 +175,7 @@ class Run:
         return partial(write_or_return_block, host=this_host())
 
     def _progress_bar(self, blocks: list[Block]) -> tqdm:
-        clips = sum(len(block.rows) for block in blocks)
+        clips = sum(len(block.clips) for block in blocks)
         hidden = not (self.job.verbose and clips)
         return tqdm(total=clips, unit="clip", desc="extract", disable=hidden, file=sys.stderr)
 
@@ -223,9 +232,8 @@ def _make_blocks(plan: Plan, begun: list[BegunFile], claim: Claim) -> list[Block
     for fold in sorted({file.wanted.fold for file in begun}):
         files = [file for file in begun if file.wanted.fold == fold]
         rows = np.unique(np.concatenate([file.pending for file in files]))
-        clips = files[0].wanted.clips
-        most = max(1, _BLOCK_BYTES // sum(file.header.data.row_bytes for file in files))
-        step = min(BLOCK_CLIPS, most)
+        clips = _clips(files[0].wanted.clips)
+        step = _clips_per_block([clips[row] for row in rows.tolist()], files)
         for chosen in (rows[start : start + step] for start in range(0, len(rows), step)):
             outputs = []
             for file in files:
@@ -234,9 +242,22 @@ def _make_blocks(plan: Plan, begun: list[BegunFile], claim: Claim) -> list[Block
                     wanted = file.wanted
                     stored = waveforms.get(wanted.path)
                     outputs.append(Output(wanted.name, wanted.feature, file.header, lacking, stored))
-            paths, names = clips["path"].iloc[chosen].tolist(), clips["filename"].iloc[chosen].tolist()
-            blocks.append(Block(fold, chosen.tolist(), paths, names, outputs, claim))
+            blocks.append(Block(fold, [(row, clips[row]) for row in chosen.tolist()], outputs, claim))
     return blocks
+
+
+def _clips(table: pd.DataFrame) -> list[Clip]:
+    names = [clip_name(*key) for key in clip_keys(table)]
+    return [Clip(*values) for values in zip(table["path"], table["start"], table["end"], names, strict=True)]
+
+
+def _clips_per_block(clips: list[Clip], files: list[BegunFile]) -> int:
+    """Return how many clips a task has: more where many are cut from one recording, which it reads as a whole."""
+    if not clips:
+        return 1
+    per_recording = len(clips) // len({clip.path for clip in clips})
+    most = _BLOCK_BYTES // sum(file.header.data.row_bytes for file in files)
+    return max(1, min(BLOCK_CLIPS * per_recording, _MOST_CLIPS, most))
 
 
 def _audio_folder(clips: pd.DataFrame) -> str:

@@ -64,7 +64,7 @@ def write_or_return_block(block: Block, host: str) -> Done:
 
 def _run(block: Block, check: Callable[[], None], sink: Sink) -> Done:
     if any(output.stored is None for output in block.outputs):
-        read_ahead(block.paths)
+        read_ahead({clip.path: None for _, clip in block.clips})
     failures = []
     for result in compute_rows(block, check):
         if isinstance(result, Failure):

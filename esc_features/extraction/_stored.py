@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ def stored_clips(files: Files, audio: Path | None = None) -> pd.DataFrame | None
     for _, header in sorted(_describing(files).items()):
         table = pd.DataFrame({name: read_column(header, name) for name in _COLUMNS})
         folder = audio if audio is not None else Path(header.attributes["audio_folder"])
+        table["start"], table["end"] = 0.0, math.inf
         table["path"] = [_path(folder, name) for name in table["filename"]]
         tables.append(table)
         table.attrs["name"] = header.attributes["dataset"]

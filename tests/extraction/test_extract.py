@@ -49,16 +49,16 @@ def computed(monkeypatch):
 @pytest.fixture
 def decoded(monkeypatch):
     """A list of the recordings decoded, as they are read."""
-    from esc_features import audio
+    from esc_features.audio import RecordingReader
 
     paths = []
-    original = audio.read_recording
+    original = RecordingReader.read
 
-    def read_recording(path, *args, **kwargs):
+    def read(self, path, *args, **kwargs):
         paths.append(path)
-        return original(path, *args, **kwargs)
+        return original(self, path, *args, **kwargs)
 
-    monkeypatch.setattr(audio, "read_recording", read_recording)
+    monkeypatch.setattr(RecordingReader, "read", read)
     return paths
 
 

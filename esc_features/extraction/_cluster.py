@@ -1,0 +1,160 @@
+"""Blocks on the workers of a Dask cluster: a few at a time for each, so that what comes back never piles up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+from ..exceptions import StoreError
+from ._compute import Block, Failure
+from ._sinks import Done, this_host, write_or_return_block
+
+Versions = tuple[tuple[str, str], ...]
+_AHEAD = 2  # blocks a thread: one that it works on, one that waits
+_PATIENCE = 60.0  # seconds without a worker, unless Dask is configured otherwise
+_LOOK = 1.0
+
+
+def is_dask(backend: object) -> bool:
+    """Return whether joblib was told to use a Dask cluster."""
+    return type(backend).__name__ == "DaskDistributedBackend"
+
+
+def run_on_cluster(client: Any, blocks: list[Block], versions: dict[str, str]) -> Iterator[tuple[Block, Done]]:
+    """Compute blocks and give what came of them in the order in which they end.
+
+    A block whose worker dies is computed by another one; one that brings several workers down is a failure of its
+    clips. Raises StoreError where no worker is left.
+    """
+    from distributed import wait
+
+    wanted = tuple(sorted(versions.items()))
+    _check_workers(client, wanted)
+    host, workers = this_host(), _Workers(client)
+    waiting, running = iter(blocks), {}
+    try:
+        while True:
+            room = max(1, workers.threads()) * _AHEAD
+            while len(running) < room and (block := next(waiting, None)) is not None:
+                future = client.submit(_compute, block, host, wanted, pure=False, key=_name_of(block))
+                running[future] = block
+            if not running:
+                return
+            try:
+                ended = wait(list(running), timeout=_LOOK, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                continue
+            for future in ended:
+                block = running.pop(future)
+                yield block, _outcome(future, block)
+                future.release()
+    finally:
+        client.cancel(list(running))
+
+
+def _name_of(block: Block) -> str:
+    import uuid
+
+    return f"extract-fold{block.fold}-row{block.clips[0][0]}-{uuid.uuid4().hex}"
+
+
+def _compute(block: Block, host: str, versions: Versions) -> Done:
+    """Compute a block on a worker; one that joined late is looked at, too."""
+    different = _differences(versions)
+    if different:
+        raise StoreError(f"A worker that joined the cluster cannot be used: it has {', '.join(different)}.")
+    return write_or_return_block(block, host)
+
+
+@cache
+def _differences(versions: Versions) -> list[str]:
+    return [f"{name} {found} and not {wanted}" for name, wanted in versions if (found := _version(name)) != wanted]
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _check_workers(client: Any, versions: Versions) -> None:
+    """Refuse a cluster whose workers lack the package, or have other versions of what decides the numbers."""
+    problems: dict[str, list[str]] = {}
+    for name, wanted in versions:
+        if wanted == "unknown":
+            continue
+        for worker, found in client.run(metadata.version, name, on_error="return").items():
+            if isinstance(found, metadata.PackageNotFoundError):
+                problems.setdefault(worker, []).append(f"no {name}")
+            elif found != wanted:
+                problems.setdefault(worker, []).append(f"{name} {found} and not {wanted}")
+    if problems:
+        lines = [f"  {worker} has {', '.join(differences)}" for worker, differences in sorted(problems.items())[:10]]
+        more = [f"  and {len(problems) - 10} more"] if len(problems) > 10 else []
+        raise StoreError(
+            "\n".join(
+                [
+                    f"{len(problems)} of the workers of the cluster cannot be used, because they would compute other "
+                    "numbers:",
+                    *lines,
+                    *more,
+                    "Nothing was computed. Install the same versions on all machines, and run the same command again.",
+                ]
+            )
+        )
+
+
+class _Workers:
+    """How many threads the cluster has now; an error where it has had none for too long."""
+
+    def __init__(self, client: Any):
+        import dask.config
+
+        self._client = client
+        self._patience = float(dask.config.get("distributed.scheduler.no-workers-timeout", None) or _PATIENCE)
+        self._looked, self._seen = -_LOOK, time.monotonic()
+        self._threads = 0
+
+    def threads(self) -> int:
+        now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return self._threads
+        self._looked = now
+        if self._client.status != "running":
+            raise StoreError(
+                "The scheduler of the Dask cluster is gone. What was computed is kept: run the same command again."
+            )
+        self._threads = sum(self._client.nthreads().values())
+        if self._threads:
+            self._seen = now
+        elif now - self._seen > self._patience:
+            raise StoreError(
+                f"No worker of the Dask cluster is left (none for {self._patience:.0f} s). What was computed is kept: "
+                "start workers, and run the same command again. To wait longer, set Dask's "
+                "distributed.scheduler.no-workers-timeout."
+            )
+        return self._threads
+
+
+def _outcome(future: Any, block: Block) -> Done:
+    if future.status == "finished":
+        return future.result()
+    error = future.exception() if future.status == "error" else None
+    if type(error).__name__ == "KilledWorker":
+        text = "Several workers ended while they computed its block: perhaps their memory is too small."
+        lost = [(clip.name, output.name) for row, clip in block.clips for output in block.outputs if row in output.rows]
+        return Done([Failure(block.fold, name, feature, text) for name, feature in lost], [])
+    if isinstance(error, ImportError):
+        raise StoreError(
+            f"A worker of the Dask cluster cannot import what the features need ({error}). Install it there, or send "
+            "your own module with client.upload_file."
+        ) from error
+    if error is not None:
+        raise error
+    raise StoreError(
+        f"The Dask cluster gave a block up ({future.status}). What was computed is kept: run the same command again."
+    )
