@@ -27,8 +27,22 @@ def find_resnet18_weights(weights: str | os.PathLike) -> Path:
     return path
 
 
-def read_resnet18_backbone(path: Path) -> dict[str, Any]:
-    """Return the state dict of a file without the last layer, which is for other classes, or raise ValueError."""
+def load_resnet18_backbone(network: Any, path: Path, assign: bool = False) -> None:
+    """Load the weights of a file into a resnet18, but for the last layer, which is for other classes; or ValueError."""
+    try:
+        missing, unexpected = network.load_state_dict(_read_backbone(path), strict=False, assign=assign)
+    except RuntimeError as error:  # a shape is wrong
+        reason = " ".join(str(error).splitlines()[1:2]).strip()
+        raise ValueError(f"{path} holds no weights of a torchvision resnet18: {reason}") from error
+    missing = [name for name in missing if not name.startswith("fc.")]
+    if missing or unexpected:
+        raise ValueError(
+            f"{path} holds no weights of a torchvision resnet18: it lacks {missing[:3]} and has {unexpected[:3]} too "
+            "many."
+        )
+
+
+def _read_backbone(path: Path) -> dict[str, Any]:
     import torch
 
     try:

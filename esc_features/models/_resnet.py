@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from .._resnet_weights import find_resnet18_weights, read_resnet18_backbone
+from .._resnet_weights import find_resnet18_weights, load_resnet18_backbone
 from ..exceptions import DownloadError
 
 if TYPE_CHECKING:
@@ -117,13 +117,5 @@ def _backbone(weights: str | Path | None) -> ResNet18:
     except (DownloadError, ValueError) as error:
         raise type(error)(f"{error} weights=None, freeze=False begins with random weights.") from error
     network = resnet18(weights=None)
-    try:
-        # The last layer may be for any number of classes: it is replaced.
-        network.load_state_dict(read_resnet18_backbone(path) | _last_layer(network))
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not hold the state of a torchvision ResNet-18: {error}") from error
+    load_resnet18_backbone(network, path)
     return network
-
-
-def _last_layer(network: ResNet18) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in network.state_dict().items() if name.startswith("fc.")}
