@@ -6,6 +6,8 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from esc_features.features import MelSpectrogram, _spectra
 
@@ -159,3 +161,47 @@ def test_parameters_are_checked_when_used_and_not_before(parameters, message):
 def test_compute_refuses_waveforms_of_another_length():
     with pytest.raises(ValueError, match=r"shape \(n, 80000\)"):
         MelSpectrogram().compute(np.zeros((1, 100), np.float32))
+
+
+@st.composite
+def cases(draw):
+    """Parameters that make sense together, and a sound with quiet parts in it."""
+    sample_rate = draw(st.sampled_from([8000, 16000, 22050, 44100]))
+    n_fft = draw(st.integers(64, 1500))
+    fmin = draw(st.floats(0, sample_rate / 8))
+    fmax = draw(st.floats(sample_rate / 4, sample_rate / 2))
+    feature = MelSpectrogram(
+        sample_rate,
+        duration=draw(st.floats(0.2, 0.6)),
+        n_fft=n_fft,
+        hop_length=draw(st.integers(n_fft // 8 + 1, 2 * n_fft)),
+        n_mels=draw(st.integers(1, 80)),
+        fmin=fmin,
+        fmax=fmax,
+        reference=draw(st.sampled_from(["max", 1.0, 1e-4])),
+        top_db=draw(st.sampled_from([None, 80.0, 30.0])),
+    )
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    sound = rng.normal(0, 10 ** draw(st.floats(-4, 0)), feature.waveform().n_samples)
+    return feature, (sound * np.linspace(0, 1, len(sound)) ** draw(st.integers(0, 4))).astype(np.float32)
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters")
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_any_parameters_equal_librosa(case):
+    feature, y = case
+    expected = librosa_mel(
+        y,
+        np.max if feature.reference == "max" else feature.reference,
+        feature.top_db,
+        feature.sample_rate,
+        feature.fmax,
+        fmin=feature.fmin,
+        n_fft=feature.n_fft,
+        hop_length=feature.hop_length,
+        n_mels=feature.n_mels,
+    )
+    computed = feature.transform(y[np.newaxis])[0]
+    assert computed.shape == expected.shape == feature.output_shape()
+    assert np.abs(computed - expected).max() < 1e-3

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -91,6 +92,16 @@ def test_weights_written_anew_are_noticed(weights_file, noise, tmp_path):
     torch.save(state, path)
     assert feature.fingerprint() != fingerprint
     assert not np.array_equal(feature.transform(noise), before)
+
+
+def test_another_file_of_the_same_size_and_time_is_noticed(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"{number}.pth").write_bytes(bytes([number]) * 100)
+        os.utime(tmp_path / f"{number}.pth", ns=(10**18, 10**18))
+    feature = ResNetEmbedding(tmp_path / "1.pth")
+    before = feature.fingerprint()
+    (tmp_path / "2.pth").replace(tmp_path / "1.pth")
+    assert feature.fingerprint() != before
 
 
 def test_the_number_of_classes_does_not_matter(random_network, weights_file, noise, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from esc_features.audio import Note, WaveformSpec, describe_notes, read_recording
+from esc_features.audio import Note, Recording, WaveformSpec, describe_notes, read_recording
 from esc_features.features import Waveform
 
 SOUND = np.random.default_rng(1).uniform(-1, 1, 48000 * 6).astype(np.float32)
@@ -82,3 +82,33 @@ def test_notes_in_words():
     assert describe_notes(0) == ""
     assert describe_notes(Note.RESAMPLED | Note.PADDED) == "resampled, padded"
     assert describe_notes(np.int64(Note.MIXED_DOWN)) == "mixed down"
+
+
+@pytest.mark.parametrize(
+    "samples, clipped",
+    [
+        ([0, 1, 1, 1, 0.5], True),
+        ([0, 1, 1, 0.5, 1, 1], False),
+        ([0, 1, 0.5, 1, 0.2, 1], False),
+        ([0, -1, -1, -1, 0.5], True),
+        ([0, 0.5, -1, -1, 0.5], False),
+        ([0, 0.98, 0.98, 0.98], False),
+        ([0.3, 1, 1, -1, -1, -0.999], False),
+    ],
+)
+def test_three_equal_samples_at_full_scale_are_clipped(samples, clipped):
+    recording = Recording(np.array(samples, np.float32), 10, 1, len(samples), 0)
+    notes = WaveformSpec(10, len(samples) / 10).waveform_of(recording)[1]
+    assert Note(notes) == (Note.CLIPPED if clipped else Note(0))
+
+
+@pytest.mark.parametrize("duration", [0.7, 0.55555, 1.23456, 2 / 3])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_duration_that_is_no_whole_number_of_samples_is_cut_as_librosa_cuts_it(tmp_path, duration, subtype):
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, SOUND, 44100, subtype=subtype)
+    expected = librosa.load(path, sr=None, duration=duration)[0]
+    np.testing.assert_array_equal(read_recording(path, duration=duration).mono, expected)
+    resampled = librosa.load(path, sr=16000, duration=duration)[0]
+    waveform = Waveform(duration=duration).transform([path])[0]
+    np.testing.assert_array_equal(waveform, librosa.util.fix_length(resampled, size=round(duration * 16000)))
