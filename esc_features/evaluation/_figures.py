@@ -25,6 +25,13 @@ _MANY_CATEGORIES = 12
 
 def draw_figures(board: Leaderboard) -> dict[str, Figure]:
     """Return name -> figure, of each that these results allow. pyplot forgets them."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
+        return _draw(board)
+
+
+def _draw(board: Leaderboard) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {"leaderboard": LeaderboardDisplay.from_leaderboard(board).figure_}
     if len(board.table) > 1:
         drawn["comparisons"] = ComparisonDisplay.from_leaderboard(board).figure_

@@ -87,7 +87,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 
 def _inline(name: str, svg: str) -> str:
     """Return a figure for the middle of a page: what matplotlib writes before the picture is for files."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(xlink:href="|url\()#', rf"\1#{name}-", svg)
     label = escape(_CAPTIONS[name], quote=True)

@@ -90,7 +90,10 @@ class Description:
         return f"array {array.dtype.str} {array.shape} {_digest(np.ascontiguousarray(array).tobytes())}"
 
     def _reduced(self, value: Any) -> str:
-        """Describe any object by what pickle would keep of it; one that pickle cannot keep is like no other."""
+        """Describe any object by its place or what pickle would keep of it; one that has neither is like no other."""
+        if place := _place_of(value):
+            self.packages.add(place.partition(".")[0])
+            return place
         try:
             reduced = value.__reduce_ex__(4)
         except Exception:
@@ -163,9 +166,19 @@ def _is_filled(cell) -> bool:
     return True
 
 
+def _place_of(value: Any) -> str:
+    """Return the module and name that a compiled function, or a ufunc, is found at; nothing where it is not."""
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    modules = ("numpy", "scipy.special") if isinstance(value, np.ufunc) else (getattr(value, "__module__", None),)
+    for module in modules:
+        if isinstance(name, str) and getattr(sys.modules.get(module), name, None) is value:
+            return f"{module}.{name}"
+    return ""
+
+
 def _is_users(module: str) -> bool:
     top = module.partition(".")[0]
-    if top in sys.stdlib_module_names and top != "__main__":
+    if (top in sys.stdlib_module_names and top != "__main__") or top.startswith("_cython_"):
         return False
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:

@@ -184,9 +184,7 @@ class LeaderboardDisplay:
             for color, kind in kinds
         ]
         handles += [Line2D([], [], linestyle=":", color="black", label="chance")] * (self.chance is not None)
-        handles += [Line2D([], [], marker="$≈$", linestyle="", color="black", label="not told from the best")] * bool(
-            self.same_as_best
-        )
+        handles += [Line2D([], [], linestyle="", label="≈  not told from the best")] * bool(self.same_as_best)
         handles += [
             Line2D([], [], linestyle="--", color=GREY, label=f"{number}  {what}: {score:g} (published)")
             for number, (what, score) in enumerate(self.published, 1)

@@ -1,0 +1,153 @@
+"""A result is found again by what was really run: what differs has another description, what is the same has not."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from esc_features.evaluation._keys import Description, digest_of, versions_of
+
+
+def say(value):
+    return Description(value).text
+
+
+class Anything(BaseEstimator):
+    def __init__(self, value=None, other=None):
+        self.value, self.other = value, other
+
+
+scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary())
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner, inner),
+        st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        st.builds(Anything, inner, inner),
+    ),
+    max_leaves=8,
+)
+
+
+def exact(value):
+    """A second implementation: nested tuples that are equal where values and all their types are."""
+    if isinstance(value, Anything):
+        return (Anything, exact(value.value), exact(value.other))
+    if isinstance(value, list | tuple):
+        return (type(value), *map(exact, value))
+    if isinstance(value, dict):
+        return (dict, *((exact(key), exact(inner)) for key, inner in value.items()))
+    return (type(value), repr(value))
+
+
+@settings(deadline=None, max_examples=300)
+@given(values, values)
+def test_two_values_share_a_description_only_if_they_are_the_same(one, two):
+    assert (say(one) == say(two)) == (exact(one) == exact(two))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (np.arange(4), np.arange(4).astype(float)),
+        (np.arange(4), np.arange(4).reshape(2, 2)),
+        (np.arange(100_000), np.arange(100_000)[::-1]),
+        (np.array(["a", None], object), np.array(["a", "b"], object)),
+        (np.random.RandomState(0), np.random.RandomState(1)),
+        (np.random.default_rng(0), np.random.default_rng(1)),
+        (functools.partial(np.clip, a_min=0), functools.partial(np.clip, a_min=1)),
+        (np.abs, np.exp),
+        (lambda x: x + 1, lambda x: x + 2),
+        (StandardScaler, StandardScaler()),
+        ({1, 2}, frozenset({1, 2})),
+        (slice(1), slice(2)),
+    ],
+)
+def test_other_parameters_are_told_apart(one, two):
+    assert say(one) != say(two) and say(Anything(one)) != say(Anything(two))
+    assert say(one) == say(one)
+
+
+def test_networks_and_their_weights_are_told_apart():
+    torch = pytest.importorskip("torch")
+    one, two = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    assert say(one) != say(two)
+    two.load_state_dict(one.state_dict())
+    assert say(one) == say(two)
+
+
+def test_code_counts_and_what_it_stands_beside_does_not():
+    def times(factor):
+        return lambda x: factor * x
+
+    def defined_again(factor):
+        # Moved, and said in other words.
+        return lambda x: factor * x
+
+    def documented():
+        return FunctionTransformer(times(2))
+
+    assert say(times(2)) != say(times(3))
+    assert say(documented()) == say(FunctionTransformer(times(2)))
+    assert say(times(2)).split(" code ")[1][:16] == say(defined_again(2)).split(" code ")[1][:16]
+
+
+def test_helpers_and_constants_of_the_users_module_count(tmp_path):
+    program = (
+        "import mine\nfrom esc_features.evaluation._keys import Description\nprint(Description(mine.make()).text)\n"
+    )
+
+    def described(constant="3", helper="x + 1", unused="1", comment=""):
+        (tmp_path / "helpers.py").write_text(f"def help_me(x):\n    return {helper}\n")
+        (tmp_path / "mine.py").write_text(
+            f"{comment}\nimport helpers\nfrom sklearn.base import BaseEstimator\n"
+            f"FACTOR = {constant}\nUNUSED = {unused}\n"
+            "class Mine(BaseEstimator):\n"
+            "    def fit(self, X, y):\n        return helpers.help_me(X) * FACTOR\n"
+            "def make():\n    return Mine()\n"
+        )
+        environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    first = described()
+    assert described() == first, "another process says the same"
+    assert described(unused="2", comment="# a remark") == first
+    assert described(constant="4") != first
+    assert described(helper="x + 2") != first
+
+
+def test_values_that_hold_themselves_end():
+    circle = []
+    circle.append(circle)
+    assert "levels up" in say(circle)
+    pipeline = make_pipeline(StandardScaler(), Anything(circle))
+    assert say(pipeline) == say(pipeline)
+
+
+def test_what_cannot_be_described_is_like_nothing_else():
+    import threading
+
+    lock = threading.Lock()
+    assert say(Anything(lock)) != say(Anything(lock))
+
+
+def test_where_one_part_ends_counts():
+    assert digest_of("ab", "c") != digest_of("a", "bc") and digest_of("ab") == digest_of("ab")
+
+
+def test_versions_are_those_of_what_is_used():
+    import sklearn
+
+    found = versions_of(Description(StandardScaler()).packages, ["librosa"])
+    assert found["scikit-learn"] == sklearn.__version__ and {"numpy", "python", "esc_features", "librosa"} <= set(found)
+    assert "torch" not in found
