@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator
 
-__all__ = ["BatchTransform", "Gain", "Mixup", "SpecAugment", "TimeShift"]
+__all__ = ["AddNoise", "BatchTransform", "Gain", "Mixup", "SpecAugment", "TimeShift"]
 
 
 class BatchTransform(BaseEstimator):
@@ -185,6 +185,66 @@ class Gain(BatchTransform):
         """Raise ValueError if a parameter makes no sense."""
         if not _is_number(self.max_gain) or self.max_gain < 0:
             raise ValueError(f"max_gain must be a number of at least 0, not {self.max_gain!r}.")
+
+
+class AddNoise(BatchTransform):
+    """Add white noise to each waveform, at its own random level below the clip's.
+
+    Recordings are made in rooms and fields that are never silent. The network must then not rely on silence around a
+    sound. It is for waveforms: put it in front of a feature.
+
+    Parameters
+    ----------
+    min_snr, max_snr : float, default=10.0 and 40.0
+        Range of the signal-to-noise ratio, 20 log10 of the clip's root mean square over that of the noise, in decibels.
+        Each clip draws its own, all values in between being as likely. A silent clip stays silent.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from esc_features.augmentation import AddNoise
+    >>> X, _ = AddNoise(20, 20)(torch.ones(1, 80000), generator=torch.Generator().manual_seed(0))
+    >>> round(float(X.std()), 2)
+    0.1
+
+    In front of a spectrogram, in training only:
+    ``ConvNetClassifier(iterator_train__transforms=[AddNoise(), MelSpectrogram()])``.
+    """
+
+    def __init__(self, min_snr: float = 10.0, max_snr: float = 40.0):
+        self.min_snr = min_snr
+        self.max_snr = max_snr
+
+    def change(self, X, y, generator):
+        """Return the noisy clips and their labels.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (n, samples)
+            Waveforms.
+        y : torch.Tensor or None
+            Returned as it is.
+        generator : torch.Generator or None
+            For levels and noise.
+        """
+        import torch
+
+        if X.ndim != 2:
+            raise ValueError(
+                f"AddNoise takes waveforms (n, samples), not batches of shape {tuple(X.shape)}: put it in front of the "
+                "feature, transforms=[AddNoise(), MelSpectrogram()]."
+            )
+        snr = self.min_snr + (self.max_snr - self.min_snr) * torch.rand(len(X), 1, generator=generator)
+        level = X.square().mean(dim=1, keepdim=True).sqrt() * 10 ** (-snr / 20)
+        return X + level * torch.randn(X.shape, generator=generator), y
+
+    def check_parameters(self) -> None:
+        """Raise ValueError if a parameter makes no sense."""
+        if not (_is_number(self.min_snr) and _is_number(self.max_snr) and self.min_snr <= self.max_snr):
+            raise ValueError(
+                f"min_snr and max_snr must be numbers, the first not above the second; not {self.min_snr!r} and "
+                f"{self.max_snr!r}."
+            )
 
 
 class SpecAugment(BatchTransform):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
@@ -29,10 +30,10 @@ class FoldSplit(BaseCrossValidator):
     [([2, 3], [0, 1]), ([0, 1, 3], [2]), ([0, 1, 2], [3])]
     """
 
-    def __init__(self, folds=None):
+    def __init__(self, folds: Any = None):
         self.folds = None if folds is None else np.asarray(folds)
 
-    def split(self, X, y=None, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (training rows, test rows), int64 arrays, once for each fold of `X`.
 
         Parameters
@@ -46,15 +47,15 @@ class FoldSplit(BaseCrossValidator):
         for fold in np.unique(folds):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
-    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
         return len(np.unique(self._folds_of(X)))
 
-    def _iter_test_indices(self, X=None, y=None, groups=None):
+    def _iter_test_indices(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[np.ndarray]:
         for _, test in self.split(X):
             yield test
 
-    def _folds_of(self, X) -> np.ndarray:
+    def _folds_of(self, X: Any) -> np.ndarray:
         folds = getattr(X, "folds", None)
         if folds is None:
             folds = self.folds
@@ -96,7 +97,7 @@ class HoldOutFold:
     def __init__(self, fold: int | None = None):
         self.fold = fold
 
-    def __call__(self, dataset, y=None, groups=None):
+    def __call__(self, dataset: Any, y: Any = None, groups: Any = None) -> tuple[Any, Any]:
         """Return (training, validation) subsets of a skorch data set.
 
         Parameters
@@ -127,5 +128,5 @@ class HoldOutFold:
         return f"HoldOutFold({'' if self.fold is None else self.fold})"
 
 
-def _length(X) -> int:
+def _length(X: Any) -> int:
     return 0 if X is None else X.shape[0] if hasattr(X, "shape") else len(X)

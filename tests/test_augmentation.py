@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 
 from esc_features import StoreArray
-from esc_features.augmentation import BatchTransform, Gain, Mixup, SpecAugment, TimeShift
+from esc_features.augmentation import AddNoise, BatchTransform, Gain, Mixup, SpecAugment, TimeShift
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import ConvNetClassifier
 
@@ -62,6 +62,22 @@ def test_gain_adds_decibels_to_spectrograms_and_multiplies_waveforms():
     ratio = Gain(6)(waveforms(), generator=generator())[0] / waveforms()
     torch.testing.assert_close(20 * torch.log10(ratio[:, 0]), decibels, atol=1e-3, rtol=0)
     torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))
+
+
+def test_noise_is_as_far_below_each_clip_as_was_drawn():
+    clips = waveforms(200, 8000) * torch.logspace(-3, 0, 200)[:, None]
+    noisy, y = AddNoise(10, 30)(clips, torch.arange(200), generator=generator())
+    assert torch.equal(y, torch.arange(200))
+    snr = 10 * torch.log10(clips.square().mean(dim=1) / (noisy - clips).square().mean(dim=1))
+    assert snr.min() > 9.5 and snr.max() < 30.5
+    assert abs(snr.mean() - 20) < 1.5 and abs(snr.std() - 20 / 12**0.5) < 1
+    noise = noisy[0] - clips[0]
+    assert abs(torch.corrcoef(torch.stack([noise[1:], noise[:-1]]))[0, 1]) < 0.05  # white
+    assert torch.equal(AddNoise()(torch.zeros(2, 9))[0], torch.zeros(2, 9))
+    with pytest.raises(ValueError, match="in front of the feature"):
+        AddNoise()(spectrograms())
+    with pytest.raises(ValueError, match="min_snr"):
+        AddNoise(20, 10)(clips)
 
 
 def test_masks_have_at_most_their_width_and_blank_with_the_mean():

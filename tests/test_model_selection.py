@@ -37,6 +37,11 @@ class TestFoldSplit:
         view = make_array()[FOLDS != 2]
         assert FoldSplit(FOLDS).get_n_splits(view) == 3
 
+    def test_folds_of_an_array_of_the_same_length_win_too(self):
+        """Survivor L02: the splitter's own folds are for an X without any."""
+        tests = [test.tolist() for _, test in FoldSplit(np.arange(8) // 4).split(make_array())]
+        assert tests == [[0, 3], [1, 4], [2, 5], [6, 7]]
+
     @pytest.mark.parametrize("splitter", [FoldSplit(), FoldSplit([1, 2])])
     def test_a_plain_array_without_folds_is_an_error(self, splitter):
         with pytest.raises(ValueError, match="FoldSplit"):

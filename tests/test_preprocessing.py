@@ -45,6 +45,17 @@ def test_by_band_equals_numpy_on_the_training_rows(X, small_batches):
     np.testing.assert_allclose(fitted.transform(X).to_numpy(), expected, atol=2e-6)
 
 
+def test_statistics_are_those_of_the_last_fit_alone(X):
+    """Nothing of one fold's fit is left in the next, whether it is the same object or a clone."""
+    scaler = Standardizer()
+    for fold in (1, 2, 3):
+        rows = SPECTROGRAMS[fold != FOLDS].astype(np.float64)
+        for fitted in (scaler.fit(X[X.folds != fold]), clone(scaler).fit(X[X.folds != fold])):
+            np.testing.assert_allclose(fitted.mean_, rows.mean(axis=(0, 2)), rtol=1e-12)
+            np.testing.assert_allclose(fitted.scale_, rows.std(axis=(0, 2)), rtol=1e-12)
+            assert fitted.fitted_clips_.folds == {1, 2, 3} - {fold}
+
+
 def test_global_equals_numpy(X, small_batches):
     standardised = Standardizer(by="global").fit_transform(X).to_numpy()
     rows = SPECTROGRAMS.astype(np.float64)

@@ -761,7 +761,7 @@ class ClipClassifier(NeuralNetClassifier):
             wanted = getattr(feature, "sample_rate", given)
             if given is not None and wanted != given:
                 raise ValueError(
-                    f"X has waveforms at {given} Hz, and {feature!r} among the transforms computes from {wanted} Hz: "
+                    f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms computes from {wanted} Hz: "
                     f"give it sample_rate={given}, or store waveforms at {wanted} Hz."
                 )
 

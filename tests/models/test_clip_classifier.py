@@ -16,7 +16,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_s
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from skorch.callbacks import Checkpoint, EarlyStopping, EpochScoring
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring
+from skorch.helper import predefined_split
 from torch import nn
 
 from esc_features import StoreArray
@@ -87,6 +88,45 @@ EXPECTED_FAILURES = {
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+class OnRows(nn.Module):
+    """A network for spectrograms, given two-dimensional rows: each row is a spectrogram of one band."""
+
+    def __init__(self, input_shape, n_classes, network=ConvNet):
+        super().__init__()
+        self.scale = nn.BatchNorm1d(input_shape[0])
+        self.network = network(n_classes=n_classes, **self.shape(network, input_shape))
+
+    @staticmethod
+    def shape(network, input_shape):
+        return {"input_shape": (1, input_shape[0])} if network is ConvNet else {"weights": None, "freeze": False}
+
+    def forward(self, x):
+        return self.network(self.scale(x).unsqueeze(1))
+
+
+class ConvNetOnRows(ConvNetClassifier):
+    _ndim_ = 2
+
+    def __init__(self, module=OnRows, **kwargs):
+        super().__init__(module, **kwargs)
+
+
+# For three-dimensional X scikit-learn has one check. Everything but the network is the same for two dimensions, so that
+# all of its checks can be run on that.
+@parametrize_with_checks(
+    [
+        ClipClassifier(Linear, max_epochs=40, lr=0.1, random_state=0, module__scale=1),
+        ConvNetOnRows(max_epochs=40, lr=0.03, random_state=0),
+    ],
+    expected_failed_checks=lambda estimator: {
+        **EXPECTED_FAILURES,
+        "check_do_not_raise_errors_in_init_or_set_params": "skorch makes the callbacks in set_params(callbacks=...)",
+    },
+)
+def test_scikit_learn_checks_on_rows(estimator, check):
     check(estimator)
 
 
@@ -439,6 +479,82 @@ def test_verbose_is_off_by_default(X, capsys):
     assert "train_loss" in capsys.readouterr().out
 
 
+class Ending(nn.Module):
+    """A linear network with something behind it."""
+
+    def __init__(self, input_size, num_classes, end=nn.Identity):
+        super().__init__()
+        self.linear = nn.Linear(input_size, num_classes)
+        self.end = end
+
+    def forward(self, x):
+        return self.end(self.linear(x.flatten(1) * 0.01))
+
+
+def softmax(logits):
+    return logits.softmax(dim=1)
+
+
+def renamed_softmax(logits):
+    return logits.softmax(dim=1).clone()
+
+
+def with_embedding(logits):
+    return logits, logits * 2
+
+
+@pytest.mark.parametrize("end", [softmax, renamed_softmax, torch.sigmoid])
+def test_a_network_that_ends_in_probabilities_is_noticed(X, end):
+    with pytest.raises(ValueError, match="ends in a softmax or a sigmoid"):
+        ClipClassifier(Ending, module__end=end).fit(X, X.y)
+
+
+def test_a_network_that_ends_in_log_probabilities_learns_the_same(X):
+    nets = [ClipClassifier(Ending, random_state=0, max_epochs=2, module__end=end) for end in (log_softmax, plain)]
+    np.testing.assert_allclose(*(net.fit(X, X.y).predict_proba(X) for net in nets), rtol=1e-4)
+
+
+def log_softmax(logits):
+    return logits.log_softmax(dim=1)
+
+
+def plain(logits):
+    return logits
+
+
+def test_num_classes_is_filled_in_and_the_first_of_several_outputs_is_the_logits(X):
+    nets = [ClipClassifier(Ending, random_state=0, max_epochs=2, module__end=end) for end in (with_embedding, plain)]
+    one, other = (net.set_params(train_split=HoldOutFold()).fit(X, X.y) for net in nets)
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    assert one.history[:, "valid_acc"] == other.history[:, "valid_acc"]
+    logits, twice = one.forward(X)
+    torch.testing.assert_close(twice, 2 * logits)
+
+
+def test_a_predefined_split_has_labels_like_those_of_fit(X):
+    held_out = X[X.folds == 5]
+    for labels in (X.y, X.target * 10):
+        validation = ClipDataset(held_out, labels[X.folds == 5])
+        net = small(train_split=predefined_split(validation)).fit(X[X.folds < 5], labels[X.folds < 5])
+        expected = small(train_split=HoldOutFold()).fit(X, labels)
+        assert net.history[:, "valid_loss"] == expected.history[:, "valid_loss"]
+        assert net.history[:, "valid_acc"] == expected.history[:, "valid_acc"]
+    strange = ClipDataset(held_out, ["wolf"] * len(held_out))
+    with pytest.raises(ValueError, match=r"does not know: \['wolf'\]"):
+        small(train_split=predefined_split(strange)).fit(X, X.y)
+
+
+def test_classes_mean_the_same_while_training(X):
+    seen = []
+
+    class Watch(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append((net.classes_.tolist(), net.device, set(net.predict(X).tolist()) <= set(NAMES)))
+
+    small(max_epochs=1, callbacks=[Watch()]).fit(X, X.y)
+    assert seen == [(NAMES.tolist(), "auto", True)]
+
+
 # Around scikit-learn
 
 
@@ -586,6 +702,8 @@ def test_wrong_training_data_says_what_to_do(what, X):
 def test_recordings_and_datasets_are_refused_with_advice(tiny_store, X):
     with pytest.raises(TypeError, match=r"make_pipeline\(MelSpectrogram\(\), ConvNetClassifier\(\)\)"):
         small().fit(tiny_store.audio, tiny_store.y)
+    with pytest.raises(TypeError, match=r"X is a whole store: give store\['mel'\]"):
+        small().fit(tiny_store, tiny_store.y)
     with pytest.raises(TypeError, match="not a Dataset"):
         small().fit(ClipDataset(X), X.y)
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from sklearn.preprocessing import FunctionTransformer
+from torch.utils.data import DataLoader, TensorDataset, random_split
 
-from esc_features import StoreArray
-from esc_features.augmentation import BatchTransform, Mixup
+from esc_features import MelSpectrogram, StoreArray
+from esc_features.augmentation import AddNoise, BatchTransform, Mixup, SpecAugment, TimeShift
 from esc_features.models import ClipDataset, ClipLoader, ConvNetClassifier
 
 CLIPS, LABELS = np.random.default_rng(0).normal(size=(10, 6, 5)).astype("float32"), np.arange(10) % 3
@@ -67,3 +68,114 @@ def test_an_estimator_learns_the_mixed_labels(monkeypatch):
         assert training and labels.shape[1:] == (3,)
         assert ((labels > 0) & (labels < 1)).any()
         torch.testing.assert_close(labels.sum(dim=1), torch.ones(len(labels)))
+
+
+# Plain PyTorch
+
+
+NAMES = np.array(["hen", "cow", "dog"])[LABELS]
+
+
+@pytest.mark.parametrize("collate", [None, lambda samples: [label for _, label in samples]], ids=["default", "own"])
+def test_a_plain_loader_takes_the_dataset(collate):
+    """Batches were taken for samples, and stacked into nonsense."""
+    loader = DataLoader(ClipDataset(CLIPS, LABELS), batch_size=4, collate_fn=collate)
+    batches = list(loader)
+    assert len(batches) == 3
+    if collate is None:
+        torch.testing.assert_close(torch.cat([clips for clips, _ in batches]), torch.from_numpy(CLIPS))
+        assert torch.cat([labels for _, labels in batches]).tolist() == LABELS.tolist()
+    else:
+        assert [label.item() for batch in batches for label in batch] == LABELS.tolist()
+
+
+def test_workers_and_random_split():
+    some, others = random_split(ClipDataset(StoreArray.from_numpy(CLIPS), NAMES), [7, 3])
+    seen = [labels for part in (some, others) for _, labels in DataLoader(part, batch_size=2, num_workers=1)]
+    assert sorted(torch.cat(seen).tolist()) == sorted(np.unique(NAMES, return_inverse=True)[1].tolist())
+
+
+@pytest.mark.parametrize(
+    ("y", "encoded", "classes"),
+    [
+        (NAMES, np.unique(NAMES, return_inverse=True)[1], ["cow", "dog", "hen"]),
+        (NAMES.tolist(), np.unique(NAMES, return_inverse=True)[1], ["cow", "dog", "hen"]),
+        (LABELS * 10 + 7, LABELS * 10 + 7, None),
+        (np.eye(3, dtype=np.int8)[LABELS], np.eye(3, dtype=np.float32)[LABELS], None),
+        (LABELS > 0, LABELS > 0, None),
+    ],
+    ids=["names", "list of names", "numbers", "several labels", "bool"],
+)
+def test_labels_of_a_dataset(y, encoded, classes):
+    dataset = ClipDataset(CLIPS, y)
+    assert (None if dataset.classes is None else dataset.classes.tolist()) == classes
+    labels = torch.stack([dataset[i][1] for i in range(10)])
+    np.testing.assert_array_equal(labels, encoded)
+    assert labels.dtype == (torch.float32 if np.ndim(y) == 2 else torch.int64)
+
+
+def test_a_dataset_ends_and_counts():
+    assert len(list(ClipDataset(CLIPS, LABELS))) == 10
+    with pytest.raises(ValueError, match="10 clips and y has 9 labels"):
+        ClipDataset(CLIPS, LABELS[1:])
+
+
+# Transforms
+
+
+def loaded(transforms, X=CLIPS):
+    generator = torch.Generator().manual_seed(1)
+    return next(iter(ClipLoader(ClipDataset(X, LABELS), transforms=transforms, batch_size=10, generator=generator)))[0]
+
+
+def test_one_transform_a_module_and_a_function():
+    torch.testing.assert_close(loaded(Double()), 2 * torch.from_numpy(CLIPS))
+    torch.testing.assert_close(loaded([torch.nn.Flatten(), Double()]), 2 * torch.from_numpy(CLIPS).flatten(1))
+    torch.testing.assert_close(loaded(lambda X, y, generator, n_classes: (X + 1, y)), torch.from_numpy(CLIPS) + 1)
+    assert torch.equal(loaded(None), torch.from_numpy(CLIPS))
+
+
+@pytest.mark.parametrize(("wrong", "message"), [(TimeShift, r"class TimeShift.*TimeShift\(\)"), ("shift", "a str")])
+def test_what_cannot_change_a_batch_says_so(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        loaded([wrong])
+
+
+WAVEFORMS = np.random.default_rng(0).normal(0, 0.1, (10, 4000)).astype("float32")
+MEL = MelSpectrogram(sample_rate=8000, duration=0.5, n_fft=256, hop_length=128, n_mels=8, fmax=None)
+
+
+def test_a_feature_makes_spectrograms_between_transforms():
+    expected = 2 * MEL.transform(2 * WAVEFORMS)
+    np.testing.assert_allclose(loaded([Double(), MEL, Double()], WAVEFORMS), expected, rtol=1e-6)
+    np.testing.assert_allclose(loaded(FunctionTransformer(np.abs), WAVEFORMS), np.abs(WAVEFORMS))
+
+
+def spectrogram_net(**parameters):
+    return ConvNetClassifier(**{"max_epochs": 3, "random_state": 0, "batch_size": 4} | parameters)
+
+
+def test_a_net_with_a_feature_among_its_transforms_takes_waveforms():
+    behind = spectrogram_net().fit(MEL.transform(WAVEFORMS), LABELS)
+    inside = spectrogram_net(iterator_train__transforms=MEL).fit(WAVEFORMS, LABELS)
+    np.testing.assert_array_equal(inside.predict_proba(WAVEFORMS), behind.predict_proba(MEL.transform(WAVEFORMS)))
+    assert inside.module_.linear.in_features == behind.module_.linear.in_features
+    assert "Conv2d" in str(inside.summary(WAVEFORMS))
+    with pytest.raises(ValueError, match="waveforms \\(clips, samples\\) for the feature"):
+        inside.predict(MEL.transform(WAVEFORMS))
+
+
+def test_waveforms_are_changed_in_front_of_the_feature_in_training_only():
+    transforms = [AddNoise(0, 0), MEL, SpecAugment()]
+    net = spectrogram_net(iterator_train__transforms=transforms).fit(WAVEFORMS, LABELS)
+    plain = spectrogram_net(iterator_train__transforms=MEL).fit(WAVEFORMS, LABELS)
+    assert not np.array_equal(net.predict_proba(WAVEFORMS), plain.predict_proba(WAVEFORMS))
+    np.testing.assert_array_equal(net.predict_proba(WAVEFORMS), net.predict_proba(WAVEFORMS))
+    net.module_.load_state_dict(plain.module_.state_dict())
+    np.testing.assert_array_equal(net.predict_proba(WAVEFORMS), plain.predict_proba(WAVEFORMS))
+
+
+def test_a_feature_of_another_rate_is_refused():
+    X = StoreArray.from_numpy(WAVEFORMS, parameters={"sample_rate": 16000})
+    with pytest.raises(ValueError, match=r"waveforms at 16000 Hz, and MelSpectrogram.* from 8000 Hz"):
+        spectrogram_net(iterator_train__transforms=MEL).fit(X, LABELS)
