@@ -761,8 +761,8 @@ class ClipClassifier(NeuralNetClassifier):
             wanted = getattr(feature, "sample_rate", given)
             if given is not None and wanted != given:
                 raise ValueError(
-                    f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms computes from {wanted} Hz: "
-                    f"give it sample_rate={given}, or store waveforms at {wanted} Hz."
+                    f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms computes from "
+                    f"{wanted} Hz: give it sample_rate={given}, or store waveforms at {wanted} Hz."
                 )
 
     def _check_labels(self, y: Any, X: Any) -> np.ndarray:
