@@ -13,11 +13,13 @@ from ._terminal import never_fail_to_encode, printable, say
 # Name of each command -> what it does, in the order of `--help`. The module of that name in `_commands` does it.
 COMMANDS = {
     "extract": "compute features into a store; the same as extract_features",
-    "show": "print what is in a store",
+    "show": "print what is in a store, or the card of a model",
     "verify": "check the integrity of a store",
     "repair": "mend what verify finds, computing only what is wrong",
     "explain": "say which files would be recomputed, and why",
     "evaluate": "compare methods by the official folds, and rank them",
+    "predict": "say what is heard in recordings of any length",
+    "listen": "say what the microphone hears",
 }
 
 

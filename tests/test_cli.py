@@ -53,7 +53,7 @@ def test_version(capsys):
     [
         ([], "COMMAND"),
         (["shwo"], "There is no 'shwo'. Did you mean 'show'"),
-        (["show"], "store"),
+        (["show"], "STORE"),
         (["verify", "x", "--quik"], "There is no argument --quik. Did you mean '--quick'"),
         (["evaluate", "x", "--seeds", "one"], "'one' should be numbers separated by commas, such as 1,3."),
         (["evaluate", "x", "--n-jobs", "many"], "'many' should be a whole number, such as 2."),

@@ -42,9 +42,11 @@ def add_features(parser: argparse.ArgumentParser, default: str) -> None:
     add_trust(parser)
 
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    what = "a module of yours whose classes may be imported; may be given several times"
-    parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=what)
+def add_trust(
+    parser: argparse.ArgumentParser,
+    what: str = "a module of yours whose classes may be imported; may be given several times",
+) -> None:
+    parser.add_argument("--trust", action="append", default=[], metavar="NAME", help=what)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:

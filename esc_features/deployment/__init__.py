@@ -9,6 +9,10 @@ _HOME = {
     "save_model": "_model_file",
     "load_model": "_model_file",
     "predict_windows": "_predict_windows",
+    "predict_to_file": "_predict_to_file",
+    "Heard": "_predict_to_file",
+    "LiveWindow": "_listen",
+    "listen": "_listen",
     "merge_detections": "_detections",
     "write_detections": "_detections",
 }

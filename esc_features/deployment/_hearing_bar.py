@@ -21,7 +21,7 @@ class HearingBar:
         from tqdm import tqdm
 
         self._ends: dict[int, float] = {}
-        self._began, self._heard = time.perf_counter(), 0.0
+        self._began, self._heard, self._before = time.perf_counter(), 0.0, 0.0
         self._bar = tqdm(
             total=_total(stretches) if shown else None,
             disable=not shown,
@@ -38,8 +38,18 @@ class HearingBar:
     def __exit__(self, *error: object) -> None:
         self._bar.close()
 
+    def heard_before(self, chunk):
+        """Move the bar by what another run has heard, which does not count for how fast this one is."""
+        self._before += self._move(chunk)
+
     def heard(self, chunk):
         """Move the bar by what no window before has covered; return the chunk."""
+        self._move(chunk)
+        speed = (self._heard - self._before) / (time.perf_counter() - self._began)
+        self._bar.set_postfix_str(f"{_time(self._heard)} heard, {speed:,.0f} x real time")
+        return chunk
+
+    def _move(self, chunk):
         before = self._heard
         for number, end in zip(chunk.stretch, chunk.end, strict=True):
             covered = self._ends.get(number, self._starts[number])
@@ -48,9 +58,7 @@ class HearingBar:
         if chunk.stretch:
             self._ends = {number: end for number, end in self._ends.items() if number >= chunk.stretch[-1]}
         self._bar.update(self._heard - before)
-        elapsed = time.perf_counter() - self._began
-        self._bar.set_postfix_str(f"{_time(self._heard)} heard, {self._heard / elapsed:,.0f} x real time")
-        return chunk
+        return self._heard - before
 
 
 def _total(stretches):

@@ -1,0 +1,41 @@
+"""`esc_features listen`: say what the microphone hears, live."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_trust
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="file that save_model or esc_features train wrote")
+    parser.add_argument("--hop", type=float, default=1.0, help="seconds from one window to the next (default: 1)")
+    parser.add_argument("--threshold", type=float, default=0.5, help="print categories from here on (default: 0.5)")
+    parser.add_argument("--seconds", type=float, help="end after so many (default: Ctrl-C ends it)")
+    parser.add_argument("--device", help="which microphone, by number or name (default: that of the system)")
+    add_trust(parser, "a class or function that the model asks for; may be given several times")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..deployment import listen, load_model
+
+    model = load_model(options.model, trusted=options.trust)
+    device = int(options.device) if (options.device or "").isdigit() else options.device
+    duration = model.card_.duration
+    say(f"Listening in windows of {duration:g} s, every {options.hop:g} s. Ctrl-C ends.", error=True)
+    try:
+        for window in listen(model, options.hop, device=device):
+            if window.missed:
+                say(f"{window.missed:.1f} s were not heard: a larger --hop leaves more time.", error=True)
+            say(_line(window, options.threshold))
+            if options.seconds is not None and window.end + options.hop > options.seconds:
+                break
+    except KeyboardInterrupt:
+        say("", error=True)
+    return 0
+
+
+def _line(window, threshold: float) -> str:
+    """Time, and a bar for each probable category, the most probable first."""
+    ranked = sorted(window.probabilities.items(), key=lambda item: -item[1])
+    probable = [f"{name} {'#' * round(10 * p):<10} {p:.0%}" for name, p in ranked if p >= threshold]
+    return f"{window.start:7.1f} s  " + ("   ".join(probable) or "-")

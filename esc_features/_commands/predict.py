@@ -1,0 +1,71 @@
+"""`esc_features predict`: say what is heard in recordings of any length."""
+
+import argparse
+
+from .._terminal import say
+from ._options import add_trust, number
+
+INTERRUPTED = "With --out, what was heard is kept: run the same command again to go on."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="file that save_model or esc_features train wrote")
+    parser.add_argument("recordings", nargs="+", help="files, folders, patterns and URLs")
+    parser.add_argument("--hop", type=float, help="seconds from one window to the next (default: a window's length)")
+    parser.add_argument("--threshold", type=float, help="write events of at least this probability, not windows")
+    parser.add_argument("--gap", type=float, default=0.0, help="seconds between windows of one event (default: 0)")
+    out = "what to write: .csv, .parquet, .txt (Audacity) or .selections.txt (Raven); default: print events"
+    parser.add_argument("--out", help=out)
+    parser.add_argument("--n-jobs", type=number, default=-1, help="workers (default: one per core)")
+    add_trust(parser, "a class or function that the model asks for; may be given several times")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return 0, or 1 where a recording could not be read."""
+    import warnings
+
+    # After Ctrl-C, joblib tells of each window that was under way.
+    warnings.filterwarnings("ignore", message=".*tasks? (which|have|has)", category=UserWarning)
+    if options.out is None:
+        return _print(options)
+    from ..deployment import predict_to_file
+
+    heard = predict_to_file(
+        options.model,
+        options.recordings,
+        options.out,
+        hop=options.hop,
+        threshold=options.threshold,
+        gap=options.gap,
+        n_jobs=options.n_jobs,
+        trusted=options.trust,
+        verbose=not options.quiet,
+    )
+    _name_failures(heard.failures)
+    if not options.quiet:
+        found = f"{heard.windows:,} windows" if heard.events is None else f"{heard.events:,} events"
+        say(f"{heard.recordings:,} recordings, {found}: {', '.join(map(str, heard.files))}")
+    return int(bool(heard.failures))
+
+
+def _print(options: argparse.Namespace) -> int:
+    import warnings
+
+    from ..deployment import load_model, merge_detections, predict_windows
+
+    model = load_model(options.model, trusted=options.trust)
+    with warnings.catch_warnings(action="ignore"):  # recordings that fail are named below
+        windows = predict_windows(
+            model, options.recordings, options.hop, n_jobs=options.n_jobs, verbose=not options.quiet
+        )
+    events = merge_detections(windows, 0.5 if options.threshold is None else options.threshold, options.gap)
+    for event in events.itertuples(index=False):
+        say(f"{event.filename}\t{event.start:.2f}\t{event.end:.2f}\t{event.label}\t{event.score:.3f}")
+    _name_failures(windows.attrs["failures"])
+    return int(bool(windows.attrs["failures"]))
+
+
+def _name_failures(failures: dict[str, str]) -> None:
+    for reason in failures.values():
+        say(f"Not heard: {reason}", error=True)

@@ -1,0 +1,112 @@
+"""What a prediction has heard so far, beside the file that it will be: a run that is killed goes on from there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import ModelError
+from ._predict_windows import Chunk
+
+
+class Journal:
+    """Chunks with their probabilities, a line each; what is damaged at its end is dropped.
+
+    It belongs to one run: the same model, recordings and windows. Of any other run, it begins anew.
+    """
+
+    def __init__(self, path: Path, run: str, n_categories: int):
+        self.path, self._n_categories = path, n_categories
+        self._file = _open_alone(path)
+        header = _line({"format": "esc_features predictions", "version": 1, "run": run})
+        self.done: set[int] = set()
+        end = len(header) if self._file.readline() == header else 0
+        if end:
+            for line in self._file:
+                chunk = self._chunk(line)
+                if chunk is None:
+                    break
+                self.done.add(chunk.number)
+                end += len(line)
+        self._file.seek(end)
+        self._file.truncate()
+        if not end:
+            self._file.write(header)
+
+    def write(self, chunk: Chunk) -> None:
+        """Keep a chunk; it outlives this process as soon as this returns."""
+        probabilities = b"" if chunk.probabilities is None else chunk.probabilities.astype("<f4").tobytes()
+        self._file.write(
+            _line(
+                {
+                    "chunk": chunk.number,
+                    "stretch": chunk.stretch,
+                    "start": chunk.start,
+                    "end": chunk.end,
+                    "failures": sorted(chunk.failures.items()),
+                    "probabilities": base64.b64encode(probabilities).decode(),
+                }
+            )
+        )
+        self._file.flush()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all chunks, in order, one in memory at a time."""
+        with self.path.open("rb") as file:
+            file.readline()
+            for line in file:
+                chunk = self._chunk(line)
+                if chunk is not None:
+                    yield chunk
+
+    def close(self) -> None:
+        """Close the file and leave it for the next run."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """Close the file and delete it: its content has become what was asked for."""
+        self._file.close()
+        self.path.unlink()
+
+    def _chunk(self, line: bytes) -> Chunk | None:
+        """The chunk of a line, or None of a line that was cut off or damaged."""
+        if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:]):
+            return None
+        content: dict[str, Any] = json.loads(line[9:])
+        values = np.frombuffer(base64.b64decode(content["probabilities"]), "<f4").astype(np.float32)
+        return Chunk(
+            content["chunk"],
+            stretch=content["stretch"],
+            start=content["start"],
+            end=content["end"],
+            probabilities=values.reshape(-1, self._n_categories) if len(values) else None,
+            failures=dict(content["failures"]),
+        )
+
+
+def _line(content):
+    text = json.dumps(content, separators=(",", ":")).encode() + b"\n"
+    return b"%08x " % zlib.crc32(text) + text
+
+
+def _open_alone(path):
+    if path.is_symlink():
+        raise ModelError(f"{path} is a link and is left alone. Give another name for the results.")
+    path.touch()
+    file = path.open("r+b")
+    try:
+        import fcntl
+    except ImportError:  # Windows opens it for one program alone
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise ModelError(f"Another program is writing {path.with_suffix('')}: wait until it ends.") from error
+    return file

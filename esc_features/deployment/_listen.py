@@ -1,0 +1,125 @@
+"""The microphone, heard window by window as recordings are."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._features_of import categories_of, clip_of, probabilities_of
+from ._predict_windows import checked_hop
+
+# Seconds of sound that may wait to be heard: a model that is slower than that skips windows.
+_LATE = 5.0
+
+
+@dataclass(frozen=True)
+class LiveWindow:
+    """What was heard in one window of a stream.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds since the stream began.
+    probabilities : dict of str to float
+        By category.
+    missed : float
+        Seconds before it that were not heard, because the computer or the sound card was too slow.
+    """
+
+    start: float
+    end: float
+    probabilities: dict[str, float]
+    missed: float = 0.0
+
+
+def listen(
+    model: Any, hop: float | None = None, *, device: int | str | None = None, stream: Callable | None = None
+) -> Iterator[LiveWindow]:
+    """Hear the microphone, in the windows that `predict_windows` has for a recording.
+
+    Needs ``pip install "esc_features[listen]"``, and PortAudio where it does not bring it. The sound stays in memory,
+    and no more of it than one window.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline that starts with a feature, from `load_model` for instance.
+    hop : float, optional
+        Seconds from one window to the next; by default the length of a window.
+    device : int or str, optional
+        Which microphone, as sounddevice takes it; by default that of the system.
+    stream : callable, optional
+        What to use for ``sounddevice.InputStream``: called with its arguments, it returns a context manager that
+        calls ``callback(samples, frames, time, status)`` while it is open.
+
+    Yields
+    ------
+    LiveWindow
+        As soon as a window is over; the first one when the first window is, and for as long as it is asked.
+
+    Raises
+    ------
+    ImportError
+        sounddevice, or the library PortAudio, is missing.
+    ModelError
+        The model does not start with a feature.
+
+    Examples
+    --------
+    >>> from esc_features import load_model
+    >>> from esc_features.deployment import listen
+    >>> for window in listen(load_model("dogs.esc"), hop=1.0):  # doctest: +SKIP
+    ...     print(window.start, max(window.probabilities, key=window.probabilities.get))
+    """
+    rate, duration = clip_of(model)
+    hop = checked_hop(hop, duration)
+    categories = categories_of(model)
+    blocks: queue.SimpleQueue[tuple[np.ndarray, bool]] = queue.SimpleQueue()
+
+    def hear(samples, frames, time, status):
+        blocks.put((np.array(samples[:, 0], np.float32), bool(status)))
+
+    open_stream = _sounddevice() if stream is None else stream
+    block = max(1, round(min(hop, 0.1) * rate))
+    with open_stream(samplerate=rate, channels=1, dtype="float32", blocksize=block, device=device, callback=hear):
+        for start, waveform, missed in _windows(blocks, rate, round(duration * rate), hop):
+            (probabilities,) = probabilities_of(model, waveform[np.newaxis])
+            heard = dict(zip(categories, map(float, probabilities), strict=True))
+            yield LiveWindow(start, start + duration, heard, missed)
+
+
+def _windows(blocks, rate, length, hop):
+    """(start, samples, seconds missed before it) of each window, once its samples are there."""
+    kept, first, missed, number = np.zeros(0, np.float32), 0, 0.0, 0
+    while True:
+        wanted = int(number * hop * rate)
+        while first + len(kept) < wanted + length:
+            samples, overflowed = blocks.get()
+            missed += len(samples) / rate if overflowed else 0.0
+            kept = np.concatenate([kept, samples])
+            gone = min(max(0, wanted - first), len(kept))
+            kept, first = kept[gone:], first + gone
+            there = first + len(kept) + blocks.qsize() * len(samples)
+            newest = int((there - length) / rate / hop)
+            if (newest - number) * hop > _LATE:
+                number, missed = newest, missed + (newest - number) * hop
+                wanted = int(number * hop * rate)
+        at = wanted - first
+        yield number * hop, kept[at : at + length], missed
+        number, missed = number + 1, 0.0
+
+
+def _sounddevice():
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:  # OSError where PortAudio is missing
+        raise ImportError(
+            f'To listen needs sounddevice and PortAudio ({error}): pip install "esc_features[listen]", and on Linux '
+            "apt-get install libportaudio2.",
+            name="sounddevice",
+        ) from error
+    return sounddevice.InputStream
