@@ -96,7 +96,7 @@ class Feature(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray or StoreArray of shape (n, *output_shape())
+        ndarray or StoreArray of shape (n, ``*output_shape()``)
             One feature per clip.
 
         Raises
@@ -131,7 +131,7 @@ class Feature(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n, *output_shape())
+        ndarray of shape (n, ``*output_shape()``)
             Of ``dtype``. Each row depends on its own waveform only, bit for bit, in any thread or process.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it is computed: write compute().")

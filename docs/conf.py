@@ -1,0 +1,82 @@
+"""Configuration of the site: `sphinx-build -W docs docs/_build/html`; `-D plot_gallery=0` does not run the lessons."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "examples")]
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import esc_features  # noqa: E402
+
+project = "esc_features"
+copyright = "The esc_features developers"
+version = release = esc_features.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py"]
+templates_path = ["_templates"]
+default_role = "py:obj"  # single backticks in docstrings name things
+suppress_warnings = ["config.cache"]
+
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc writes them
+numpydoc_show_class_members = False
+
+myst_enable_extensions = ["deflist", "colon_fence"]
+myst_heading_anchors = 3
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"esc_features {version}"
+html_theme_options = {
+    "show_nav_level": 1,
+    "navbar_align": "left",
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "start": [], "lecturers": [], "contributing": []}
+html_show_sourcelink = False
+
+# The lessons run on the demo. The two that train many networks do so for fewer epochs than by default, and the
+# pretrained weights of lesson 06 would have to be downloaded.
+_SCRATCH = Path(__file__).parent / "_build"
+_SHORTER = {"04": ["--epochs", "6"], "06": ["--epochs", "2", "--weights", "none"], "07": ["--epochs", "3"]}
+_COMMON = (ROOT / "examples/_common.py").read_text(encoding="utf-8")
+
+
+def lesson_arguments(gallery_conf, script_vars):
+    number = Path(script_vars["src_file"]).name[:2]
+    folders = ["--out", str(_SCRATCH / "stores/demo"), "--figures", str(_SCRATCH / "figures")]
+    return ["demo", *folders, *_SHORTER.get(number, [])]
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/\d\d_",
+    "ignore_pattern": r"_common\.py",
+    "reset_argv": lesson_arguments,
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    # A downloaded notebook brings what the lessons share, so that it runs as it is.
+    "first_notebook_cell": "%%writefile _common.py\n" + _COMMON,
+    "abort_on_example_error": True,
+}
+
+
+def skip_metadata_routing(app, what, name, value, skip, options):
+    """Leave out what scikit-learn adds to every estimator: its text refers to pages that are not here."""
+    return skip or (name.startswith("set_") and name.endswith("_request")) or name == "get_metadata_routing" or None
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_metadata_routing)
