@@ -17,7 +17,7 @@ def command_line(doc, **options):
 
     In a notebook there is none (what stands there is the kernel's own), so everything has its default value.
     """
-    parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description=(doc or "").strip().partition("\n")[0])
     kinds = "demo, esc10, esc50, a folder like ESC-50, or a store"
     parser.add_argument("dataset", nargs="?", default="demo", help=f"{kinds} (default: demo)")
     parser.add_argument("--out", help="folder of the store (default: stores/NAME)")

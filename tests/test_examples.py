@@ -108,7 +108,7 @@ def test_runs_as_a_notebook(small_store, tmp_path):
         f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); sys.argv = ['ipykernel_launcher.py', '-f', 'k.json']\n"
         "import _common, esc_features\n"
         f"_common.extract = lambda *_, **__: esc_features.open_store({str(small_store)!r})\n"
-        f"exec(compile({cells!r}, 'cells', 'exec'), {{'__name__': '__main__', '__doc__': 'Title'}})\n"
+        f"exec(compile({cells!r}, 'cells', 'exec'), {{'__name__': '__main__', '__doc__': ''}})\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "MPLBACKEND": "Agg"}
     run = subprocess.run([sys.executable, "-c", kernel], cwd=tmp_path, env=environment, capture_output=True, text=True)
