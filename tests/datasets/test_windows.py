@@ -144,6 +144,12 @@ def test_labels_are_those_of_a_plain_loop(windows, annotations, min_overlap):
     assert labelled.equals(check_clips(labelled))
 
 
+def test_a_point_in_time_belongs_to_the_window_that_starts_there():
+    clips = pd.DataFrame({"filename": "a", "start": [0, 1, 2], "end": [1, 2, 3], "path": "/x"})
+    points = pd.DataFrame({"filename": "a", "start": [0.0, 2.0], "end": [0.0, 2.0], "label": ["first", "third"]})
+    assert label_windows(clips, points)["labels"].tolist() == [("first",), (), ("third",)]
+
+
 def test_whole_recordings_and_annotations_without_an_end():
     clips = pd.DataFrame({"filename": ["a.wav", "b.wav"], "path": "/x"})
     annotations = pd.DataFrame({"filename": ["a", "b"], "start": [1.0, 0], "end": [2.0, np.inf], "label": ["x", "y"]})
