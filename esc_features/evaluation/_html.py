@@ -31,7 +31,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th { border-bottom: 2px solid #888; } th:first-child, td:first-child { text-align: left; }
-td:first-child { font-weight: 600; } .wide { overflow-x: auto; }
+td:first-child { font-weight: 600; }
+td:last-child, td:nth-last-child(2) { white-space: normal; min-width: 4rem; } .wide { overflow-x: auto; }
 .stamp { background: #fff3cd; border-left: 4px solid #d55e00; padding: .4rem .8rem; margin: .5rem 0; font-weight: 600; }
 .small { color: #555; font-size: 13px; } figure { margin: 1.5rem 0; } svg { max-width: 100%; height: auto; }
 figcaption { color: #555; font-size: 13px; }

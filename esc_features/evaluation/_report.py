@@ -47,7 +47,8 @@ def table_rows(board: Leaderboard) -> list[tuple[str, ...]]:
         cells += [main.text(row["std_over_folds"]), main.text(row["std_over_seeds"]), same]
         cells += [metric.text(row[metric.name]) for metric in others]
         parameters = "" if np.isnan(row["parameters"]) else f"{int(row['parameters']):,}"
-        cells += [f"{row['seconds']:.1f}", parameters, str(row["configurations"]), row["pretraining"], row["overlap"]]
+        seconds = "–" if np.isnan(row["seconds"]) else f"{row['seconds']:.1f}"
+        cells += [seconds, parameters, str(row["configurations"]), row["pretraining"], row["overlap"]]
         rows.append(tuple(map(plain, cells)))
     return rows
 

@@ -177,7 +177,7 @@ class LeaderboardDisplay:
     def _draw_legend(self) -> None:
         from matplotlib.lines import Line2D
 
-        kinds = [(BLUE, "from scratch")] * bool(set(self.scores) - self.pretrained)
+        kinds = [(BLUE, "from scratch, or not stated")] * bool(set(self.scores) - self.pretrained)
         kinds += [(VERMILION, "pretrained")] * bool(set(self.scores) & self.pretrained)
         handles = [
             Line2D([], [], marker="o", color=color, alpha=0.6, label=f"{kind}: dots are folds, the bar is 95 %")
