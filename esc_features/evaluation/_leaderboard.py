@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from .._suggest import did_you_mean
 from ._bootstrap import Interval, difference, interval, resample_scores
 from ._facts import Facts
 from ._held_out import PROBABILITY, HeldOut
@@ -17,6 +19,9 @@ from ._published import Published, landmarks_for, published_for
 from ._report import csv_of, latex_of, markdown_of, text_of
 from ._result import Result, ResultError
 from ._results_folder import ResultsFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Leaderboard:
@@ -374,6 +379,45 @@ class Leaderboard:
             )
             rows.append((category, clips[number], found.value, found.low, found.high))
         return pd.DataFrame(rows, columns=["category", "clips", "recall", "low", "high"])
+
+    def plot_roc(self, category: str, *, ax: Axes | None = None) -> Axes:
+        """Draw how well each method tells a category from all others: the ROC curves of its held-out clips.
+
+        Seeds and folds are drawn as one curve, although models of different folds may differ in what they call much:
+        `macro_auc` scores each fold by itself.
+
+        Parameters
+        ----------
+        category : str
+            Its name.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no such category, or no method that scores categories.
+        """
+        from sklearn.metrics import RocCurveDisplay
+
+        if category not in self.facts.categories:
+            hint = did_you_mean(category, self.facts.categories)
+            raise ValueError(f"There is no category {category!r}.{hint}")
+        number = self.facts.categories.index(category)
+        for name in self.table["method"]:
+            held = HeldOut.concatenate(self._by_method[name])
+            if held.offers("scores"):
+                true, scores = held.true_matrix[:, number], held.scores[:, number]
+                last = RocCurveDisplay.from_predictions(true, scores, name=name, ax=ax, plot_chance_level=ax is None)
+                ax = last.ax_
+        if ax is None:
+            raise ValueError("No method here gives scores of the categories, which a ROC curve is made of.")
+        ax.set_title(f"{category} against all others, held-out folds of {self.facts.official or self.facts.dataset}")
+        return ax
 
     def confidences(self, method: str | None = None) -> tuple[str, np.ndarray, np.ndarray]:
         """Return how sure a method was of what it said, and whether it was right, for calibration.

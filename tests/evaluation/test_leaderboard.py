@@ -158,6 +158,16 @@ class TestClips:
             Leaderboard([result(kind="none")], facts()).predictions(probabilities=True)
 
 
+def test_roc_of_a_category():
+    made = board(seeds=(0,))
+    said = made.predictions("bad", probabilities=True)
+    ax = made.plot_roc("rain")
+    wanted = reference.roc_auc_score(said["true"] == "rain", said["rain"])
+    assert f"bad (AUC = {wanted:.2f})" in [line.get_label() for line in ax.lines]
+    with pytest.raises(ValueError, match="Did you mean 'rain'"):
+        made.plot_roc("rian")
+
+
 class TestEnsembles:
     def test_are_the_mean_of_probabilities(self):
         parts = [result("good"), result("bad", quality=0.3)]

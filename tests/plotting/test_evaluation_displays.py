@@ -37,8 +37,8 @@ class TestLeaderboard:
             {"a": [70.0, 80.0], "b": [60.0, 66.0]}, {"a": (75.0, 71.0, 79.0)}, pretrained=["b"], same_as_best=["b"],
             published=[("human", 95.7)], chance=25.0, title="demo\nPARTIAL",
         ).plot()  # fmt: skip
-        reach = [line.get_xdata().tolist() for line in display.ax_.lines if len(line.get_xdata()) == 2]
-        assert [71.0, 79.0] in reach and [25.0, 25.0] in [list(x) for x in reach] and [95.7, 95.7] in reach
+        reach = [list(line.get_xdata()) for line in display.ax_.lines if len(line.get_xdata()) == 2]
+        assert [71.0, 79.0] in reach and [25.0, 25.0] in reach and [95.7, 95.7] in reach
         assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["a", "b ≈"]
         legend = [text.get_text() for text in display.figure_.legends[0].get_texts()]
         assert "chance" in legend and any("human: 95.7 (published)" in text for text in legend)
