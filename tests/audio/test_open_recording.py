@@ -108,14 +108,15 @@ def test_a_window_is_resampled_as_a_file_of_its_own(sounds, tmp_path, coding, ra
         (1.0, 1.2, 1.0, Note.PADDED),
         (1.0, 4.0, 1.0, Note.CUT),
         (0.1 * 3, 0.1 * 3 + 3, 3.0, 0),  # 3 s but for the last digit
-        (0.7, 3.7, 3.0, 0),
+        (0.4, 0.7, 0.3, 0),  # one sample less than 0.3 s, as floats are
+        (0.4, 0.6999, 0.3, Note.PADDED),
     ],
 )
 def test_what_is_cut_and_padded_is_noted(sounds, start, end, duration, notes):
     recording = read_recording(sounds["WAV", "PCM_16"][0], start, end, duration)
     waveform, found = WaveformSpec(RATE, duration).waveform_of(recording)
     assert Note(found) == Note(notes) | Note.MIXED_DOWN
-    assert waveform.shape == (duration * RATE,)
+    assert waveform.shape == (round(duration * RATE),)
     assert (recording.start, recording.end, recording.samples) == (start, end, SECONDS * RATE)
 
 
