@@ -122,7 +122,8 @@ class HoldOutFold:
                 f"Fold {held_out} cannot be held out of training folds {present.tolist()}: it must be one of several."
             )
         inside = folds == held_out
-        return Subset(dataset, np.flatnonzero(~inside)), Subset(dataset, np.flatnonzero(inside))
+        training, validation = np.flatnonzero(~inside), np.flatnonzero(inside)
+        return Subset(dataset, training), Subset(dataset, validation)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"HoldOutFold({'' if self.fold is None else self.fold})"

@@ -21,7 +21,7 @@ from skorch.utils import to_tensor
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from ..lazy import is_lazy, remember_sources, warn_source_leak
+from ..lazy import FittedClips, is_lazy, remember_sources, warn_source_leak
 from ._clip_loader import ClipDataset, ClipLoader, as_batch, as_transforms, is_feature
 from ._labels import LabelCodec, OneLabel, learn_labels
 from ._persistence import load_weights, save_weights
@@ -230,7 +230,8 @@ class ClipClassifier(NeuralNetClassifier):
             self.initialize()
         encoded = self.codec_.encode(y)
         check_validation_is_there(self.callbacks_, self.train_split)
-        previous, self.fitted_clips_ = getattr(self, "fitted_clips_", None), None
+        previous: FittedClips | None = getattr(self, "fitted_clips_", None)
+        self.fitted_clips_: FittedClips | None = None
         with self._random_numbers():
             super().partial_fit(X, encoded, **fit_params)
         remember_sources(self, X)
@@ -428,7 +429,7 @@ class ClipClassifier(NeuralNetClassifier):
         """Draw from streams of the fit's own, which follow from `random_state` and the epochs trained so far."""
         outer: FitStreams | None = getattr(self, "streams_", None)
         seed = draw_seed(self.random_state) if outer is None else outer.seed
-        self.streams_ = FitStreams(seed, 1 + len(self.history), device=self._device())
+        self.streams_: Any = FitStreams(seed, 1 + len(self.history), device=self._device())
         try:
             yield
         finally:
@@ -655,7 +656,7 @@ class ClipClassifier(NeuralNetClassifier):
         super().set_params(**{name: value for name, value in params.items() if name not in later})
         if later:
             self._params_to_validate.update(later)
-            vars(self).update(later)
+            self.__dict__.update(later)
             if self.initialized_:
                 self._validate_params()
         return self

@@ -53,8 +53,9 @@ class ClipDataset(Dataset):
         self.X = X
         self.y = None if y is None else np.asarray(y)
         self.classes: np.ndarray | None = None
+        self._encoded: np.ndarray | None = None
         if self.y is None:
-            self._encoded = None
+            pass
         elif len(self.y) != len(self):
             raise ValueError(f"X has {len(self)} clips and y has {len(self.y)} labels: their lengths must match.")
         elif self.y.ndim == 2:
@@ -128,7 +129,7 @@ class ClipLoader(DataLoader):
         kwargs.setdefault("collate_fn", as_batch)
         super().__init__(dataset, **kwargs)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:
         batches = super().__iter__()
         return self._transformed(batches) if self.transforms else batches
 

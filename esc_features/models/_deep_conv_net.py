@@ -38,7 +38,7 @@ class DeepConvNet(nn.Module):
 
     def __init__(self, n_classes=50, width=24, dropout=0.3, bfloat16="auto"):
         super().__init__()
-        self.bfloat16 = bfloat16
+        self.bfloat16 = bfloat16  # type: ignore[method-assign, assignment]
         self.features = nn.Sequential(
             *_convolution(1, width, kernel_size=5, stride=2),
             *_block(width, 2 * width),

@@ -184,7 +184,7 @@ class SeveralLabels(LabelCodec):
 
     def score(self, y: np.ndarray, probabilities: np.ndarray, sample_weight: Any = None) -> float:
         """Return the macro average precision: the mean over the classes that y has a positive of."""
-        present = y.any(axis=0)
+        present: np.ndarray = np.asarray(y.any(axis=0))
         if not present.any():
             raise ValueError("No clip of y has a label: average precision needs a positive of at least one class.")
         if not present.all():

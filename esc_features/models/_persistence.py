@@ -98,8 +98,8 @@ def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[
             net.initialize()
         net.module_.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        vars(net).clear()
-        vars(net).update(known)
+        net.__dict__.clear()
+        net.__dict__.update(known)
         raise ValueError(
             f"This is not the state of a {type(net).__name__} with these parameters: {error}. Restore it into a net "
             "with the parameters that it was saved with."
@@ -158,7 +158,8 @@ def _learn_again(net: ClipClassifier, config: dict[str, Any]) -> None:
         net.n_features_in_ = net.input_shape_[0]
     net.class_weights_ = {name: np.asarray(w, np.float32) for name, w in config["class_weights"].items()}
     clips = config.get("fitted_clips")
-    net.fitted_clips_ = None if clips is None else _clips_from(clips)
+    fitted: FittedClips | None = None if clips is None else _clips_from(clips)
+    net.fitted_clips_ = fitted
 
 
 def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:

@@ -179,6 +179,16 @@ def test_weights_of_0_1_are_read(tmp_path):
     np.testing.assert_array_equal(again.predict_proba(SPECTROGRAMS), net.predict_proba(SPECTROGRAMS))
 
 
+def test_loaded_weights_bring_their_labels_over_as_many_others(tmp_path):
+    """Survivor M04: a net of other labels, as many, took the weights and kept its own labels."""
+    net = convnet().fit(SPECTROGRAMS, NAMES)
+    net.save_params(tmp_path / "net.pt")
+    other = convnet().fit(SPECTROGRAMS, np.char.upper(NAMES))
+    other.load_params(tmp_path / "net.pt")
+    assert other.classes_.tolist() == ["cat", "cow", "dog", "hen"]
+    np.testing.assert_array_equal(other.predict(SPECTROGRAMS), net.predict(SPECTROGRAMS))
+
+
 def test_loading_into_a_net_of_the_same_labels_keeps_its_optimizer():
     net = convnet().fit(SPECTROGRAMS, NAMES)
     import io
