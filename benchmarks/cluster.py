@@ -1,0 +1,115 @@
+"""Two Dask worker processes of this machine beside loky: with the disk shared, and with rows that travel.
+
+The parent's memory is its private memory after 2000 and after 20,000 short clips whose rows all travel. Workers are
+processes that are there already when the time begins.
+"""
+
+import shutil
+import statistics
+
+from ._measure import Result, child
+
+_BEGIN = """
+import json, sys, time
+import joblib, pandas as pd
+from benchmarks._measure import private_megabytes
+from esc_features import Waveform, extract, open_store
+from esc_features.extraction import _cluster
+def main():
+    table = pd.read_csv(sys.argv[1], dtype={"src_file": str, "take": str}).head(int(sys.argv[3]))
+    few = table.head(8)
+    def run(clips, out, features):
+        start = time.perf_counter()
+        extract(clips, out, features=features, n_jobs=2, verbose=False)
+        return time.perf_counter() - start
+"""
+_LOKY = (
+    _BEGIN
+    + """
+    with joblib.parallel_config("loky"):
+        run(few, sys.argv[2] + "/warm", "waveform,mel")
+        print(json.dumps({"work": run(table, sys.argv[2] + "/store", "waveform,mel")}))
+if __name__ == "__main__":
+    main()
+"""
+)
+_DASK = (
+    _BEGIN
+    + """
+    from distributed import Client, LocalCluster
+    if RETURNED:
+        _cluster.this_host = lambda: "another host"
+    features = FEATURES
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        with joblib.parallel_config("dask", client=client):
+            run(few, sys.argv[2] + "/warm", features)
+            before = private_megabytes()
+            work = run(table, sys.argv[2] + "/store", features)
+            grown = private_megabytes() - before
+    store = open_store(sys.argv[2] + "/store")
+    rows = sum(store[name].nbytes for name in store)
+    print(json.dumps({"work": work, "grown": grown, "rows": rows}))
+if __name__ == "__main__":
+    main()
+"""
+)
+
+
+def run(material):
+    few = 80 if material.quick else 400
+    rounds = 2 if material.quick else 5
+    scripts = {
+        "loky": _LOKY,
+        "Dask, disk shared": _DASK.replace("RETURNED", "False").replace("FEATURES", '"waveform,mel"'),
+        "Dask, rows travel": _DASK.replace("RETURNED", "True").replace("FEATURES", '"waveform,mel"'),
+    }
+    times = {name: [] for name in scripts}
+    names = list(scripts)
+    for number in range(rounds):
+        shift = number % len(names)
+        for name in names[shift:] + names[:shift]:
+            times[name].append(_answer(material, scripts[name], material.many_table, few)["work"])
+    results = []
+    for name, values in times.items():
+        ratio = statistics.median(one / other for one, other in zip(values, times["loky"], strict=True))
+        value = statistics.median(values)
+        results.append(Result(f"extraction, {few} clips, two workers", name, value, "s", ratio, ""))
+    return results + _growth(material)
+
+
+def _growth(material):
+    table = material.scratch / "short.csv"
+    _write_short_clips(material, table, 2000 if material.quick else 20_000)
+    tiny = '{"waveform": Waveform(16000, 0.01)}'
+    script = _DASK.replace("RETURNED", "True").replace("FEATURES", tiny)
+    results = []
+    for count in (400, 2000) if material.quick else (2000, 20_000):
+        answer = _answer(material, script, table, count)
+        note = f"{answer['work'] / count * 1e3:.2f} ms a clip, the workers' part counted"
+        results.append(Result("growth of the parent, rows travel", f"{count} clips", answer["grown"], "MB", None, note))
+    return results
+
+
+def _answer(material, script, table, count):
+    out = material.scratch / "cluster"
+    out.mkdir()
+    (out / "script.py").write_text(script)
+    try:
+        return child(
+            f"import runpy; runpy.run_path({str(out / 'script.py')!r}, run_name='__main__')", table, out, count
+        )
+    finally:
+        shutil.rmtree(out)
+
+
+def _write_short_clips(material, table, count):
+    import pandas as pd
+    import soundfile
+
+    short = material.scratch / "short_clip.wav"
+    samples, rate = soundfile.read(material.clips["path"].iloc[0], frames=2000)
+    soundfile.write(short, samples, rate)
+    clips = pd.DataFrame({"filename": [f"{number}.wav" for number in range(count)]})
+    clips["fold"], clips["target"], clips["category"] = clips.index % 5 + 1, 0, "x"
+    clips["src_file"], clips["take"], clips["path"] = clips["filename"], "A", str(short)
+    clips.to_csv(table, index=False)
