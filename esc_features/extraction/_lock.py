@@ -56,7 +56,8 @@ def store_lock(store: Path) -> Iterator[Claim]:
         descriptor = _open(path)
     except OSError as error:
         raise StoreError(
-            f"{store} cannot be written ({error.strerror}). Get permission, or choose another folder with --out."
+            f"{store} cannot be written ({error.strerror}{_owner(path)}). Get permission, or choose another folder "
+            "with --out."
         ) from error
     try:
         if not _is_locked(descriptor, path):
@@ -75,6 +76,16 @@ def _open(path: Path) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError(0, f"{path} is not a file of its own: remove it")
+
+
+def _owner(path: Path) -> str:
+    """Name whose the lock file is, where it is another user's."""
+    try:
+        if path.lstat().st_uid != os.getuid():
+            return f"; {path} is of the user {path.owner()}"
+    except (OSError, KeyError, AttributeError, NotImplementedError):  # not there, no name, no users
+        pass
+    return ""
 
 
 def _is_locked(descriptor: int, path: Path) -> bool:

@@ -20,8 +20,9 @@ from joblib import Parallel, delayed
 from joblib.parallel import LokyBackend, MultiprocessingBackend, get_active_backend
 from tqdm.auto import tqdm
 
+from ..audio import Note
 from ..datasets import clip_keys, clip_name
-from ..storage import FoldFile, find_files
+from ..storage import FoldFile, find_files, read_column, read_header
 from ._cluster import is_dask, run_on_cluster
 from ._compute import Block, Clip, Failure, Output
 from ._lock import Claim
@@ -187,7 +188,7 @@ class Run:
         if wanted.path in [path for path, _ in self._published]:
             size = wanted.path.stat().st_size / 1e6
             kept = f", {count - pending} of them kept from before" if pending < count else ""
-            return f"{wanted.label}: {count} clips{kept}, {size:,.1f} MB"
+            return f"{wanted.label}: {count} clips{kept}, {size:,.1f} MB{_cut(file)}"
         failed = sum((failure.fold, failure.feature) == (wanted.fold, wanted.name) for failure in self.failures)
         return f"{wanted.label}: NOT published, {failed} of {count} clips failed"
 
@@ -258,6 +259,14 @@ def _clips_per_block(clips: list[Clip], files: list[BegunFile]) -> int:
     per_recording = len(clips) // len({clip.path for clip in clips})
     most = _BLOCK_BYTES // sum(file.header.data.row_bytes for file in files)
     return max(1, min(BLOCK_CLIPS * per_recording, _MOST_CLIPS, most))
+
+
+def _cut(file: FilePlan) -> str:
+    """Say that recordings are longer than what was asked for, which nobody should find out later."""
+    notes = read_column(read_header(file.wanted.path), "notes")
+    cut = int(((notes & Note.CUT) != 0).sum())
+    seconds = file.wanted.feature.waveform().duration
+    return f"; {cut} of them longer than {seconds:g} s, and cut" if cut else ""
 
 
 def _audio_folder(clips: pd.DataFrame) -> str:

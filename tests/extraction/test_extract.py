@@ -120,7 +120,7 @@ class TestFiles:
         assert store["half"].dtype == np.float16 and store["pcm"].dtype == np.int16
         assert store["pcm"].to_numpy().any()
 
-    def test_notes_say_what_was_done(self, demo_folder, tmp_path):
+    def test_notes_say_what_was_done(self, demo_folder, tmp_path, capsys):
         import soundfile
 
         folder = tmp_path / "data"
@@ -132,10 +132,13 @@ class TestFiles:
         table = pd.DataFrame({"filename": ["0.wav", "1.wav", "2.wav"], "fold": [1, 1, 2], "target": 0, "category": "x"})
         table.to_csv(folder / "clips.csv", index=False)
         clips = load_clips(folder / "clips.csv", folder / "audio")
-        notes = extract(clips, tmp_path / "store", features="waveform", verbose=False).clips["notes"].tolist()
+        notes = extract(clips, tmp_path / "store", features="waveform").clips["notes"].tolist()
         assert notes[0] == ""
         assert all(word in notes[1] for word in ("mixed", "resampled", "padded"))
         assert "cut" in notes[2]
+        printed = capsys.readouterr().out
+        assert "waveform/fold2: 1 clips, 0.3 MB; 1 of them longer than 5 s, and cut" in printed
+        assert printed.count("and cut") == 1
 
 
 class TestAgain:
