@@ -68,6 +68,9 @@ def apply_corrections(clips: pd.DataFrame, corrections: str | os.PathLike | pd.D
     for row, value in zip(rows, values, strict=True):
         corrected[row] = value
     result = clips.assign(**{column: corrected.set_axis(clips.index).astype(clips[column].dtype)})
+    if column == "labels" and "categories" in clips.attrs:
+        new = {label for labels in corrected for label in labels}
+        result.attrs["categories"] = sorted({*clips.attrs["categories"], *new})
     if column == "category":
         result["target"] = _targets(clips, corrected).set_axis(clips.index)
     return result

@@ -38,7 +38,8 @@ def label_windows(
     min_overlap : float, default=0.5
         Above 0, at most 1: the share of the shorter of the two, window and annotation, that must overlap.
     categories : iterable of str, optional
-        The labels that there are; any other is an error. By default every label of the annotations is one.
+        The labels that there are; any other is an error, and ``attrs["categories"]`` of the result has them all, also
+        those that no window has. By default every label of the annotations is one.
 
     Returns
     -------
@@ -75,7 +76,8 @@ def label_windows(
         annotations = load_annotations(annotations)
     annotations = annotations.assign(filename=_recordings(annotations, windows["filename"].unique()))
     if categories is not None:
-        _check_labels(annotations, sorted(set(categories)))
+        categories = sorted(set(categories))
+        _check_labels(annotations, categories)
     labels: list[set[str]] = [set() for _ in range(len(windows))]
     by_recording = dict(list(annotations.groupby("filename", sort=False)))
     for filename, of_recording in windows.groupby("filename", sort=False):
@@ -86,6 +88,8 @@ def label_windows(
     table["labels"] = pd.Series([tuple(sorted(each)) for each in labels], index=table.index, dtype=object)
     labelled = finish(table, table["path"], windows.attrs["name"])
     labelled.attrs.update(windows.attrs)
+    if categories is not None:
+        labelled.attrs["categories"] = categories
     return labelled
 
 

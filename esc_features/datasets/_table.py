@@ -95,6 +95,7 @@ def select_clips(
         if "labels" in table:
             labels = [tuple(label for label in each if label in wanted) for each in table["labels"]]
             table = table.assign(labels=pd.Series(labels, index=table.index, dtype=object))
+            table.attrs.pop("categories", None)
             chosen &= table["labels"].map(bool).to_numpy(bool)
         else:
             chosen &= table["category"].isin(wanted).to_numpy()

@@ -46,6 +46,8 @@ def test_labels(tmp_path):
     clips = check_clips(pd.DataFrame({"filename": ["a", "b"], "labels": [("dog",), ()], "path": "/x"}))
     path = write(tmp_path, "filename,labels", "b,wind;dog", "a,")
     assert apply_corrections(clips, path)["labels"].tolist() == [(), ("dog", "wind")]
+    clips.attrs["categories"] = ["bird", "dog"]
+    assert apply_corrections(clips, path).attrs["categories"] == ["bird", "dog", "wind"]
 
 
 def test_before_anything_is_chosen(demo_folder, tmp_path):

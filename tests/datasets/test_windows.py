@@ -9,7 +9,7 @@ import soundfile as sf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from esc_features.datasets import check_clips, clip_keys, cut_windows, label_windows
+from esc_features.datasets import check_clips, clip_keys, cut_windows, find_clips, label_windows
 from esc_features.exceptions import ClipTableError
 
 RATE = 1000
@@ -188,3 +188,13 @@ def test_bad_annotations(annotation, options, error, message):
     annotations = pd.DataFrame([good, annotation], columns=["filename", "start", "end", "label"])
     with pytest.raises(error, match=message):
         label_windows(clips, annotations, **options)
+
+
+def test_categories_that_no_window_has_are_remembered():
+    clips = pd.DataFrame({"filename": ["a"], "path": "/x"})
+    annotations = pd.DataFrame({"filename": ["a"], "start": [0], "end": [1], "label": ["wren"]})
+    labelled = label_windows(clips, annotations, categories=iter(["wren", "robin"]))
+    assert labelled.attrs["categories"] == ["robin", "wren"]
+    assert check_clips(labelled).attrs["categories"] == ["robin", "wren"]
+    assert "categories" not in label_windows(clips, annotations).attrs
+    assert "categories" not in find_clips(labelled, categories="wren").attrs
