@@ -1,4 +1,4 @@
-"""Precomputed features of environmental sounds, with the habits of scikit-learn."""
+"""Precomputed features of environmental sounds, with a scikit-learn-style API."""
 
 import importlib
 

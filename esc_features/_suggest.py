@@ -18,6 +18,6 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 def list_some(items: Iterable[object], most: int = 5) -> str:
     """Write the first few items, and how many more there are."""
-    items = [str(item) for item in items]
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
