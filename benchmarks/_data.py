@@ -1,6 +1,5 @@
 """What the benchmarks read: real clips in the layout of ESC-50, and stores of them."""
 
-import json
 from functools import cached_property
 from pathlib import Path
 
@@ -75,37 +74,27 @@ class Material:
 
 def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) -> Path:
     """Write a store of zeros that takes next to no room on the disk, through the package's own file format."""
-    from esc_features.storage import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
+    from esc_features.storage import FeatureFacts, create_file, read_header, row_crc32, write_clip_table
 
-    per_fold = clips // folds
+    per_fold, tables, created = clips // folds, [], "2017-07-14T02:40:00Z"
+    description = {"class": "synthetic", "version": 1, "parameters": {"sample_rate": 16000}, "computed_from": None}
     for fold in range(1, folds + 1):
         names = [f"{fold}-{number}-A-{number % 10}.wav" for number in range(per_fold)]
         table = pd.DataFrame({"filename": names, "fold": fold, "target": np.arange(per_fold) % 10})
         table["category"] = "class " + table["target"].astype(str)
-        table["src_file"], table["take"] = table["filename"], "A"
-        description = {"class": "synthetic", "version": 1, "parameters": {"sample_rate": 16000}, "computed_from": None}
-        attributes = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "dataset": "synthetic",
-            "feature": "mel",
-            "fold": fold,
-            "folds": np.arange(1, folds + 1),
-            "description": json.dumps(description),
-            "fingerprint": "synthetic",
-            "versions": json.dumps({"numpy": np.__version__}),
-            "audio_folder": "/nowhere",
-            "created": "2017-07-14T02:40:00Z",
-        }
+        table["src_file"], table["take"], table["path"] = table["filename"], "A", "/nowhere/" + table["filename"]
+        tables.append(table)
         path = folder / "mel" / f"fold{fold}.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
-        create_file(path, shape, "<f4", table, attributes)
+        facts = FeatureFacts("mel", fold, description, "synthetic", {"numpy": np.__version__}, created)
+        create_file(path, shape, "<f4", table, facts)
         header = read_header(path)
         with path.open("r+b") as file:
             for name, value in (("crc32", row_crc32(np.zeros(shape, np.float32))), ("done", 1)):
                 column = header.columns[name]
                 file.seek(column.offset)
                 file.write(np.full(per_fold, value, column.dtype).tobytes())
+    write_clip_table(folder, pd.concat(tables, ignore_index=True), "synthetic", created)
     return folder
 
 

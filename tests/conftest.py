@@ -87,43 +87,33 @@ def tiny_store(tmp_path_factory, demo_folder):
 @pytest.fixture(scope="session")
 def write_store():
     """A function that writes a small store of random rows, published file by file, without computing any feature."""
-    import json
-
     import numpy as np
     import pandas as pd
 
-    from esc_features.storage._format import FORMAT, FORMAT_VERSION, create_file, read_header, row_crc32
+    from esc_features.storage import FeatureFacts, create_file, read_header, row_crc32, write_clip_table
 
     def write(folder, features=("mel",), folds=(1, 2), clips=4, shape=(3, 5), dtype="<f4", done=True, seed=0):
         rng = np.random.default_rng(seed)
+        tables = []
         for fold in folds:
             names = [f"{fold}-{number}-A-0.wav" for number in range(clips)]
             table = pd.DataFrame(
                 {"filename": names, "fold": fold, "target": np.arange(clips) % 2, "src_file": names, "take": "A"}
             )
             table["category"] = table["target"].map({0: "dog", 1: "rain"})
+            table["path"] = "/nowhere/" + table["filename"]
+            tables.append(table)
             for name in features:
                 (folder / name).mkdir(parents=True, exist_ok=True)
                 path = folder / name / f"fold{fold}.h5"
                 parameters = {"sample_rate": 16000, "duration": 5, "seed": seed}
                 description = {"class": "a.Class", "version": 1, "parameters": parameters, "computed_from": None}
-                attributes = {
-                    "format": FORMAT,
-                    "format_version": FORMAT_VERSION,
-                    "dataset": "random",
-                    "feature": name,
-                    "fold": fold,
-                    "folds": np.array(folds, "<i8"),
-                    "description": json.dumps(description),
-                    "fingerprint": f"{name} {seed}",
-                    "versions": json.dumps({"numpy": np.__version__}),
-                    "audio_folder": "/nowhere",
-                    "created": "2017-07-14T02:40:00Z",
-                }
-                create_file(path, shape, dtype, table, attributes)
+                created = "2017-07-14T02:40:00Z"
+                facts = FeatureFacts(name, fold, description, f"{name} {seed}", {"numpy": np.__version__}, created)
+                create_file(path, shape, dtype, table, facts)
                 header = read_header(path)
                 rows = (rng.standard_normal((clips, *shape)) * 100).astype(dtype)
-                facts = {
+                measured = {
                     "original_sample_rate": 44100,
                     "original_channels": 1,
                     "original_samples": 220500,
@@ -135,9 +125,10 @@ def write_store():
                     for row, values in enumerate(rows):
                         file.seek(header.data.offset_of(row))
                         file.write(values.tobytes())
-                        for column, value in {**facts, "crc32": row_crc32(values), "done": int(done)}.items():
+                        for column, value in {**measured, "crc32": row_crc32(values), "done": int(done)}.items():
                             file.seek(columns[column].offset_of(row))
                             file.write(np.array(value, columns[column].dtype).tobytes())
+        write_clip_table(folder, pd.concat(tables, ignore_index=True), "random", "2017-07-14T02:40:00Z")
         return folder
 
     return write

@@ -18,8 +18,8 @@ from esc_features import MelSpectrogram, audio, extract, load_clips, open_store
 from esc_features.audio import _source
 from esc_features.extraction import _sinks
 from esc_features.extraction._compute import Facts
-from esc_features.storage import _fold_file
-from esc_features.store import StoreArray, _store
+from esc_features.storage import _cold_rows
+from esc_features.store import StoreArray, _opening
 
 IO = Path("/proc/self/io")
 needs_proc = pytest.mark.skipif(not IO.exists(), reason="the system does not count what a process reads")
@@ -50,7 +50,7 @@ def rows():
 class TestBatch:
     def test_hints_its_own_bytes_and_once(self, tiny_store, monkeypatch, rows):
         X = open_store(tiny_store.path)["mel"]
-        hints = count(monkeypatch, _fold_file, "will_need")
+        hints = count(monkeypatch, _cold_rows, "will_need")
         X.take(rows)
         ranges = [length for _, ranges in hints for _, length in ranges]
         assert sum(ranges) == len(set(rows.tolist())) * X[:1].nbytes
@@ -60,7 +60,7 @@ class TestBatch:
 
     def test_neighbours_are_one_hint(self, tiny_store, monkeypatch):
         X = open_store(tiny_store.path)["mel"]
-        hints = count(monkeypatch, _fold_file, "will_need")
+        hints = count(monkeypatch, _cold_rows, "will_need")
         X.to_numpy()
         assert [len(ranges) for _, ranges in hints] == [1] * 5
 
@@ -68,8 +68,8 @@ class TestBatch:
         X = open_store(tiny_store.path)["mel"]
         X.take(rows)
         waits = iter([0, 1, 1, 1])
-        monkeypatch.setattr("esc_features.store._store_array.waits_for_disk", lambda: next(waits))
-        hints = count(monkeypatch, _fold_file, "will_need")
+        monkeypatch.setattr("esc_features.store._stored_rows.waits_for_disk", lambda: next(waits))
+        hints = count(monkeypatch, _cold_rows, "will_need")
         X.take(rows)
         assert hints == []
         X.take(rows)
@@ -129,7 +129,7 @@ class TestOpening:
         assert set(added.values()) == {1} and len(added) == len(set(X.folds[rows]))
 
     def test_reads_each_header_once(self, tiny_store, monkeypatch):
-        headers = count(monkeypatch, _store, "read_header")
+        headers = count(monkeypatch, _opening, "read_header")
         open_store(tiny_store.path)
         assert len(headers) == len({path for path, *_ in headers}) == 15
 

@@ -40,14 +40,31 @@ def test_reserve_space_keeps_what_is_there(file, monkeypatch, missing):
     assert path.stat().st_blocks * 512 >= 3_000_000
 
 
-@pytest.mark.parametrize("missing", [None, "MADV_WILLNEED"])
-def test_will_need_takes_any_range(file, monkeypatch, missing):
-    if missing:
-        monkeypatch.delattr(mmap, missing)
-    _, descriptor = file
-    os.ftruncate(descriptor, 100_000)
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapping:
-        _platform.will_need(mapping, [(5000, 3), (0, 1), (99_999, 1)])
+class Mapping:
+    """A memory map that keeps what it was advised."""
+
+    def __init__(self):
+        self.advice = []
+
+    def madvise(self, *advice):
+        self.advice.append(advice)
+
+
+def test_will_need_hints_the_pages_of_its_ranges():
+    page, mapping = mmap.PAGESIZE, Mapping()
+    _platform.will_need(mapping, [(page + 5, 3), (0, 1), (3 * page - 1, 2 * page)])
+    assert mapping.advice == [
+        (mmap.MADV_WILLNEED, page, 8),
+        (mmap.MADV_WILLNEED, 0, 1),
+        (mmap.MADV_WILLNEED, 2 * page, 3 * page - 1),
+    ]
+
+
+def test_will_need_does_nothing_where_nobody_can_be_told(file, monkeypatch):
+    monkeypatch.delattr(mmap, "MADV_WILLNEED")
+    mapping = Mapping()
+    _platform.will_need(mapping, [(0, 1)])
+    assert mapping.advice == []
 
 
 def test_lock_is_held_until_closed(tmp_path):
@@ -59,48 +76,43 @@ def test_lock_is_held_until_closed(tmp_path):
     os.close(second)
 
 
-def test_sync_folder_never_fails(tmp_path):
+def test_is_locked_asks_without_taking(tmp_path):
+    path = tmp_path / "lock"
+    first, second = (os.open(path, os.O_RDWR | os.O_CREAT) for _ in range(2))
+    assert not _platform.is_locked(second) and _platform.try_lock(first)
+    assert _platform.is_locked(second)
+    os.close(first)
+    assert not _platform.is_locked(second) and _platform.try_lock(second)
+    os.close(second)
+
+
+def test_sync_folder_syncs_the_folder_and_passes_over_one_that_is_gone(tmp_path, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def counted(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
     _platform.sync_folder(tmp_path)
     _platform.sync_folder(tmp_path / "missing")
+    assert synced == [tmp_path.stat().st_ino]
 
 
-@pytest.mark.parametrize("missing", [None, "posix_fadvise", "RWF_NOWAIT"])
-def test_read_ahead_never_fails_and_never_waits(tmp_path, monkeypatch, missing):
-    if missing:
-        monkeypatch.delattr(os, missing, raising=False)
+def test_read_ahead_asks_for_files_and_waits_for_no_pipe(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"abc")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-    _platform.read_ahead([str(tmp_path / name) for name in ("file", "pipe", "missing", "a\0b")] + [str(tmp_path)])
-
-
-@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system does not say what is in its page cache")
-def test_read_ahead_asks_only_for_what_is_not_in_memory(tmp_path, monkeypatch):
-    known, forgotten = tmp_path / "known", tmp_path / "forgotten"
-    for path in (known, forgotten):
-        path.write_bytes(bytes(1 << 20))
-    with forgotten.open("r+b") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        if _platform._is_in_memory(file.fileno(), 0):
-            pytest.skip("this file system keeps its files in memory")
     asked, advise = [], os.posix_fadvise
 
     def counted(descriptor, *rest):
-        asked.append(os.fstat(descriptor).st_ino)
+        asked.append((os.fstat(descriptor).st_ino, *rest))
         advise(descriptor, *rest)
 
     monkeypatch.setattr(os, "posix_fadvise", counted)
-    _platform.read_ahead([str(known), str(forgotten)])
-    assert asked == [forgotten.stat().st_ino]
-
-
-def test_fill_with_large_pages_writes_whole_pages_between(file):
-    path, descriptor = file
-    large = 2 << 20
-    os.ftruncate(descriptor, 4 * large)
-    os.pwrite(descriptor, b"x" * 4 * large, 0)
-    _platform.fill_with_large_pages(descriptor, 100, 3 * large + 5)
-    data = path.read_bytes()
-    assert data[:large] == b"x" * large and data[3 * large :] == b"x" * large
-    assert not any(data[large : 3 * large])
+    descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112, PTH208
+    _platform.read_ahead([str(tmp_path / name) for name in ("pipe", "missing", "a\0b", "file")] + [str(tmp_path)], 4096)
+    assert ((tmp_path / "file").stat().st_ino, 0, 4096, os.POSIX_FADV_WILLNEED) in asked
+    assert not descriptors or len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
+    monkeypatch.delattr(os, "posix_fadvise")
+    _platform.read_ahead([str(tmp_path / "file")])

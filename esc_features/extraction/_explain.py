@@ -11,7 +11,7 @@ from ..exceptions import StoreError
 from ..storage import check_labels, read_header
 from ._judge import parameter_differences
 from ._plan import make_plan
-from ._stored import Files, dataset_name, features_of, find_store, stored_clips, stored_feature
+from ._stored import Files, features_of, find_store, stored_clips, stored_feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,13 +70,13 @@ def explain(
 
     folder, files = find_store(store)
     now = read_clips(dataset)
-    clips = now if now is not None else stored_clips(files)
+    clips = now if now is not None else stored_clips(folder, files)
     named = features_of(features, recipe, trusted)
     known: dict[str, Feature] = dict(named)
     unknown = [] if named else _rebuild_all(files, known, trusted)
     reasons = list(unknown)
     if clips is not None:
-        plan = make_plan(clips, known, folder, dataset_name(files, clips), n_jobs=1)
+        plan = make_plan(clips, known, folder, n_jobs=1)
         for file in plan.files:
             elsewhere = _elsewhere(files, file.wanted.feature, file.wanted.fold) if file.state == "missing" else ()
             why = [*file.verdict.reasons, *elsewhere] or [""]
@@ -134,7 +134,7 @@ def _differences_to_others(files: Files, feature: Feature, fold: int) -> Iterato
     wanted = feature.description()
     for name, by_fold in files.items():
         try:
-            stored = read_header(by_fold[fold]).attributes["description"]
+            stored = read_header(by_fold[fold]).facts.description
         except (StoreError, KeyError):
             continue
         if stored["class"] == wanted["class"]:

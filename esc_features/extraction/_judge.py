@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..datasets import IDENTITY, clip_keys, clip_name
 from ..exceptions import StoreError
+from ..lazy import ClipKey
 from ..storage import (
     PARTIAL,
     Header,
@@ -42,7 +44,6 @@ class WantedFile:
     fold: int
     clips: pd.DataFrame
     store: Path
-    dataset: str
     versions: dict[str, str]
 
     @property
@@ -107,20 +108,18 @@ def _judge_published(wanted: WantedFile, audio: AudioDigests, check_rows: bool) 
         return Verdict("stale", (str(error),))
     if reasons:
         return Verdict("stale", tuple(reasons + drift), kept)
-    if damage := _damage(header, wanted, check_rows):
+    if damage := _damage(header, check_rows):
         return Verdict("damaged", damage, kept)
     return Verdict("drifted", tuple(drift), kept) if drift else Verdict("fresh")
 
 
-def _damage(header: Header, wanted: WantedFile, check_rows: bool) -> tuple[str, ...]:
+def _damage(header: Header, check_rows: bool) -> tuple[str, ...]:
     try:
         check_published(header)
         if check_rows:
             check_labels(header)
     except StoreError as error:
         return (str(error),)
-    if header.attributes["dataset"] != wanted.dataset:
-        return (f"it says that it is of {header.attributes['dataset']}, and the store of {wanted.dataset}",)
     if not check_rows:
         return ()
     wrong = ~whole_rows(header)
@@ -135,8 +134,8 @@ def _judge_begun(wanted: WantedFile, audio: AudioDigests, published: Verdict) ->
             return published  # not of our making
         header = read_header(wanted.partial_path)
         differences = feature_differences(header, wanted.feature)
-        drift = version_differences(header.attributes["versions"], wanted.versions)
-        same_clips = header.attributes["fold"] == wanted.fold and not label_differences(header, wanted.clips)
+        drift = version_differences(header.facts.versions, wanted.versions)
+        same_clips = header.facts.fold == wanted.fold and not clip_differences(header, wanted.clips)
         kept = Kept(header, _rows_to_keep(header, wanted.clips, audio), in_place=same_clips)
     except StoreError:
         return published  # killed while it was being created: no row had been computed
@@ -153,28 +152,27 @@ def _judge_begun(wanted: WantedFile, audio: AudioDigests, published: Verdict) ->
 def _compare(header: Header, wanted: WantedFile, audio: AudioDigests) -> tuple[list[str], Kept | None, list[str]]:
     """Return how a file differs from what is wanted, its rows that are wanted, and how the libraries differ."""
     reasons = feature_differences(header, wanted.feature)
-    drift = version_differences(header.attributes["versions"], wanted.versions)
+    drift = version_differences(header.facts.versions, wanted.versions)
     kept = None
     if not drift and _is_same_feature(header, wanted.feature):
         kept = Kept(header, _rows_to_keep(header, wanted.clips, audio))
-    if header.attributes["fold"] != wanted.fold:
-        reasons.append(f"it says that it is fold {header.attributes['fold']}")
-    reasons += label_differences(header, wanted.clips) or audio_differences(header, wanted.clips, audio)
+    if header.facts.fold != wanted.fold:
+        reasons.append(f"it says that it is fold {header.facts.fold}")
+    reasons += clip_differences(header, wanted.clips) or audio_differences(header, wanted.clips, audio)
     return reasons, kept, drift
 
 
 def _is_same_feature(header: Header, feature: Feature) -> bool:
     # Each of the two says it; where they contradict each other, one is damaged.
-    attributes = header.attributes
-    return attributes["fingerprint"] == feature.fingerprint() or attributes["description"] == feature.description()
+    return header.facts.fingerprint == feature.fingerprint() or header.facts.description == feature.description()
 
 
 def _rows_to_keep(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> np.ndarray:
     """Return for each clip its row in a file, -1 where the file has none that is done and of the audio of now."""
     done = read_column(header, "done") == 1
     digests = read_column(header, "audio_digest")
-    place = {name: row for row, name in enumerate(read_column(header, "filename").tolist()) if done[row]}
-    rows = np.array([place.get(name, -1) for name in clips["filename"].tolist()], np.int64)
+    place = {key: row for row, key in enumerate(_keys_in(header)) if done[row]}
+    rows = np.array([place.get(key, -1) for key in clip_keys(clips)], np.int64)
     other_audio = (rows >= 0) & audio.known & (digests[rows] != audio.values)
     rows[other_audio] = -1
     return rows
@@ -196,28 +194,23 @@ def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[
 
 def feature_differences(header: Header, feature: Feature) -> list[str]:
     """Return a sentence for each way in which a file is not of this feature as it is set now."""
-    reasons = parameter_differences(header.attributes["description"], feature.description())
-    if not reasons and header.attributes["fingerprint"] != feature.fingerprint():
+    reasons = parameter_differences(header.facts.description, feature.description())
+    if not reasons and header.facts.fingerprint != feature.fingerprint():
         reasons = ["its fingerprint differs"]
     return reasons
 
 
-def label_differences(header: Header, clips: pd.DataFrame) -> list[str]:
-    """Return a sentence for each way in which the clips of a file differ from those of a table."""
-    stored_names = read_column(header, "filename")
-    names = clips["filename"].to_numpy(str)
-    if not np.array_equal(stored_names, names):
-        return _different_clips(stored_names, names)
-    reasons = []
-    for column in ("target", "category", "src_file", "take"):
-        stored = read_column(header, column)
-        now = clips[column].to_numpy(stored.dtype if stored.dtype.kind == "i" else str)
-        changed = np.flatnonzero(stored != now)
-        for row in changed[:_MOST]:
-            reasons.append(f"{column} of {names[row]} is {stored[row]!s} in the store and {now[row]!s} now")
-        if len(changed) > _MOST:
-            reasons.append(f"{column} of {len(changed) - _MOST} more clips changed")
-    return reasons
+def clip_differences(header: Header, clips: pd.DataFrame) -> list[str]:
+    """Return a sentence for each way in which the clips of a file are others than those of a table.
+
+    What people say about them, labels and sources, is in the clip table of the store and not in its files.
+    """
+    stored, now = _keys_in(header), clip_keys(clips)
+    return [] if stored == now else _different_clips(stored, now)
+
+
+def _keys_in(header: Header) -> list[ClipKey]:
+    return clip_keys({name: read_column(header, name).tolist() for name in IDENTITY})
 
 
 def audio_differences(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> list[str]:
@@ -252,12 +245,12 @@ def version_differences(stored: dict, now: dict) -> list[str]:
     ]
 
 
-def _different_clips(stored: np.ndarray, now: np.ndarray) -> list[str]:
-    gone, new = [sorted(set(a.tolist()) - set(b.tolist())) for a, b in ((stored, now), (now, stored))]
+def _different_clips(stored: list[ClipKey], now: list[ClipKey]) -> list[str]:
+    gone, new = [sorted(set(one) - set(other)) for one, other in ((stored, now), (now, stored))]
     reasons = []
-    for names, what in ((gone, "no longer in the data set"), (new, "not in the store")):
-        if names:
-            reasons.append(f"{_clips(len(names))} {what}: {_some(names)}")
+    for keys, what in ((gone, "no longer in the data set"), (new, "not in the store")):
+        if keys:
+            reasons.append(f"{_clips(len(keys))} {what}: {_some([clip_name(*key) for key in keys])}")
     return reasons or ["the clips are in another order"]
 
 

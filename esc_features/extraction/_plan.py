@@ -56,7 +56,6 @@ def make_plan(
     clips: pd.DataFrame,
     features: dict[str, Feature],
     store: Path,
-    dataset: str,
     n_jobs: int | None,
     *,
     computed_states: frozenset[str] = MISSING,
@@ -67,7 +66,7 @@ def make_plan(
     there = find_files(store) if store.is_dir() else {}
     versions = {name: library_versions(feature) for name, feature in features.items()}
     wanted = [
-        WantedFile(name, feature, int(fold), in_fold.reset_index(drop=True), store, dataset, versions[name])
+        WantedFile(name, feature, int(fold), in_fold.reset_index(drop=True), store, versions[name])
         for fold, in_fold in clips.groupby("fold", sort=True)
         for name, feature in features.items()
     ]
@@ -148,8 +147,7 @@ def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]]
         for fold in by_fold.keys() & clips.keys():
             if waveform := settings.get(_fingerprint(by_fold[fold])):
                 versions = library_versions(waveform)
-                folder, dataset = by_fold[fold].parents[1], waiting[0].dataset
-                sources.append(WantedFile(name, waveform, fold, clips[fold], folder, dataset, versions))
+                sources.append(WantedFile(name, waveform, fold, clips[fold], by_fold[fold].parents[1], versions))
     audio.look({source.fold: source.clips for source in sources})
     usable = {
         (source.fold, source.feature.fingerprint()): source.path
@@ -162,6 +160,6 @@ def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]]
 
 def _fingerprint(path: Path) -> str:
     try:
-        return read_header(path).attributes["fingerprint"]
+        return read_header(path).facts.fingerprint
     except StoreError:
         return ""

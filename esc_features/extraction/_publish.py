@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ import numpy as np
 
 from .._platform import reserve_space, sync_folder
 from ..exceptions import StoreError
-from ..storage import FORMAT, FORMAT_VERSION, Header, create_file, read_column, read_header, row_crc32, whole_rows
+from ..storage import FeatureFacts, Header, create_file, read_column, read_header, row_crc32, whole_rows
 from ._compute import Facts
 from ._judge import Kept, WantedFile
 from ._sinks import RowWriter, open_partial
@@ -27,15 +25,6 @@ if TYPE_CHECKING:
     from ._plan import FilePlan
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What every file says about the data set that it is of."""
-
-    name: str
-    folds: list[int]
-    audio_folder: str
 
 
 @dataclass(frozen=True)
@@ -52,14 +41,14 @@ class BegunFile:
         return np.flatnonzero(~self.done)
 
 
-def begin(plan: FilePlan, dataset: DatasetFacts) -> BegunFile:
+def begin(plan: FilePlan) -> BegunFile:
     """Return the unfinished file of a plan: the one that was begun, or a new one with the rows that can be kept."""
     wanted, kept = plan.wanted, plan.verdict.kept
     path = wanted.partial_path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if kept is None or not kept.in_place:
-            done = _create(wanted, kept, dataset)
+            done = _create(wanted, kept)
             header = read_header(path)
         else:
             header = kept.header
@@ -67,31 +56,23 @@ def begin(plan: FilePlan, dataset: DatasetFacts) -> BegunFile:
             _reserve(path)
     except OSError as error:
         raise writing_failed(error, wanted) from error
-    except RuntimeError as error:  # what libhdf5 raises where a file cannot be completed
-        raise writing_failed(_as_os_error(error, path), wanted) from error
     return BegunFile(wanted, header, done)
 
 
-def _create(wanted: WantedFile, kept: Kept | None, dataset: DatasetFacts) -> np.ndarray:
+def _create(wanted: WantedFile, kept: Kept | None) -> np.ndarray:
     """Create the unfinished file, with the rows that are kept; under its name it is complete but for other rows."""
     path = wanted.partial_path.with_name(wanted.partial_path.name + ".new")
-    path.unlink(missing_ok=True)
-    attributes = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "dataset": dataset.name,
-        "feature": wanted.name,
-        "fold": wanted.fold,
-        "folds": np.array(dataset.folds, "<i8"),
-        "description": json.dumps(wanted.feature.description(), sort_keys=True),
-        "fingerprint": wanted.feature.fingerprint(),
-        "versions": json.dumps(wanted.versions, sort_keys=True),
-        "audio_folder": dataset.audio_folder,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_now())),
-    }
-    shape = tuple(wanted.feature.output_shape())
-    create_file(path, shape, np.dtype(wanted.feature.dtype).newbyteorder("<").str, wanted.clips, attributes)
-    _reserve(path)
+    feature = wanted.feature
+    facts = FeatureFacts(
+        feature=wanted.name,
+        fold=wanted.fold,
+        description=feature.description(),
+        fingerprint=feature.fingerprint(),
+        versions=wanted.versions,
+        created=now(),
+    )
+    dtype = np.dtype(feature.dtype).newbyteorder("<").str
+    create_file(path, tuple(feature.output_shape()), dtype, wanted.clips, facts)
     done = np.zeros(len(wanted.clips), bool)
     if kept is not None:
         with closing(RowWriter(read_header(path))) as writer:
@@ -148,27 +129,26 @@ def publish(begun: BegunFile) -> None:
 
 
 def writing_failed(error: OSError, wanted: WantedFile) -> StoreError:
+    """Return the error to show when a file of a feature cannot be written."""
+    return cannot_write(error, wanted.path, wanted.label)
+
+
+def cannot_write(error: OSError, path: Path, label: str) -> StoreError:
     """Return the error to show when a file of the store cannot be written."""
-    folder = wanted.path.parent
+    folder = path.parent
     if error.errno in _NO_SPACE:
         free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
         return StoreError(
-            f"No space for {wanted.label} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
+            f"No space for {label} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
             f"in {folder}). What was computed is kept: free some space, or raise the limit on file sizes, and run the "
             "same command again."
         )
     return StoreError(
-        f"{wanted.path} cannot be written ({error}). What was computed is kept: correct this and run the same "
-        "command again."
+        f"{path} cannot be written ({error}). What was computed is kept: correct this and run the same command again."
     )
 
 
-def _as_os_error(error: RuntimeError, path: Path) -> OSError:
-    found = re.search(r"errno = (\d+)", str(error))
-    number = int(found[1]) if found else errno.EIO
-    return OSError(number, os.strerror(number), str(path))
-
-
-def _now() -> float:
-    # The convention of reproducible builds: with it set, two runs give the same bytes.
-    return float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+def now() -> str:
+    """Return the time that files say they were made at; of SOURCE_DATE_EPOCH, so that two runs give the same bytes."""
+    seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -76,7 +76,7 @@ def repair(
     if unknown:
         raise StoreError(f"{folder} has no feature {', '.join(unknown)}; it has {', '.join(sorted(files))}.")
     job = Job(
-        _clips(store, dataset, files, None if audio is None else Path(audio)),
+        _clips(folder, dataset, files, None if audio is None else Path(audio)),
         _features(store, files, features_of(features, recipe, trusted), trusted),
         folder,
         number_of_jobs(n_jobs),
@@ -88,18 +88,18 @@ def repair(
     return run_job(job)
 
 
-def _clips(store, dataset, files: Files, audio: Path | None) -> pd.DataFrame:
+def _clips(folder: Path, dataset, files: Files, audio: Path | None) -> pd.DataFrame:
     from ._explain import read_clips
 
     clips = read_clips(dataset)
     if clips is not None:
         return clips
-    lost, stored = lost_folds(files), stored_clips(files, audio)
+    lost, stored = lost_folds(folder, files), stored_clips(folder, files, audio)
     if lost or stored is None:
         folds = ", ".join(map(str, lost))
         raise StoreError(
-            f"No file of {store} tells the clips of fold {folds} any more. Name the data set that it was extracted "
-            f"from: esc_features repair {store} DATASET."
+            f"Nothing in {folder} tells the clips of fold {folds} any more. Name the data set that it was extracted "
+            f"from: esc_features repair {folder} DATASET."
         )
     return stored
 

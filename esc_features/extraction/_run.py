@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections import Counter
@@ -22,14 +21,15 @@ from tqdm.auto import tqdm
 
 from ..audio import Note
 from ..datasets import clip_keys, clip_name
-from ..storage import FoldFile, find_files, read_column, read_header
+from ..storage import FoldFile, read_column, read_header
 from ._cluster import is_dask, run_on_cluster
 from ._compute import Block, Clip, Failure, Output
 from ._lock import Claim
 from ._plan import FilePlan, Plan, make_plan, refuse_stale
-from ._publish import BegunFile, DatasetFacts, begin, publish, writing_failed
+from ._publish import BegunFile, begin, publish, writing_failed
 from ._sinks import Done, this_host, write_block, write_or_return_block, write_returned
 from ._stored import dataset_name
+from ._table import write_table
 
 if TYPE_CHECKING:
     from ..features import Feature
@@ -57,20 +57,15 @@ class Job:
             self.clips,
             self.features,
             self.store,
-            self.dataset_name,
             self.n_jobs,
             computed_states=self.computed_states,
             check_rows=self.check_rows,
             again=self.again,
         )
 
-    def dataset(self) -> DatasetFacts:
-        folds = sorted(int(fold) for fold in self.clips["fold"].unique())
-        return DatasetFacts(self.dataset_name, folds, _audio_folder(self.clips))
-
     @cached_property
     def dataset_name(self) -> str:
-        return dataset_name(find_files(self.store) if self.store.is_dir() else {}, self.clips)
+        return dataset_name(self.store, self.clips)
 
 
 def number_of_jobs(n_jobs: int | None) -> int | None:
@@ -100,9 +95,9 @@ class Run:
         self._say(_plan_line(self.job, plan))
         for note in _notes(plan):
             self._say(f"note: {note}")
-        dataset = self.job.dataset()
+        write_table(self.job.store, self.job.clips, self._say)
         with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
-            begun = list(beginners.map(lambda file: begin(file, dataset), plan.waiting))
+            begun = list(beginners.map(begin, plan.waiting))
         for file in begun:
             self._versions |= file.wanted.versions
         self._compute_and_publish(plan, begun)
@@ -267,15 +262,6 @@ def _cut(file: FilePlan) -> str:
     cut = int(((notes & Note.CUT) != 0).sum())
     seconds = file.wanted.feature.waveform().duration
     return f"; {cut} of them longer than {seconds:g} s, and cut" if cut else ""
-
-
-def _audio_folder(clips: pd.DataFrame) -> str:
-    """Return the folder that all file names of the table start from; "" where there is no such folder."""
-    paths, names = clips["path"].map(os.fspath), clips["filename"].str.replace("/", os.sep, regex=False)
-    folders = {
-        path[: -len(name)] if path.endswith(os.sep + name) else "" for path, name in zip(paths, names, strict=True)
-    }
-    return (folders.pop().rstrip(os.sep) or os.sep) if len(folders) == 1 and "" not in folders else ""
 
 
 def _notes(plan: Plan) -> list[str]:

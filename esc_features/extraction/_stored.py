@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..datasets import leaves_folder
+import numpy as np
+
 from ..exceptions import StoreError
-from ..storage import Header, check_labels, find_files, read_column, read_header
+from ..storage import (
+    CLIPS_FILE,
+    FEATURE_1,
+    ClipTable,
+    Header,
+    check_labels,
+    find_files,
+    read_column,
+    read_header,
+    recording_path,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +27,6 @@ if TYPE_CHECKING:
     from ..features import Feature
 
 Files = dict[str, dict[int, Path]]
-_COLUMNS = ("filename", "fold", "target", "category", "src_file", "take")
 
 
 def find_store(store) -> tuple[Path, Files]:
@@ -29,35 +38,64 @@ def find_store(store) -> tuple[Path, Files]:
     return folder, files
 
 
-def stored_clips(files: Files, audio: Path | None = None) -> pd.DataFrame | None:
-    """Return the clips of a store with the paths of their recordings; None where no file says them.
+def stored_clips(store: Path, files: Files, audio: Path | None = None) -> pd.DataFrame | None:
+    """Return the clips of a store with the paths of their recordings; None where nothing says what they are.
 
-    `audio` is the folder of the recordings, by default the one that the store names. A fold that no file describes
-    reliably is left out: `lost_folds` names it.
+    `audio` is the folder of the recordings, by default the one that the store names. The clips of a store of format 1
+    are those of its files; a fold that no file describes reliably is left out: `lost_folds` names it.
     """
+    try:
+        return _clips_of(ClipTable(store / CLIPS_FILE), audio)
+    except (StoreError, OSError):
+        return _clips_in(files, audio)
+
+
+def _clips_of(table: ClipTable, audio: Path | None) -> pd.DataFrame:
     import pandas as pd
 
-    tables = []
-    for _, header in sorted(_describing(files).items()):
-        table = pd.DataFrame({name: read_column(header, name) for name in _COLUMNS})
-        folder = audio if audio is not None else Path(header.attributes["audio_folder"])
-        table["start"], table["end"] = 0.0, math.inf
-        table["path"] = [_path(folder, name) for name in table["filename"]]
-        tables.append(table)
-        table.attrs["name"] = header.attributes["dataset"]
-    if not tables:
-        return None
-    clips = pd.concat(tables, ignore_index=True)
-    clips.attrs["name"] = tables[0].attrs["name"]
+    facts = table.facts
+    columns: dict = {
+        name: table.column(name) for name in ("filename", "fold", "target", "src_file", "take", "start", "end")
+    }
+    if facts.several_labels:
+        names = np.array(facts.categories, dtype=object)
+        marked = table.raw("labels").astype(bool) if facts.categories else np.zeros((len(table), 0), bool)
+        columns["labels"] = [tuple(names[row]) for row in marked]
+    else:
+        columns["category"] = table.column("category")
+    folder = facts.audio_folder if audio is None else str(audio)
+    columns["path"] = [recording_path(path, folder) for path in table.column("path").tolist()]
+    clips = pd.DataFrame(columns)
+    clips.attrs = {"name": facts.dataset, "folds_by": facts.folds_by}
+    if facts.several_labels:
+        clips.attrs["categories"] = list(facts.categories)
     return clips
 
 
-def lost_folds(files: Files) -> list[int]:
-    """Return the folds whose clips and labels no file of the store tells."""
+def _clips_in(files: Files, audio: Path | None) -> pd.DataFrame | None:
+    import pandas as pd
+
+    tables, names = [], []
+    for header in (header for _, header in sorted(_describing(files).items())):
+        table = pd.DataFrame({name: read_column(header, name) for name in (*header.layout.given, "start", "end")})
+        folder = header.labels.audio_folder if audio is None else str(audio)
+        table["path"] = [recording_path(name, folder) for name in table["filename"]]
+        tables.append(table)
+        names.append(header.labels.dataset)
+    if not tables:
+        return None
+    clips = pd.concat(tables, ignore_index=True)
+    clips.attrs["name"] = names[0]
+    return clips
+
+
+def lost_folds(store: Path, files: Files) -> list[int]:
+    """Return the folds whose clips and labels nothing in the store tells."""
     declared = {fold for by_fold in files.values() for fold in by_fold}
+    clips = stored_clips(store, files)
     for header in _headers(files):
-        declared.update(header.attributes["folds"])
-    return sorted(declared - _describing(files).keys())
+        declared.update(() if header.labels is None else header.labels.folds)
+    return sorted(declared - (set() if clips is None else set(clips["fold"].tolist())))
 
 
 def features_of(features: Any, recipe: Any, trusted: Collection[str]) -> dict[str, Feature]:
@@ -67,10 +105,10 @@ def features_of(features: Any, recipe: Any, trusted: Collection[str]) -> dict[st
     return {} if features is None and recipe is None else make_features(features, recipe, trusted)
 
 
-def dataset_name(files: Files, clips: pd.DataFrame) -> str:
+def dataset_name(store: Path, clips: pd.DataFrame) -> str:
     """Return the name of the data set of a store: the one that it has, as a renamed folder is no other data set."""
-    name = next((header.attributes["dataset"] for header in _headers(files)), None)
-    return name if name is not None else clips.attrs.get("name", "dataset")
+    stored = stored_clips(store, find_files(store)) if store.is_dir() else None
+    return (clips if stored is None else stored).attrs.get("name", "dataset")
 
 
 def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> Feature:
@@ -80,14 +118,14 @@ def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> F
     made: list[tuple[Feature, bool]] = []
     reason: ValueError = StoreError("No file of it can be read.")
     for header in _headers({"": by_fold}):
-        description = header.attributes["description"]
+        description = header.facts.description
         try:
             feature = rebuild_feature(description, trusted)
         except ValueError as error:
             reason = error
             continue
-        if fingerprint_of(description) == header.attributes["fingerprint"]:
-            made.append((feature, header.attributes["feature"] == header.path.parent.name))
+        if fingerprint_of(description) == header.facts.fingerprint:
+            made.append((feature, header.facts.feature == header.path.parent.name))
         else:
             reason = StoreError("Its parameters and its fingerprint contradict each other.")
     if not made:
@@ -100,21 +138,22 @@ def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> F
 
 def stored_fingerprints(by_fold: dict[int, Path]) -> set[str]:
     """Return the fingerprints that the files of a feature state."""
-    return {header.attributes["fingerprint"] for header in _headers({"": by_fold})}
+    return {header.facts.fingerprint for header in _headers({"": by_fold})}
 
 
 def _describing(files: Files) -> dict[int, Header]:
-    """Return for each fold a file whose labels are what was written."""
+    """Return for each fold a file of format 1 whose labels are what was written."""
     found: dict[int, Header] = {}
     for header in _headers(files):
-        fold = header.attributes["fold"]
+        if header.layout is not FEATURE_1:
+            continue
         try:
             check_labels(header)
-            of_this_fold = (read_column(header, "fold") == fold).all()
+            of_this_fold = (read_column(header, "fold") == header.facts.fold).all()
         except (StoreError, OSError):
             continue
         if of_this_fold:
-            found.setdefault(fold, header)
+            found.setdefault(header.facts.fold, header)
     return found
 
 
@@ -125,8 +164,3 @@ def _headers(files: Files) -> Iterator[Header]:
                 yield read_header(path)
             except (StoreError, OSError):
                 continue
-
-
-def _path(folder: Path, name: str) -> str:
-    # A name that leads out of the folder comes from no table that we read.
-    return "" if leaves_folder(name) else str(folder / name)

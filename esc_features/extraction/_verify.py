@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..audio import file_digest
-from ..datasets import leaves_folder
+from ..datasets import IDENTITY, clip_keys, clip_name
 from ..exceptions import AudioError, StoreError
 from ..features import FEATURE_NAMES
+from ..lazy import ClipKey
 from ..storage import (
+    CLIPS_FILE,
     PARTIAL,
+    ClipTable,
     Header,
     check_labels,
     check_published,
     read_column,
     read_header,
+    recording_path,
     row_crc32,
 )
 from ._judge import library_versions, version_differences
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
 
 # Of the largest value of a row: other builds of the same libraries round differently, another resampler is far off.
 _TOLERANCE = 1e-4
-_SAME_IN_ALL_FEATURES = ("filename", "target", "category", "src_file", "take")
 
 
 def verify(
@@ -93,11 +98,11 @@ def verify(
         raise ValueError(f"recompute must be a number of clips, not {recompute}.")
     folder, files = find_store(store)
     named = features_of(features, recipe, trusted)
-    problems = list(_problems(files, checksums, recompute, audio, named, trusted))
+    problems = list(_problems(folder, files, checksums, recompute, audio, named, trusted))
     rows = [(str(problem.file.relative_to(folder)), problem.clip, problem.text) for problem in problems]
     table = pd.DataFrame(rows, columns=["file", "clip", "problem"])
     options = {"--audio": [audio] if audio is not None else [], "--trust": trusted}
-    table.attrs["command"] = _command(store, files, problems, recipe, options)
+    table.attrs["command"] = _command(store, folder, files, problems, recipe, options)
     return table
 
 
@@ -109,14 +114,16 @@ class _Problem(NamedTuple):
     mended_by: str = "repair"
 
 
-def _command(store, files: Files, problems: list[_Problem], recipe, options: dict[str, Collection]) -> str:
+def _command(
+    store, folder: Path, files: Files, problems: list[_Problem], recipe, options: dict[str, Collection]
+) -> str:
     """Return the one command that mends what was found, "" where nothing is to be mended."""
     ways = {problem.mended_by for problem in problems}
     if not ways & {"repair", "again"}:
         return ""
     words = ["esc_features", "repair", os.fspath(store)]
-    if lost_folds(files):
-        words.append(_dataset_folder(files))
+    if lost_folds(folder, files):
+        words.append(_dataset_folder(folder, files))
     unreadable = _features_to_name(files, options["--trust"])
     if again := sorted({problem.file.parent.name for problem in problems if problem.mended_by == "again"}):
         words += ["--again", ",".join(again)]
@@ -140,17 +147,23 @@ def _features_to_name(files: Files, trusted: Collection[str]) -> set[str]:
     return unreadable
 
 
-def _dataset_folder(files: Files) -> str:
+def _dataset_folder(folder: Path, files: Files) -> str:
     """Return the folder of the data set where it can be seen, else a word for it."""
-    clips = stored_clips(files)
-    for path in () if clips is None else clips["path"].head(1):
-        folder = Path(path).parents[1]
-        if len(list(folder.glob("meta/*.csv"))) == 1:
-            return str(folder)
+    with suppress(StoreError, OSError, IndexError):
+        dataset = _audio_folder(folder, files).parent
+        if len(list(dataset.glob("meta/*.csv"))) == 1:
+            return str(dataset)
     return "DATASET"
 
 
-def _problems(files, checksums, recompute, audio, named, trusted) -> Iterator[_Problem]:
+def _audio_folder(folder: Path, files: Files) -> Path:
+    if os.path.lexists(folder / CLIPS_FILE):
+        return Path(ClipTable(folder / CLIPS_FILE).facts.audio_folder)
+    clips = stored_clips(folder, files)
+    return Path() if clips is None else Path(clips["path"].iloc[0]).parent
+
+
+def _problems(folder, files, checksums, recompute, audio, named, trusted) -> Iterator[_Problem]:
     headers: dict[str, dict[int, Header]] = {}
     for name, by_fold in files.items():
         headers[name] = {}
@@ -166,19 +179,22 @@ def _problems(files, checksums, recompute, audio, named, trusted) -> Iterator[_P
                 yield _Problem(path, "", str(error).removeprefix(f"{path} "))
             else:
                 headers[name][fold] = header
-    yield from _check_together(headers, files)
-    for by_fold in files.values():
-        folder = next(iter(by_fold.values())).parent
+    table, problem = _read_table(folder, headers)
+    if problem:
+        yield _Problem(folder / CLIPS_FILE, "", problem)
+    yield from _check_together(headers, files, table)
+    for name, by_fold in files.items():
         if not stored_fingerprints(by_fold):
             text = "no file of it tells its parameters: the default ones are taken, or those of a recipe"
-            yield _Problem(folder, "", text)
+            yield _Problem(folder / name, "", text)
     for name, by_fold in headers.items():
         for header in by_fold.values():
             try:
                 if checksums:
                     yield from _check_rows(header)
                 if recompute:
-                    yield from _check_recomputed(header, name, recompute, audio, named, trusted)
+                    places = _places(header, table, audio)
+                    yield from _check_recomputed(header, name, recompute, places, named, trusted)
             except (StoreError, OSError) as error:
                 yield _Problem(header.path, "", str(error))
 
@@ -188,21 +204,19 @@ def _check_structure(header: Header, fold: int) -> Iterator[_Problem]:
 
     check_published(header)
     check_labels(header)
-    attributes = header.attributes
-    if attributes["fold"] != fold:
-        yield _Problem(header.path, "", f"says that it is fold {attributes['fold']}")
-    if attributes["fingerprint"] != fingerprint_of(attributes["description"]):
+    if header.facts.fold != fold:
+        yield _Problem(header.path, "", f"says that it is fold {header.facts.fold}")
+    if header.facts.fingerprint != fingerprint_of(header.facts.description):
         yield _Problem(header.path, "", "its fingerprint is not that of its parameters")
-    names, counts = np.unique(read_column(header, "filename"), return_counts=True)
-    for name in names[counts > 1]:
-        yield _Problem(header.path, name, "is there twice")
+    for key, count in Counter(_keys(header)).items():
+        if count > 1:
+            yield _Problem(header.path, clip_name(*key), "is there twice")
 
 
-def _check_together(headers: dict[str, dict[int, Header]], files) -> Iterator[_Problem]:
-    """Compare the folds of each feature, and the features of each fold."""
-    all_folds = sorted(
-        {fold for by_fold in headers.values() for header in by_fold.values() for fold in header.attributes["folds"]}
-    )
+def _check_together(headers: dict[str, dict[int, Header]], files, table: ClipTable | None) -> Iterator[_Problem]:
+    """Compare the folds of each feature, the features of each fold, and all of them with the clip table."""
+    declared = {fold for by_fold in headers.values() for header in by_fold.values() for fold in _folds(header)}
+    all_folds = sorted(declared if table is None else np.unique(table.column("fold")).tolist())
     for name, by_fold in headers.items():
         folder = next(iter(files[name].values())).parent
         for fold in all_folds:
@@ -210,28 +224,62 @@ def _check_together(headers: dict[str, dict[int, Header]], files) -> Iterator[_P
                 yield _Problem(folder / f"fold{fold}.h5", "", "missing")
         for other in list(by_fold.values())[1:]:
             first = next(iter(by_fold.values()))
-            for what in ("fingerprint", "dataset"):
-                if first.attributes[what] != other.attributes[what]:
-                    yield _Problem(other.path, "", f"differs from {first.path.name} in {what}")
+            if first.facts.fingerprint != other.facts.fingerprint:
+                yield _Problem(other.path, "", f"differs from {first.path.name} in fingerprint")
+            if table is None and first.labels and other.labels and first.labels.dataset != other.labels.dataset:
+                yield _Problem(other.path, "", f"differs from {first.path.name} in dataset")
     for fold in all_folds:
         in_fold = [by_fold[fold] for by_fold in headers.values() if fold in by_fold]
+        for header in in_fold if table is not None else ():
+            yield from _check_clips_of_table(header, fold, table)
         for other in in_fold[1:]:
-            yield from _check_same_clips(in_fold[0], other)
+            yield from _check_same_clips(in_fold[0], other, table is None)
 
 
-def _check_same_clips(first: Header, other: Header) -> Iterator[_Problem]:
+def _folds(header: Header) -> tuple[int, ...]:
+    return (header.facts.fold,) if header.labels is None else header.labels.folds
+
+
+def _keys(header: Header) -> list[ClipKey]:
+    return clip_keys({name: read_column(header, name).tolist() for name in IDENTITY})
+
+
+def _check_clips_of_table(header: Header, fold: int, table: ClipTable) -> Iterator[_Problem]:
+    inside = table.column("fold") == fold
+    wanted = clip_keys({name: table.column(name)[inside].tolist() for name in IDENTITY})
+    for key in sorted(set(wanted) - set(_keys(header))):
+        yield _Problem(header.path, clip_name(*key), "is not there, and is in the table of clips")
+
+
+def _check_same_clips(first: Header, other: Header, labels: bool) -> Iterator[_Problem]:
     feature = first.path.parent.name
+    names = [clip_name(*key) for key in _keys(first)]
+    columns = [name for name in first.layout.given if name in other.layout.given]
     if len(first) != len(other):
-        yield _Problem(other.path, "", f"has {len(other)} clips, and {feature} has {len(first)}")
+        if labels:
+            yield _Problem(other.path, "", f"has {len(other)} clips, and {feature} has {len(first)}")
         return
-    names = read_column(first, "filename")
-    for column in (*_SAME_IN_ALL_FEATURES, "audio_digest"):
+    for column in (*(columns if labels else ()), "audio_digest"):
         one, two = read_column(first, column), read_column(other, column)
         for row in np.flatnonzero(one != two):
             if column == "audio_digest":
                 yield _Problem(other.path, names[row], f"was computed from another recording than in {feature}")
             else:
                 yield _Problem(other.path, names[row], f"its {column} is {two[row]!s}, and {one[row]!s} in {feature}")
+
+
+def _read_table(folder: Path, headers: dict[str, dict[int, Header]]) -> tuple[ClipTable | None, str]:
+    """Return the clip table and what is wrong with it; a store of format 1 has none."""
+    path = folder / CLIPS_FILE
+    if not os.path.lexists(path):
+        old = all(header.labels is not None for by_fold in headers.values() for header in by_fold.values())
+        return None, "" if old else "missing, which says what the clips are"
+    try:
+        table = ClipTable(path)
+        table.check()
+    except (StoreError, OSError) as error:
+        return None, str(error).removeprefix(f"{path} ")
+    return table, ""
 
 
 def _check_rows(header: Header) -> Iterator[_Problem]:
@@ -254,36 +302,45 @@ def _rows(header: Header, rows) -> Iterator[np.ndarray]:
             yield np.frombuffer(raw, data.dtype).reshape(data.shape)
 
 
-def _check_recomputed(header: Header, name: str, count: int, audio, named, trusted) -> Iterator[_Problem]:
+def _places(header: Header, table: ClipTable | None, audio) -> dict[ClipKey, str]:
+    """Return where the recordings of the clips of a file are, as far as that is known."""
+    if table is None:
+        folder = header.labels.audio_folder if header.labels is not None else ""
+        return {key: recording_path(key[0], str(audio or folder)) for key in _keys(header)}
+    keys = clip_keys({name: table.column(name).tolist() for name in IDENTITY})
+    folder = str(audio or table.facts.audio_folder)
+    return {key: recording_path(path, folder) for key, path in zip(keys, table.column("path").tolist(), strict=True)}
+
+
+def _check_recomputed(header: Header, name: str, count: int, places, named, trusted) -> Iterator[_Problem]:
     from ..features import rebuild_feature
 
-    attributes = header.attributes
+    facts = header.facts
     try:
-        feature = named[name] if name in named else rebuild_feature(attributes["description"], trusted)
+        feature = named[name] if name in named else rebuild_feature(facts.description, trusted)
     except ValueError as error:
         yield _Problem(header.path, "", f"cannot be extracted again: {error}", "")
         return
-    if feature.fingerprint() != attributes["fingerprint"]:
+    if feature.fingerprint() != facts.fingerprint:
         yield _Problem(header.path, "", "stale, its parameters are others now: esc_features explain says which", "")
         return
-    drift = "; ".join(version_differences(attributes["versions"], library_versions(feature)))
-    names, digests = read_column(header, "filename"), read_column(header, "audio_digest")
-    folder = Path(audio if audio is not None else attributes["audio_folder"])
+    drift = "; ".join(version_differences(facts.versions, library_versions(feature)))
+    keys, digests = _keys(header), read_column(header, "audio_digest")
     chosen = np.unique(np.linspace(0, len(header) - 1, min(count, len(header))).round().astype(int)).tolist()
     for row, stored in zip(chosen, _rows(header, chosen), strict=True):
-        text, mended_by = _compare(feature, folder, names[row], stored, int(digests[row]), drift)
+        text, mended_by = _compare(feature, places.get(keys[row], ""), keys[row], stored, int(digests[row]), drift)
         if text:
-            yield _Problem(header.path, names[row], text, mended_by)
+            yield _Problem(header.path, clip_name(*keys[row]), text, mended_by)
 
 
-def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, digest: int, drift: str) -> tuple[str, str]:
+def _compare(feature: Feature, path: str, key: ClipKey, stored: np.ndarray, digest: int, drift: str) -> tuple[str, str]:
     """Return what is wrong with a stored row, compared with the one extracted now, and how it is mended."""
-    if leaves_folder(name):
+    if not path:
         return "its name leads out of the folder of recordings", ""
     try:
-        if file_digest(folder / name) != digest:
-            return f"its recording in {folder} is not the one that was extracted", "repair"
-        now = np.asarray(feature.transform([folder / name]))[0]
+        if file_digest(path) != digest:
+            return f"its recording in {Path(path).parent} is not the one that was extracted", "repair"
+        now = np.asarray(_compute(feature, path, key))[0]
     except AudioError as error:
         return f"cannot be extracted again: {error} --audio says where the recordings are.", ""
     if now.shape != stored.shape:
@@ -292,6 +349,14 @@ def _compare(feature: Feature, folder: Path, name: str, stored: np.ndarray, dige
     if difference <= _tolerance(stored):
         return "", ""
     return f"differs by up to {difference:.3g} from what is extracted now" + (f" ({drift})" if drift else ""), "again"
+
+
+def _compute(feature: Feature, path: str, key: ClipKey):
+    import pandas as pd
+
+    _, start, end = key
+    whole = start == 0 and end == np.inf
+    return feature.transform([path] if whole else pd.DataFrame({"path": [path], "start": [start], "end": [end]}))
 
 
 def _tolerance(stored: np.ndarray) -> float:

@@ -1,50 +1,64 @@
 """The file format: layout, creating, checking, mapping. For the inside of the package, not for users."""
 
-from ._files import PARTIAL, find_files, fold_file_name
-from ._fold_file import FoldFile, open_with_room
-from ._format import (
-    COLUMNS,
-    FORMAT,
-    FORMAT_VERSION,
-    MEASURED_COLUMNS,
-    NUMBER_COLUMNS,
-    TEXT_COLUMNS,
-    Column,
-    Header,
+from ._clip_table import CLIPS_FILE, ClipTable, DatasetFacts, recording_path, write_clip_table
+from ._columns import (
     check_labels,
     check_published,
-    clips_id,
     content_id,
-    create_file,
-    file_identity,
     read_column,
-    read_header,
+    read_identity,
     row_crc32,
     whole_rows,
 )
+from ._create import create_file
+from ._files import PARTIAL, FeatureFolder, find_features, find_files, fold_file_name
+from ._fold_file import FoldFile, open_with_room
+from ._hdf5 import file_identity
+from ._header import read_header
+from ._layout import (
+    FEATURE_1,
+    FEATURE_2,
+    FORMAT_VERSION,
+    IDENTITY_COLUMNS,
+    MEASURED_COLUMNS,
+    Column,
+    FeatureFacts,
+    Header,
+    LabelFacts,
+)
+from ._writer import writer_of
 
 __all__ = [
-    "COLUMNS",
-    "FORMAT",
+    "CLIPS_FILE",
+    "FEATURE_1",
+    "FEATURE_2",
     "FORMAT_VERSION",
+    "IDENTITY_COLUMNS",
     "MEASURED_COLUMNS",
-    "NUMBER_COLUMNS",
     "PARTIAL",
-    "TEXT_COLUMNS",
+    "ClipTable",
     "Column",
+    "DatasetFacts",
+    "FeatureFacts",
+    "FeatureFolder",
     "FoldFile",
     "Header",
+    "LabelFacts",
     "check_labels",
     "check_published",
-    "clips_id",
     "content_id",
     "create_file",
     "file_identity",
+    "find_features",
     "find_files",
     "fold_file_name",
     "open_with_room",
     "read_column",
     "read_header",
+    "read_identity",
+    "recording_path",
     "row_crc32",
     "whole_rows",
+    "write_clip_table",
+    "writer_of",
 ]

@@ -1,10 +1,13 @@
-"""Where the files of a store are: one per feature and fold, published or partial."""
+"""Where the files of a store are: one per feature and fold, published or partial, and the clip table."""
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PARTIAL = ".partial"
 _FOLD_FILE = re.compile(r"fold([0-9]{1,18})\.h5(\.partial)?")
+# A feature's name is that of its folder; other folders are none of ours.
+_FEATURE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def fold_file_name(fold: int) -> str:
@@ -12,15 +15,53 @@ def fold_file_name(fold: int) -> str:
     return f"fold{fold}.h5"
 
 
-def find_files(path: Path) -> dict[str, dict[int, Path]]:
-    """Return feature name -> fold -> file, published or else partial, of the store in a folder."""
-    found: dict[str, dict[int, Path]] = {}
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        files: dict[int, Path] = {}
-        for file in sorted(folder.iterdir()):
-            match = _FOLD_FILE.fullmatch(file.name)
-            if match and int(match[1]) not in files:
-                files[int(match[1])] = file
-        if files:
-            found[folder.name] = files
+@dataclass
+class FeatureFolder:
+    """The files of one feature of a store, by fold."""
+
+    path: Path
+    published: dict[int, Path] = field(default_factory=dict)
+    partial: dict[int, Path] = field(default_factory=dict)
+    #: Why it cannot be looked into, "" where it can.
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def files(self) -> dict[int, Path]:
+        """The file of each fold, the published one where there is one."""
+        return {
+            fold: self.published.get(fold) or self.partial[fold] for fold in sorted({*self.published, *self.partial})
+        }
+
+
+def find_features(store: Path) -> list[FeatureFolder]:
+    """Return the features of the store in a folder, in the order of their names."""
+    found = []
+    for entry in sorted(store.iterdir()):
+        if _FEATURE.fullmatch(entry.name) and entry.is_dir():
+            feature = _look_into(entry)
+            if feature.files or feature.problem:
+                found.append(feature)
     return found
+
+
+def _look_into(folder: Path) -> FeatureFolder:
+    feature = FeatureFolder(folder)
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        feature.problem = f"{folder} cannot be looked into ({error.strerror})."
+        return feature
+    for name in names:
+        if match := _FOLD_FILE.fullmatch(name):
+            files = feature.partial if match[2] else feature.published
+            files.setdefault(int(match[1]), folder / name)
+    return feature
+
+
+def find_files(store: Path) -> dict[str, dict[int, Path]]:
+    """Return feature name -> fold -> file, published or else partial, of the store in a folder."""
+    return {feature.name: feature.files for feature in find_features(store) if feature.files}

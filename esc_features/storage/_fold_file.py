@@ -1,49 +1,67 @@
 """Published files: opened when read, mapped into memory, and found again by any process."""
 
+from __future__ import annotations
+
 import errno
 import mmap
 import os
 import weakref
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from .._platform import will_need
 from ..exceptions import StoreError
-from ._format import Header, check_published, clips_id, content_id, file_identity, read_column, read_header
+from ._cold_rows import ColdRows
+from ._columns import check_published, content_id, read_column, read_identity
+from ._hdf5 import file_identity
+from ._header import read_header
+from ._layout import Header
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Map:
+    """The rows of a file in memory: as an array, and as bytes one after the other."""
+
+    mapping: mmap.mmap
+    rows: np.ndarray
+    raw: memoryview
+    end: int
 
 
 class FoldFile:
     """One published file of a store: a handle that is small to pickle and reads what it was opened on.
 
-    The rows are mapped on first use, once a process. A handle that arrives in another process opens the file there and
-    refuses one whose contents are no longer those it was made for.
+    The rows are mapped on first use, once per process. A handle that arrives in another process opens the file there
+    and refuses one whose contents are no longer those it was made for.
     """
 
     def __init__(self, path: Path, header: Header | None = None):
         self.path = path
-        self._header = header if header is not None else open_with_room(lambda: read_header(path))
-        with open_with_room(lambda: path.open("rb")) as file:
-            check_published(self._header, file)
-            self.content_id = content_id(self._header, file)
-            self.clips_id = clips_id(self._header, file)
-        self.count = len(self._header)
-        self.shape = self._header.data.shape
-        self.dtype = self._header.data.dtype
+        self._header: Header | None = header if header is not None else open_with_room(lambda: read_header(path))
         self._start()
+        with self._open() as file:
+            check_published(self.header, file)
+            self.content_id = content_id(self.header, file)
+        data = self.header.data
+        self.count, self.shape, self.dtype = data.count, data.shape, data.dtype
 
-    def _start(self):
-        self._rows = None
-        self._raw: memoryview | None = None
-        self._map = None
-        self._end = 0
-        self._not_hinted = None
-        self._cold_rows = 0
+    @classmethod
+    def of(cls, path: Path, count: int, shape: tuple[int, ...], dtype: np.dtype, content_id: bytes) -> FoldFile:
+        """Return the handle of a file that was opened before, in another process perhaps, without opening it."""
+        handle = cls.__new__(cls)
+        handle.path, handle.count, handle.shape, handle.dtype = path, count, shape, dtype
+        handle.content_id, handle._header = content_id, None
+        handle._start()
+        return handle
+
+    def _start(self) -> None:
+        self._map: _Map | None = None
+        self._cold: ColdRows | None = None
         self._columns: dict[str, np.ndarray] = {}
 
     def __getstate__(self):
@@ -51,8 +69,7 @@ class FoldFile:
 
     def __setstate__(self, state):
         path, self.count, self.shape, dtype, self.content_id = state
-        self.path, self.dtype = Path(path), np.dtype(dtype)
-        self._header = None
+        self.path, self.dtype, self._header = Path(path), np.dtype(dtype), None
         self._start()
 
     @property
@@ -62,94 +79,77 @@ class FoldFile:
         return self._header  # type: ignore[return-value]
 
     def column(self, name: str) -> np.ndarray:
+        """Return a column of `/clips`; texts as str."""
         if name not in self._columns:
             with self._open() as file:
                 self._columns[name] = read_column(self.header, name, file)
         return self._columns[name]
 
+    def read_identity(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return file names (as bytes), starts and ends: which stretch of which recording each row is of."""
+        with self._open() as file:
+            return read_identity(self.header, file)
+
     def rows(self) -> np.ndarray:
         """Return the rows as a read-only array over the memory map, (count, *shape)."""
-        rows, mapping = self._rows, self._map
-        if rows is None or mapping is None:
-            return self._open_map()
-        if mapping.size() < self._end:
-            self._refuse_cut()
-        return rows
+        return self._mapped().rows
 
     def raw(self) -> memoryview:
         """Return the bytes of the rows, one after the other, in the memory map."""
-        self.rows()
-        raw = self._raw
-        return raw if raw is not None else self.raw()
-
-    @property
-    def may_be_cold(self) -> bool:
-        """Whether rows may have to come from the disk, so that `will_need` is worth its time."""
-        return self._not_hinted is None or self._cold_rows > 0
-
-    @may_be_cold.setter
-    def may_be_cold(self, cold: bool) -> None:
-        if self._not_hinted is not None:
-            self._not_hinted[:] = cold
-            self._cold_rows = self.count if cold else 0
+        return self._mapped().raw
 
     def will_need(self, rows: np.ndarray) -> None:
-        """Let the kernel fetch rows at once, and not page by page, that were not read since the disk was waited for."""
-        self.rows()
-        mapping, not_hinted = self._map, self._not_hinted
-        if mapping is None or not_hinted is None:
-            return
-        fresh = sorted(set(rows[not_hinted[rows]].tolist()))
-        if fresh:
-            not_hinted[fresh] = False
-            self._cold_rows -= len(fresh)
-            data = self.header.data
-            ranges: list[list[int]] = []
-            end = -1
-            for offset in map(data.offset_of, fresh):
-                if offset == end:  # neighbours are one hint
-                    ranges[-1][1] += data.row_bytes
-                else:
-                    ranges.append([offset, data.row_bytes])
-                end = offset + data.row_bytes
-            will_need(mapping, ranges)
+        """Let the kernel fetch rows at once, and not page by page, that may be on the disk."""
+        mapping = self._mapped().mapping
+        if self._cold is None:
+            self._cold = ColdRows(self.header.data)
+        self._cold.hint(mapping, rows)
+
+    def waited_for_disk(self) -> None:
+        """Hint all rows again: the kernel took some of them back."""
+        if self._cold is not None:
+            self._cold.forget()
 
     def close(self) -> None:
         """Give the memory map back; it is opened again when the next row is read."""
-        self._rows = self._raw = self._map = None
+        self._map = None
 
-    def _open_map(self) -> np.ndarray:
+    def _mapped(self) -> _Map:
+        mapped = self._map
+        if mapped is None:
+            mapped = self._map = self._open_map()
+            _OPEN[id(self)] = self
+        if mapped.mapping.size() < mapped.end:
+            # Reading on would be a crash (SIGBUS) at the first byte that is missing.
+            raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
+        return mapped
+
+    def _open_map(self) -> _Map:
         with self._open() as file:
             data = self.header.data
-            self._end = data.offset_of(self.count)
-            if os.fstat(file.fileno()).st_size < self._end:
-                self._refuse_cut()
             mapping = open_with_room(lambda: mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        end = data.offset_of(self.count)
+        if mapping.size() < end:
+            raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
         rows = np.ndarray((self.count, *self.shape), self.dtype, buffer=mapping, offset=data.offset)
-        if self._not_hinted is None:
-            self._not_hinted, self._cold_rows = np.ones(self.count, bool), self.count
-        self._map, self._raw, self._rows = mapping, memoryview(mapping)[data.offset : self._end], rows
-        _OPEN[id(self)] = self
-        return rows
-
-    def _refuse_cut(self):
-        # Reading on would be a crash (SIGBUS) at the first byte that is missing.
-        raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
+        return _Map(mapping, rows, memoryview(mapping)[data.offset : end], end)
 
     def _open(self) -> BinaryIO:
         """Open the file, known to be the one that this handle was made for, and have its header."""
-        while True:
-            file = open_with_room(self._open_or_explain)
+        return open_with_room(self._open_same)
+
+    def _open_same(self) -> BinaryIO:
+        for _ in range(20):
+            file = self._open_or_explain()
             if self._header is not None and file_identity(os.fstat(file.fileno())) == self._header.identity:
                 return file
             # Another file, or only its time was changed: its contents tell.
             file.close()
-            header = open_with_room(lambda: read_header(self.path))
-            if open_with_room(partial(content_id, header)) != self.content_id:
-                raise StoreError(
-                    f"{self.path} was rebuilt since this array was made: open the store again with open_store."
-                )
+            header = read_header(self.path)
+            if hasattr(self, "content_id") and content_id(header) != self.content_id:
+                break
             self._header = header
+        raise StoreError(f"{self.path} was rebuilt since this array was made: open the store again with open_store.")
 
     def _open_or_explain(self) -> BinaryIO:
         try:
@@ -177,4 +177,4 @@ def open_with_room(function: Callable[[], T]) -> T:
 
 
 # No lock guards it: one that is held while a process forks would stay locked in the child for ever.
-_OPEN: "weakref.WeakValueDictionary[int, FoldFile]" = weakref.WeakValueDictionary()
+_OPEN: weakref.WeakValueDictionary[int, FoldFile] = weakref.WeakValueDictionary()

@@ -21,6 +21,8 @@ def select_rows(rows, key):
 
 def _positions(key, count: int) -> np.ndarray:
     key = np.asarray(key)
+    if key.dtype.kind in "US":
+        raise IndexError("Clips are picked by positions or a mask: those of a category are X[X.y == 'dog'].")
     if key.ndim != 1:
         raise IndexError(f"Clips are picked by a list of positions or a mask, not by an array of shape {key.shape}.")
     if key.dtype == bool:
@@ -30,7 +32,9 @@ def _positions(key, count: int) -> np.ndarray:
     if len(key) == 0:
         return np.zeros(0, np.int64)
     if key.dtype.kind not in "iu":
-        raise IndexError(f"Clips are picked by whole numbers or a mask, not by {key.dtype}.")
+        raise IndexError(
+            f"Clips are picked by whole numbers or a mask, not by {key.dtype}: those of a category are X[X.y == 'dog']."
+        )
     key = key.astype(np.int64)
     if not (key.view(np.uint64) >= count).any():  # negative numbers are large ones then
         return key

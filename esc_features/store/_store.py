@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import html
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._suggest import did_you_mean
 from ..exceptions import StoreError
-from ..storage import PARTIAL, FoldFile, Header, find_files, open_with_room, read_header
+from ..storage import DatasetFacts
+from ._opening import FINISH, Opened, at_work, look_at
+from ._rows import all_rows, select_rows
+from ._splits import CheckedSplit, check_split
 from ._store_array import DEFAULT_BYTE_LIMIT, StoreArray
 from ._store_audio import StoreAudio
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch.utils.data import Dataset
 
+    from ..features import Feature
     from ..model_selection import FoldSplit
-
-_EXTRACT = "run the same extract_features command again to finish it"
 
 
 def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Store:
@@ -41,7 +46,8 @@ def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) ->
     Raises
     ------
     StoreError
-        If there is no finished feature in the folder, a file is refused, or two features disagree about the clips.
+        If there is no finished feature in the folder, a file is refused, or two features were computed from different
+        recordings.
 
     Examples
     --------
@@ -53,10 +59,11 @@ def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) ->
 
 
 class Store:
-    """A folder of features, a file a feature and fold; made by `open_store`.
+    """A folder of features, one file per feature and fold; made by `open_store`.
 
-    Index it by the name of a feature for the lazy array of that feature. All arrays of a store have the same rows: its
-    folds in ascending order, and the clips of a fold in the order of the metadata.
+    Index it by the name of a feature for the lazy array of that feature, or by a mask, positions or a slice of clips
+    for a smaller store of these. All arrays of a store have the same rows: its folds in ascending order, and the clips
+    of a fold in the order of the metadata.
 
     Parameters
     ----------
@@ -74,15 +81,18 @@ class Store:
     audio : StoreAudio
         The clips as recordings, for pipelines that start with a feature.
     y : ndarray of shape (clips,)
-        Category name of each clip.
-    target, folds : ndarray of int64, shape (clips,)
-        Class number and fold of each clip.
+        Category name of each clip. Where clips have several labels, an indicator matrix, int8 (clips, classes), with a
+        column per category.
+    target : ndarray of int64, shape (clips,)
+        Class number of each clip; the same as `y` where clips have several labels.
+    folds : ndarray of int64, shape (clips,)
+        Fold of each clip.
     sources : ndarray of str, shape (clips,)
         Source recording of each clip.
     clips : pandas.DataFrame
-        All that is known about each clip, a row a clip.
+        All that is known about each clip, one row per clip.
     categories : list of str
-        The category names, by class number.
+        The category names, by class number or by column of the indicator matrix.
     unfinished : dict
         Name of each feature that cannot be used yet -> what it lacks.
 
@@ -94,68 +104,138 @@ class Store:
     (['mel', 'mfcc', 'waveform'], (128, 157))
     >>> [len(test) for train, test in store.cv().split(store["mel"])]
     [8, 8, 8, 8, 8]
+    >>> len(store[store.y == "dog"])
+    10
     """
 
     def __init__(self, path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT):
         self.path = Path(path).resolve()
         if not self.path.is_dir():
             raise StoreError(f"There is no store at {self.path}: make one with extract_features DATASET --out {path}.")
-        found = find_files(self.path)
-        headers = {
-            name: {fold: _header_of(file) for fold, file in files.items() if file.suffix != PARTIAL}
-            for name, files in found.items()
-        }
-        self._fold_numbers = sorted({fold for by_fold in headers.values() for fold in _declared_folds(by_fold)})
-        self.unfinished = {
-            name: problem
-            for name, by_fold in headers.items()
-            if (problem := _what_is_missing(name, by_fold, found[name], self._fold_numbers))
-        }
-        finished = {name: by_fold for name, by_fold in headers.items() if name not in self.unfinished}
-        if not finished:
-            reason = " ".join(self.unfinished.values()) or "It holds no feature files."
-            raise StoreError(f"{self.path} has no finished feature. {reason} Then open it: {_EXTRACT}.")
-        for by_fold in finished.values():
-            _check_one_feature(by_fold)
-        parts = {
-            name: [FoldFile(by_fold[fold].path, by_fold[fold]) for fold in self._fold_numbers]
-            for name, by_fold in finished.items()
-        }
-        self._check_same_clips(parts)
-        self._headers = {name: next(iter(by_fold.values())) for name, by_fold in finished.items()}
-        self._arrays = {name: StoreArray(files, byte_limit=byte_limit) for name, files in parts.items()}
+        self._opened: Opened = look_at(self.path)
+        self._rows = all_rows(len(self._opened.clips))
+        self._arrays = {name: StoreArray(rows, byte_limit=byte_limit) for name, rows in self._opened.rows.items()}
 
-    def __getitem__(self, name: str) -> StoreArray:
-        if name in self._arrays:
-            return self._arrays[name]
-        if name in self.unfinished:
-            raise StoreError(f"{self.unfinished[name]} To use it, {_EXTRACT}.")
+    def __getitem__(self, key):
+        if not isinstance(key, str):
+            return self._select(key)
+        if key in self._arrays:
+            return self._arrays[key]
+        if key in self.unfinished:
+            raise StoreError(f"{self.unfinished[key]}{at_work(self.path) or f' To use it, {FINISH}.'}")
         raise StoreError(
-            f"{self.path} has no feature {name!r}; it has {', '.join(self._arrays)}. "
-            f"extract_features ... --features {name} --out {self.path} adds one."
+            f"{self.path} has no feature {key!r}; it has {', '.join(self._arrays)}.{did_you_mean(key, self._arrays)} "
+            f"extract_features ... --features {key} --out {self.path} adds one."
         )
 
-    def __contains__(self, name: str) -> bool:
+    def _select(self, key) -> Store:
+        if np.ndim(key) == 0 and not isinstance(key, slice):
+            raise IndexError(
+                f"store[{key!r}] is neither a feature nor several clips: store['mel'] is an array of all clips, "
+                "store['mel'][0] the numbers of one, store[[0]] or store[store.y == 'dog'] a smaller store."
+            )
+        smaller = object.__new__(type(self))
+        smaller.path, smaller._opened = self.path, self._opened
+        smaller._rows = select_rows(self._rows, key)
+        smaller._arrays = {name: array[key] for name, array in self._arrays.items()}
+        return smaller
+
+    def __contains__(self, name: object) -> bool:
         return name in self._arrays
 
     def __iter__(self):
         return iter(self._arrays)
 
     def __len__(self) -> int:
-        return len(self._first)
+        return len(self._rows)
+
+    def keys(self):
+        """Return the names of the finished features, as a dict of them would."""
+        return self._arrays.keys()
+
+    def values(self):
+        """Return the arrays of the finished features, as a dict of them would."""
+        return self._arrays.values()
+
+    def items(self):
+        """Return pairs of name and array of the finished features, as a dict of them would."""
+        return self._arrays.items()
 
     @property
     def features(self) -> dict[str, dict[str, Any]]:
-        return {name: dict(header.attributes["description"]) for name, header in self._headers.items()}
+        return {name: dict(facts.description) for name, facts in self._opened.facts.items()}
+
+    def feature(self, name: str) -> Feature:
+        """Return the transformer that computed a feature, to put in front of a model that was fitted on its array.
+
+        Parameters
+        ----------
+        name : str
+            A feature of the store, of a class of esc_features: others are not imported because a file names them.
+
+        Returns
+        -------
+        Feature
+            With the parameters that the store was extracted with.
+
+        Raises
+        ------
+        StoreError
+            If the store has no such feature, or its class is not of esc_features.
+
+        Examples
+        --------
+        >>> from esc_features import open_store
+        >>> open_store("stores/demo").feature("mel").n_mels
+        128
+        """
+        from ..features import rebuild_feature
+
+        self[name]
+        return rebuild_feature(self._opened.facts[name].description)
+
+    @property
+    def unfinished(self) -> dict[str, str]:
+        return dict(self._opened.unfinished)
 
     @property
     def audio(self) -> StoreAudio:
-        fingerprints = {name: header.attributes["fingerprint"] for name, header in self._headers.items()}
+        fingerprints = {name: facts.fingerprint for name, facts in self._opened.facts.items()}
         return StoreAudio(self._arrays, fingerprints, str(self.path))
+
+    def torch(self, name: str, transform: Callable | None = None) -> Dataset:
+        """Return a feature as a PyTorch data set of (tensor, class number, category).
+
+        It works in a plain `DataLoader` with workers, in `random_split` and in Lightning, and reads a clip when it is
+        asked for. Where clips have several labels, the class number is a float tensor with a 1 for each label, and the
+        category the labels joined by ";".
+
+        Parameters
+        ----------
+        name : str
+            A feature of the store, such as "waveform".
+        transform : callable, optional
+            Applied to the tensor of each clip, float32 of the shape of the feature. It must pickle where workers are
+            started by spawn.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+
+        Examples
+        --------
+        >>> from esc_features import open_store
+        >>> waveform, number, name = open_store("stores/demo").torch("waveform")[0]
+        >>> waveform.shape
+        torch.Size([80000])
+        """
+        from ._torch_clips import TorchClips
+
+        return TorchClips(self[name], transform)
 
     @property
     def dataset(self) -> str:
-        return self._first.dataset
+        return self._facts.dataset
 
     @property
     def y(self) -> np.ndarray:
@@ -178,28 +258,32 @@ class Store:
         return self._first.clips
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column of the files, such as "audio_digest", for all clips.
+        """Return a column of what is known about the clips, such as "audio_digest".
 
         Parameters
         ----------
         name : str
-            As in `/clips` of the files.
+            As in `/clips` of the files or of the clip table.
 
         Returns
         -------
         ndarray of shape (clips,)
         """
-        return self._first._column(name)
+        return self._first.column(name)
 
     @property
     def audio_folder(self) -> str:
         """Where the recordings were when they were extracted: the file names start from there."""
-        return next(iter(self._headers.values())).attributes["audio_folder"]
+        return self._facts.audio_folder
+
+    @property
+    def folds_by(self) -> str:
+        """How the folds were made; "" where they came with the data set."""
+        return self._facts.folds_by
 
     @property
     def categories(self) -> list[str]:
-        names = dict(zip(self.target.tolist(), self.y.tolist(), strict=True))
-        return [names[target] for target in sorted(names)]
+        return list(self._facts.categories)
 
     def cv(self) -> FoldSplit:
         """Return the splitter that leaves out one official fold after the other, in ascending order.
@@ -210,101 +294,100 @@ class Store:
 
         return FoldSplit(self.folds)
 
+    def check_split(self, train, test) -> None:
+        """Raise ValueError where a split of the clips shares clips or source recordings between its two sides.
+
+        The official folds of a data set may share a source, as four of ESC-50 do: these count as agreed where the two
+        sides have no fold in common.
+
+        Parameters
+        ----------
+        train, test : array-like
+            Positions or masks of clips.
+
+        Examples
+        --------
+        >>> from esc_features import open_store
+        >>> store = open_store("stores/demo")
+        >>> store.check_split(store.folds != 1, store.folds == 1)
+        """
+        check_split(self._first[train], self._first[test])
+
+    def checked(self, cv) -> CheckedSplit:
+        """Return a splitter that raises ValueError where one of its splits shares a source recording.
+
+        Parameters
+        ----------
+        cv : splitter
+            Of scikit-learn, such as `StratifiedKFold(5)`.
+
+        Examples
+        --------
+        >>> from sklearn.model_selection import GroupKFold
+        >>> from esc_features import open_store
+        >>> store = open_store("stores/demo")
+        >>> cv = store.checked(GroupKFold(4))
+        >>> len(list(cv.split(store["mfcc"], store.y, store.sources)))
+        4
+        """
+        return CheckedSplit(cv, self.audio)
+
     def shared_sources(self) -> pd.DataFrame:
-        """Return the clips whose source recording has clips in more than one fold, a row a clip."""
-        clips = self.clips[["src_file", "fold", "filename", "category"]]
+        """Return the clips whose source recording has clips in more than one fold, one row per clip."""
+        clips = self.clips[["src_file", "fold", "filename", "labels" if self._facts.several_labels else "category"]]
         spans = clips.groupby("src_file")["fold"].transform("nunique") > 1
         return clips[spans].sort_values(["src_file", "fold", "filename"], ignore_index=True)
 
     def __repr__(self) -> str:
         lines = [self._headline(), *("  " + "  ".join(row) for row in _aligned(self._feature_rows()))]
-        lines += [f"  not finished: {problem}" for problem in self.unfinished.values()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {note}" for note in self._notes())])
 
     def _repr_html_(self) -> str:
         cells = "".join(
             "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self._feature_rows()
         )
-        unfinished = "".join(f"<p>not finished: {html.escape(problem)}</p>" for problem in self.unfinished.values())
-        return f"<p>{html.escape(self._headline())}</p><table>{cells}</table>{unfinished}"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
+        return f"<p>{html.escape(self._headline())}</p><table>{cells}</table>{notes}"
 
     def _headline(self) -> str:
-        folds = " ".join(str(fold) for fold in self._fold_numbers)
-        return f"Store {self.path}: {self.dataset}, {len(self)} clips, {len(self.categories)} categories, folds {folds}"
+        folds = " ".join(str(fold) for fold in np.unique(self.folds))
+        count = "1 category" if len(self.categories) == 1 else f"{len(self.categories)} categories"
+        return _legible(f"Store {self.path}: {self.dataset}, {len(self)} clips, {count}, folds {folds}")
 
     def _feature_rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
-        for name, header in self._headers.items():
-            array, description = self._arrays[name], header.attributes["description"]
+        for name, facts in self._opened.facts.items():
+            array, description = self._arrays[name], facts.description
             parameters = ", ".join(f"{key}={value!r}" for key, value in description["parameters"].items())
-            kind = description["class"].rpartition(".")[2]
-            rows.append(
-                (
-                    name,
-                    f"{array.shape} {array.dtype}",
-                    f"{array.nbytes / 1e6:,.1f} MB",
-                    f"{kind}({parameters})",
-                )
-            )
+            size, kind = f"{array.nbytes / 1e6:,.1f} MB", description["class"].rpartition(".")[2]
+            rows.append((name, f"{array.shape} {array.dtype}", size, f"{kind}({parameters})"))
         return rows
+
+    def _notes(self) -> list[str]:
+        notes = [f"not finished: {_legible(problem)}" for problem in self._opened.unfinished.values()]
+        if self._opened.left_over:
+            files = ", ".join(self._opened.left_over[:5]) + (", ..." if len(self._opened.left_over) > 5 else "")
+            notes.append(f"not in the data set any more, and not read: {files}")
+        return notes
 
     @property
     def _first(self) -> StoreArray:
         return next(iter(self._arrays.values()))
 
-    def _check_same_clips(self, parts: dict[str, list[FoldFile]]) -> None:
-        (first_name, first), *others = parts.items()
-        for name, files in others:
-            for one, other in zip(first, files, strict=True):
-                if one.clips_id != other.clips_id:
-                    raise StoreError(
-                        f"{one.path} and {other.path} hold different clips, so the rows of {first_name!r} and {name!r} "
-                        "do not belong together. Extract both again with one extract_features command and "
-                        "--overwrite, or keep them in two stores."
-                    )
-
-
-def _header_of(file: Path) -> Header:
-    return open_with_room(lambda: read_header(file))
-
-
-def _declared_folds(by_fold: dict[int, Header]) -> set[int]:
-    declared = set(by_fold)
-    for header in by_fold.values():
-        declared.update(header.attributes["folds"])
-    return declared
-
-
-def _what_is_missing(name: str, by_fold: dict[int, Header], files: dict[int, Path], folds: list[int]) -> str:
-    missing = [fold for fold in folds if fold not in by_fold]
-    if not missing and by_fold:
-        return ""
-    begun = [fold for fold, file in files.items() if file.suffix == PARTIAL]
-    numbers = ", ".join(map(str, (missing or begun)[:20])) + (", ..." if len(missing) > 20 else "")
-    return f"{name!r} lacks fold {numbers}" + (f" (begun: {', '.join(map(str, begun))})." if begun else ".")
-
-
-def _check_one_feature(by_fold: dict[int, Header]) -> None:
-    """Refuse a feature whose folds were computed differently: their rows would not be comparable."""
-    (_, first), *others = sorted(by_fold.items())
-    for fold, header in by_fold.items():
-        if header.attributes["fold"] != fold:
-            raise StoreError(f"{header.path} says that it is fold {header.attributes['fold']}: give it back its name.")
-    for _, other in others:
-        for what in ("fingerprint", "dataset"):
-            if first.attributes[what] != other.attributes[what]:
-                raise StoreError(
-                    f"{first.path} and {other.path} differ in {what}. Extract all folds again with --overwrite, or "
-                    "remove the file that is left of an earlier extraction."
-                )
-        if (first.data.shape, first.data.dtype) != (other.data.shape, other.data.dtype):
-            raise StoreError(f"{first.path} and {other.path} differ in shape: extract all folds with --overwrite.")
+    @property
+    def _facts(self) -> DatasetFacts:
+        return self._opened.clips.facts
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [tuple(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)) + row[-1:] for row in rows]
+
+
+def _legible(text: str) -> str:
+    """Return a text of a stranger's store with what would steer a terminal, or turn its direction, written out."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 __all__ = ["Store", "open_store"]

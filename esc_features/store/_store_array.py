@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import html
+from collections.abc import Callable
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from .._platform import waits_for_disk
+from ..storage import DatasetFacts
+from ._clip_columns import clip_keys, clip_table
+from ._inner_slice import InnerSlice, split_key
+from ._memory_rows import GivenClips, MemoryRows
+from ._reductions import Reductions
 from ._rows import all_rows, pack_rows, select_rows, unpack_rows
 
 if TYPE_CHECKING:
@@ -17,7 +22,27 @@ if TYPE_CHECKING:
 DEFAULT_BYTE_LIMIT = 128 << 20
 
 
-class StoreArray:
+class RowSource(Protocol):
+    """What holds the rows of an array and knows their clips."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def facts(self) -> DatasetFacts: ...
+    @property
+    def feature_name(self) -> str: ...
+    @property
+    def content_ids(self) -> tuple[bytes, ...]: ...
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+    def __len__(self) -> int: ...
+    def column(self, name: str) -> np.ndarray: ...
+    def gather(self, rows: np.ndarray, out: np.ndarray) -> None: ...
+
+
+class StoreArray(Reductions):
     """Array-like view of one feature of a store, read batch by batch from the page cache.
 
     scikit-learn and skorch take it for `X` as it is: slicing composes row numbers and reads nothing, a single index or
@@ -27,10 +52,10 @@ class StoreArray:
 
     Parameters
     ----------
-    parts : sequence
-        What holds the rows: files of a store, or arrays in memory.
+    source : object
+        What holds the rows: the files of a feature, or an array in memory.
     rows : range or ndarray of int64, optional
-        Row numbers over all parts; all by default.
+        Row numbers of the source; all by default.
     functions : tuple of callable, default=()
         Applied to each batch in turn.
     byte_limit : int, default=134217728
@@ -44,6 +69,13 @@ class StoreArray:
         float32 unless the feature was asked to store float16 or int16.
     folds, sources, filenames, target, y : ndarray of shape (clips,)
         Fold (int64), source recording, file name (str), class number (int64) and category name (str) of each clip.
+        Where clips have several labels, `y` and `target` are an indicator matrix, int8 (clips, classes).
+    categories : list of str
+        The names of the classes, in the order of class numbers or of the columns of the indicator matrix.
+    clip_keys : list of tuple
+        (file name, start, end) of each clip: what makes it that clip.
+    sample_rate : int or None
+        Of the waveforms that the feature was computed from, Hz; None where it is not known.
     clips : pandas.DataFrame
         The same as a table, with what extraction found out about each recording.
     dataset, feature_name : str
@@ -62,13 +94,9 @@ class StoreArray:
     array([[10., 11.]])
     """
 
-    # np.log1p(X) would read everything: fail at once instead, and let `map` do it batch by batch.
-    __array_ufunc__ = None
-
-    def __init__(self, parts: Sequence, rows=None, functions: tuple = (), byte_limit: int = DEFAULT_BYTE_LIMIT):
-        self._parts = tuple(parts)
-        self._starts = np.cumsum([0, *(part.count for part in self._parts)])
-        self._rows = all_rows(int(self._starts[-1])) if rows is None else rows
+    def __init__(self, source: RowSource, rows=None, functions: tuple = (), byte_limit: int = DEFAULT_BYTE_LIMIT):
+        self._source = source
+        self._rows = all_rows(len(source)) if rows is None else rows
         self._functions = functions
         self._mapped: tuple[tuple[int, ...], np.dtype] | None = None
         self.byte_limit = byte_limit
@@ -85,7 +113,7 @@ class StoreArray:
         y=None,
         dataset: str = "memory",
         feature_name: str = "array",
-        parameters: dict | None = None,
+        parameters: dict[str, Any] | None = None,
     ) -> StoreArray:
         """Wrap an array in memory, so that it carries folds and sources like one of a store.
 
@@ -104,7 +132,10 @@ class StoreArray:
         -------
         StoreArray
         """
-        return cls([MemoryPart(array, folds, sources, filenames, target, y, dataset, feature_name, parameters or {})])
+        array = np.asarray(array)
+        given = {"fold": folds, "src_file": sources, "filename": filenames, "target": target, "category": y}
+        clips = GivenClips(len(array) if array.ndim else 0, dataset, given)
+        return cls(MemoryRows(array, clips, feature_name, parameters or {}))
 
     # What an array has
 
@@ -133,8 +164,12 @@ class StoreArray:
 
     def __getitem__(self, key):
         if isinstance(key, tuple):
-            key = _first_axis(key)
-        if isinstance(key, Integral) and not isinstance(key, bool | np.bool_):
+            key, inner = split_key(key, self.ndim)
+            if inner and not _is_position(key):
+                return self[key].map(InnerSlice(inner))
+            if inner:
+                return self._read(select_rows(self._rows, [key]))[(0, *inner)]
+        if _is_position(key):
             return self._read(select_rows(self._rows, [key]))[0]
         return self._view(select_rows(self._rows, key))
 
@@ -182,6 +217,10 @@ class StoreArray:
         view._functions, view._mapped = (*self._functions, function), None
         return view
 
+    def copy(self) -> np.ndarray:
+        """Return the numbers as an array of the caller's own, as numpy's `copy` does; not above `byte_limit`."""
+        return np.array(self.__array__())
+
     def __array__(self, dtype=None, copy=None):
         if copy is False:
             raise ValueError("A StoreArray is read from disk: it cannot become an array without a copy.")
@@ -196,48 +235,104 @@ class StoreArray:
         array = self.to_numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
+    # What it does not do as an array would
+
+    def __array_ufunc__(self, function, method, *inputs, **kwargs) -> NoReturn:
+        _refuse_arithmetic(f"np.{function.__name__}")
+
+    def _no_operator(name: str):  # type: ignore[misc]  # noqa: N805
+        def operator(self, *_) -> NoReturn:
+            _refuse_arithmetic(name)
+
+        return operator
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_operator("A comparison")
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _no_operator("Arithmetic")
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _no_operator("Arithmetic")
+    __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = _no_operator("Arithmetic")
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = _no_operator("A logical operation")
+    __contains__ = _no_operator("A search for a value")
+    __setitem__ = _no_operator("An assignment")
+    __hash__ = object.__hash__
+    del _no_operator
+
     # What travels along with the rows
 
     @property
     def folds(self) -> np.ndarray:
-        return self._column("fold")
+        return self.column("fold")
 
     @property
     def sources(self) -> np.ndarray:
-        return self._column("src_file")
+        return self.column("src_file")
 
     @property
     def filenames(self) -> np.ndarray:
-        return self._column("filename")
+        return self.column("filename")
 
     @property
     def target(self) -> np.ndarray:
-        return self._column("target")
+        return self.column("labels" if self.facts.several_labels else "target")
 
     @property
     def y(self) -> np.ndarray:
-        return self._column("category")
+        return self.column("labels" if self.facts.several_labels else "category")
+
+    @property
+    def categories(self) -> list[str]:
+        return list(self.facts.categories)
+
+    @property
+    def clip_keys(self) -> list[tuple[str, float, float]]:
+        return clip_keys(self.column)
 
     @property
     def clips(self) -> pd.DataFrame:
-        return clip_table(self._column)
+        return clip_table(self.column, self.facts)
 
     @property
     def dataset(self) -> str:
-        return self._attribute("dataset")
+        return self.facts.dataset
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """What is known about the data set as a whole."""
+        return self._source.facts
 
     @property
     def feature_name(self) -> str:
-        return self._attribute("feature")
+        return self._source.feature_name
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return dict(self._attribute("description")["parameters"])
+        return dict(self._source.parameters)
+
+    @property
+    def sample_rate(self) -> int | None:
+        return self._source.parameters.get("sample_rate")
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of what is known about the clips, such as "audio_digest", for the clips of this array."""
+        return self._source.column(name)[np.asarray(self._rows, np.int64)]
+
+    @property
+    def clip_numbers(self) -> np.ndarray:
+        """Which clips of the store, or of the array in memory, these are: positions among all of them."""
+        return np.asarray(self._rows, np.int64)
+
+    @property
+    def content_ids(self) -> tuple[bytes, ...]:
+        """What changes with the numbers in the files; () for an array in memory."""
+        return self._source.content_ids
+
+    def all_clips(self) -> StoreArray:
+        """Return the array of all clips that this one was cut from."""
+        return self._view(all_rows(len(self._source)))
 
     # Copies, pickles and pictures of it
 
     def __getstate__(self):
-        state = {"parts": self._parts, "rows": pack_rows(self._rows)}
+        state = {"source": self._source, "rows": pack_rows(self._rows)}
         if self._functions:
             state["functions"] = self._functions
         if self.byte_limit != DEFAULT_BYTE_LIMIT:
@@ -245,12 +340,9 @@ class StoreArray:
         return state
 
     def __setstate__(self, state):
-        self.__init__(
-            state["parts"],
-            unpack_rows(state["rows"]),
-            state.get("functions", ()),
-            state.get("byte_limit", DEFAULT_BYTE_LIMIT),
-        )
+        self._source, self._rows = state["source"], unpack_rows(state["rows"])
+        self._functions, self._mapped = state.get("functions", ()), None
+        self.byte_limit = state.get("byte_limit", DEFAULT_BYTE_LIMIT)
 
     def __copy__(self) -> StoreArray:
         return self
@@ -263,13 +355,19 @@ class StoreArray:
         folds = " ".join(str(fold) for fold in np.unique(self.folds)) or "none"
         return f"StoreArray({len(self)} clips, {shape} {dtype}, folds {folds})"
 
+    def _repr_html_(self) -> str:
+        parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        size = f"{self.nbytes / 1e6:,.1f} MB, read when it is asked for"
+        lines = (repr(self), f"{self.feature_name} of {self.dataset}: {parameters}", size)
+        return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+
     # How it reads
 
     @property
     def _sample(self) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and dtype of one clip after all functions."""
         if not self._functions:
-            return self._parts[0].shape, self._parts[0].dtype
+            return self._source.shape, self._source.dtype
         if self._mapped is None:
             first = self._read(np.zeros(1, np.int64))
             self._mapped = first.shape[1:], first.dtype
@@ -288,9 +386,10 @@ class StoreArray:
         batch = self._gather(rows)
         for function in self._functions:
             batch = np.asarray(function(batch))
-            if len(batch) != len(rows):
+            if batch.shape[:1] != (len(rows),):
                 raise ValueError(
-                    f"A function given to map turned {len(rows)} clips into {len(batch)}: it must return a row a clip."
+                    f"A function given to map turned {len(rows)} clips into an array of shape {batch.shape}: it must "
+                    "return one row per clip."
                 )
         if out is None:
             return batch
@@ -299,119 +398,24 @@ class StoreArray:
         return out
 
     def _gather(self, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        first = self._parts[0]
+        shape, dtype = (len(rows), *self._source.shape), self._source.dtype
         if out is None:
-            out = np.empty((len(rows), *first.shape), first.dtype)
+            out = np.empty(shape, dtype)
         else:
-            _check_out(out, (len(rows), *first.shape), first.dtype)
-        if len(rows) == 0:
-            return out
-        part_of_row = np.searchsorted(self._starts, rows, side="right") - 1
-        local = rows - self._starts[part_of_row]
-        numbers = part_of_row.tolist()
-        parts = {number: self._parts[number] for number in sorted(set(numbers))}
-        for number, part in parts.items():
-            if part.may_be_cold:
-                part.will_need(local[part_of_row == number])
-        waits = waits_for_disk()
-        if len(parts) == 1:
-            # mode="clip": with the default, numpy gathers into a buffer of its own first and copies that.
-            np.take(parts[numbers[0]].rows(), local, axis=0, out=out, mode="clip")
-        else:
-            _copy_rows({number: part.raw() for number, part in parts.items()}, numbers, local, out)
-        if waits_for_disk() != waits:
-            for part in parts.values():
-                part.may_be_cold = True
+            _check_out(out, shape, dtype)
+        self._source.gather(rows, out)
         return out
 
-    def _column(self, name: str) -> np.ndarray:
-        return np.concatenate([part.column(name) for part in self._parts])[np.asarray(self._rows, np.int64)]
 
-    def _attribute(self, name: str):
-        return self._parts[0].header.attributes[name]
+def _is_position(key) -> bool:
+    return isinstance(key, Integral) and not isinstance(key, bool | np.bool_)
 
 
-class MemoryPart:
-    """Rows in memory, with the face of a FoldFile."""
-
-    may_be_cold = False
-
-    def __init__(self, array, folds, sources, filenames, target, y, dataset, feature_name, parameters):
-        self._array = np.asarray(array)
-        if self._array.ndim < 1:
-            raise ValueError("An array of clips has at least one dimension, the clips.")
-        self.count, self.shape, self.dtype = len(self._array), self._array.shape[1:], self._array.dtype
-        numbers = np.arange(self.count).astype(str)
-        given = {
-            "fold": np.ones(self.count, np.int64) if folds is None else np.asarray(folds, np.int64),
-            "src_file": numbers if sources is None else np.asarray(sources, str),
-            "filename": numbers if filenames is None else np.asarray(filenames, str),
-            "target": np.zeros(self.count, np.int64) if target is None else np.asarray(target, np.int64),
-        }
-        given["category"] = given["target"].astype(str) if y is None else np.asarray(y, str)
-        for name, column in given.items():
-            if column.shape != (self.count,):
-                raise ValueError(f"{name} has the shape {column.shape} for {self.count} clips.")
-        self._columns = given
-        self.header = _MemoryHeader(
-            {"dataset": dataset, "feature": feature_name, "description": {"parameters": parameters}}
-        )
-
-    def rows(self) -> np.ndarray:
-        return self._array
-
-    def will_need(self, rows) -> None:
-        self.may_be_cold = False
-
-    def column(self, name: str) -> np.ndarray:
-        return self._columns[name]
-
-
-class _MemoryHeader:
-    def __init__(self, attributes):
-        self.attributes = attributes
-
-
-def clip_table(column: Callable[[str], np.ndarray]) -> pd.DataFrame:
-    """Return the table of clips, given a way to get each of its columns."""
-    import pandas as pd
-
-    table: dict = {name: column(name) for name in ("filename", "fold", "target", "category", "src_file")}
-    try:
-        table["take"] = column("take")
-        for name in ("original_sample_rate", "original_channels", "original_samples"):
-            table[name] = column(name)
-        from ..audio import describe_notes
-
-        notes = column("notes")
-        texts = {note: describe_notes(note) for note in np.unique(notes).tolist()}
-        table["notes"] = [texts[note] for note in notes.tolist()]
-    except KeyError:
-        pass  # rows in memory know no more than what they were given
-    return pd.DataFrame(table)
-
-
-def _first_axis(key: tuple):
-    # scikit-learn asks for X[rows, ...].
-    if len(key) == 2 and key[1] is Ellipsis:
-        return key[0]
-    if len(key) == 1:
-        return key[0]
-    raise IndexError(
-        "A StoreArray is indexed by clip only. To cut within clips: X.map(lambda batch: batch[:, ...]) stays lazy, "
-        "X.take(rows)[:, ...] reads."
+def _refuse_arithmetic(what: str) -> NoReturn:
+    raise TypeError(
+        f"{what} on an array of a store would read all of it. X.map(function) changes each batch as it is read and "
+        "stays lazy; X.take(rows) and X.to_numpy() give numpy arrays."
     )
-
-
-def _copy_rows(sources: dict[int, memoryview], numbers: list[int], local: np.ndarray, out: np.ndarray) -> None:
-    # Copying between memoryviews costs less than half of numpy's assignment of a row, which np.take cannot replace:
-    # it gathers from one array, and each fold is mapped by itself.
-    target = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-    size = out[0].nbytes
-    start = 0
-    for number, position in zip(numbers, (local * size).tolist(), strict=True):
-        target[start : start + size] = sources[number][position : position + size]
-        start += size
 
 
 def _check_out(out: np.ndarray, shape: tuple, dtype: np.dtype) -> None:
@@ -421,4 +425,4 @@ def _check_out(out: np.ndarray, shape: tuple, dtype: np.dtype) -> None:
         )
 
 
-__all__ = ["DEFAULT_BYTE_LIMIT", "MemoryPart", "StoreArray", "clip_table"]
+__all__ = ["DEFAULT_BYTE_LIMIT", "StoreArray"]

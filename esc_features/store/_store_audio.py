@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..exceptions import StoreError
+from ._derived import derivation_of, derive
+from ._memory_rows import MemoryRows
 from ._rows import pack_rows, select_rows, unpack_rows
-from ._store_array import MemoryPart, StoreArray
+from ._store_array import StoreArray
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _logger = logging.getLogger("esc_features")
-_BLOCK = 64
-_said: set[tuple] = set()
+_said: set[tuple[str, str]] = set()
 
 
 class StoreAudio:
     """The clips of a store as recordings: what a pipeline that starts with a feature is fitted on.
 
-    A feature that is given these finds its own output in the store, or is computed from the stored waveforms where the
-    store does not have it. Slicing picks clips and reads nothing.
+    A feature that is given these finds its own output in the store. Where the store does not have it, it is computed
+    from the stored waveforms or, where none has the right rate and length, from the recordings; what was computed is
+    kept in memory, within bounds, for the next time. Slicing picks clips and reads nothing.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ class StoreAudio:
     ----------
     shape : tuple of int
         (clips,).
-    folds, sources, filenames, target, y, clips, dataset
+    folds, sources, filenames, target, y, categories, clip_keys, clips, dataset
         As those of `StoreArray`.
 
     Examples
@@ -52,7 +54,6 @@ class StoreAudio:
     StoreArray(5 clips, (128, 157) float32, folds 1)
     """
 
-    __array_ufunc__ = None
     ndim = 1
     dtype = np.dtype(object)
 
@@ -75,63 +76,49 @@ class StoreAudio:
             return str(self[[key]].filenames[0])
         return StoreAudio(self._arrays, self._fingerprints, self._location, select_rows(self._rows, key))
 
-    def precomputed(self, feature) -> StoreArray | None:
+    def precomputed(self, feature: Any) -> StoreArray | None:
         """Return the stored output of `feature` for these clips, or None where the store does not have it."""
-        fingerprint = feature.fingerprint()
+        try:
+            fingerprint = feature.fingerprint()
+        except ValueError:
+            return None  # of a class that only this process knows, as in a notebook: nothing of it can be stored
         for name, stored in self._fingerprints.items():
             if stored == fingerprint:
                 return self._rows_of(self._arrays[name])
         return None
 
-    def derive(self, feature) -> StoreArray:
-        """Compute `feature` from the stored waveforms of these clips, in memory, and say so once.
+    def derive(self, feature: Any) -> StoreArray:
+        """Compute `feature` for these clips, in memory, and say so once.
 
         Raises
         ------
         StoreError
-            If the waveforms that it is computed from are not in the store.
+            If neither waveforms of that rate and length are in the store, nor the recordings where it looks for them.
         """
-        from ..features import Waveform
-
-        waveform = Waveform.of(feature.waveform())
-        waveforms = self.precomputed(waveform)
-        if waveforms is None:
-            raise StoreError(
-                f"{self._location} has neither {feature!r} nor the waveforms to compute it from, {waveform!r}. Run "
-                f"extract_features with that feature (or with waveforms of that setting) and --out {self._location}."
-            )
-        said = (self._location, feature.fingerprint())
+        arrays = {name: array.all_clips() for name, array in self._arrays.items()}
+        derivation = derivation_of(feature, arrays, self._fingerprints, self._location)
+        said = (self._location, repr(feature))
         if said not in _said:
             _said.add(said)
             _logger.warning(
-                "%r is not in %s: computing it from the stored waveforms. extract_features would store it.",
+                "%r is not in %s: computing it from the %s. extract_features would store it.",
                 feature,
                 self._location,
+                derivation.computed_from,
             )
-        shape = feature.output_shape()
-        derived = np.empty((len(self), *shape), feature.dtype)
-        for start in range(0, len(self), _BLOCK):
-            rows = np.arange(start, min(start + _BLOCK, len(self)))
-            derived[rows] = feature.compute(waveforms.take(rows))
-        parameters = feature.description()["parameters"]
-        part = MemoryPart(
-            derived,
-            self.folds,
-            self.sources,
-            self.filenames,
-            self.target,
-            self.y,
-            self.dataset,
-            feature.name,
-            parameters,
-        )
-        return StoreArray([part], byte_limit=self._first.byte_limit)
+        mine, everything = self._of_first, self._first.all_clips()
+        values = derive(feature, derivation, mine.clip_numbers, len(everything))
+        return StoreArray(MemoryRows(values, mine, feature.name, _parameters(feature)), byte_limit=mine.byte_limit)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype=None, copy=None) -> NoReturn:
         raise ValueError(
             "These are the recordings of a store, not numbers: start the pipeline with a feature, "
-            "make_pipeline(MelSpectrogram(), ...), or use an array of the store, such as store['mel']."
+            "make_pipeline(MelSpectrogram(), ...), or use an array of the store, such as store['mel']. A transformer "
+            "of waveforms becomes a feature with esc_features.features.as_feature(...)."
         )
+
+    def __array_ufunc__(self, *_, **__) -> NoReturn:
+        self.__array__()
 
     @property
     def folds(self) -> np.ndarray:
@@ -152,6 +139,14 @@ class StoreAudio:
     @property
     def y(self) -> np.ndarray:
         return self._of_first.y
+
+    @property
+    def categories(self) -> list[str]:
+        return self._first.categories
+
+    @property
+    def clip_keys(self) -> list[tuple[str, float, float]]:
+        return self._of_first.clip_keys
 
     @property
     def clips(self) -> pd.DataFrame:
@@ -183,6 +178,16 @@ class StoreAudio:
 
     def __repr__(self) -> str:
         return f"StoreAudio({len(self)} clips of {self._location}; features {', '.join(self._arrays)})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
+
+
+def _parameters(feature: Any) -> dict[str, Any]:
+    try:
+        return feature.description()["parameters"]
+    except ValueError:
+        return feature.get_params(deep=False)
 
 
 __all__ = ["StoreAudio"]

@@ -93,14 +93,33 @@ class TestFiles:
         with h5py.File(tmp_path / "store/mel/fold2.h5") as file:
             np.testing.assert_array_equal(file["data"][:], MelSpectrogram().transform(in_fold["path"].tolist()))
             assert file["clips/filename"].asstr()[:].tolist() == in_fold["filename"].tolist()
-            assert file["clips/category"].asstr()[:].tolist() == in_fold["category"].tolist()
             assert file["clips/original_sample_rate"][:].tolist() == [44100] * len(in_fold)
             assert file["clips/done"][:].all()
-            assert file.attrs["fold"] == 2 and file.attrs["folds"].tolist() == [1, 2, 3, 4, 5]
+            assert file.attrs["fold"] == 2
             assert json.loads(file.attrs["description"])["parameters"]["n_mels"] == 128
             assert {"numpy", "scipy", "soxr", "soundfile"} <= set(json.loads(file.attrs["versions"]))
             data = file["data"]
             assert data.chunks is None and data.compression is None and data.id.get_offset() % 4096 == 0
+        with h5py.File(tmp_path / "store/clips.h5") as file:
+            in_order = clips.sort_values("fold", kind="stable")
+            for column in ("filename", "category", "src_file"):
+                assert file[f"clips/{column}"].asstr()[:].tolist() == in_order[column].tolist()
+            assert file["clips/fold"][:].tolist() == in_order["fold"].tolist()
+
+    def test_relabelling_computes_and_decodes_nothing(self, clips, tmp_path, decoded, capsys):
+        extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        before = {path: path.read_bytes() for path in (tmp_path / "store/mfcc").iterdir()}
+        clips = clips.assign(category=clips["category"].where(clips.index != 3, "whale"))
+        clips["target"] = clips["category"].factorize(sort=True)[0]
+        clips.loc[3, "src_file"] = "another"
+        decoded.clear()
+        capsys.readouterr()
+        store = extract(clips, tmp_path / "store", features="mfcc")
+        assert decoded == [] and "relabelled" in capsys.readouterr().out
+        assert {path: path.read_bytes() for path in (tmp_path / "store/mfcc").iterdir()} == before
+        row = store["mfcc"].filenames.tolist().index(clips["filename"][3])
+        assert store.y[row] == store["mfcc"].y[row] == "whale" and store.sources[row] == "another"
+        assert "whale" in store.categories
 
     def test_are_the_same_bits_for_every_engine_and_order(self, clips, tmp_path, same_time):
         extract(clips, tmp_path / "one", n_jobs=1, verbose=False)
@@ -173,8 +192,11 @@ class TestAgain:
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
         change(clips["path"][3])
         decoded.clear()
-        extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
+        with pytest.raises(StoreError, match=r"different recordings of 1 clips.*--features mel,waveform --overwrite"):
+            extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
         assert decoded == clips["path"][clips["fold"] == clips["fold"][3]].tolist()
+        store = extract(clips, tmp_path / "store", features="mel,waveform", overwrite=True, verbose=False)
+        assert set(store) == {"mel", "waveform"}
 
     def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded, update_attribute):
         extract(clips, tmp_path / "store", features="waveform", verbose=False)

@@ -122,7 +122,7 @@ def test_no_thread_works_on_after_an_interruption_or_error(clips, tmp_path, monk
     write, writing, failed = RowWriter.write, threading.Event(), threading.Event()
 
     def fail_in_one(self, row, *rest):
-        if self.header.attributes["fold"] == 1:
+        if self.header.facts.fold == 1:
             writing.wait(60)
             failed.set()
             raise error

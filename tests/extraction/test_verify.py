@@ -1,6 +1,8 @@
 """`verify`: whatever is damaged in a store is found and named."""
 
+import json
 import shutil
+import zlib
 
 import h5py
 import numpy as np
@@ -14,7 +16,7 @@ from esc_features._cli import main
 from esc_features.exceptions import StoreError
 from esc_features.extraction import verify
 from esc_features.features._base import fingerprint_of
-from esc_features.storage._format import MEASURED_COLUMNS, NUMBER_COLUMNS, TEXT_COLUMNS, read_header
+from esc_features.storage import FEATURE_2, MEASURED_COLUMNS, ClipTable, read_header
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def store(tiny_store, tmp_path):
 def random_store(write_store, tmp_path_factory):
     """A store of random rows, small enough to be damaged anywhere."""
     folder = write_store(tmp_path_factory.mktemp("stores") / "random", folds=(1,), clips=5, shape=(7,))
-    set_attribute(folder / "mel/fold1.h5", fingerprint=fingerprint_of(read_header(folder / "mel/fold1.h5").attributes["description"]))  # fmt: skip  # noqa: E501
+    set_attribute(folder / "mel/fold1.h5", fingerprint=fingerprint_of(read_header(folder / "mel/fold1.h5").facts.description))  # fmt: skip  # noqa: E501
     return folder
 
 
@@ -72,7 +74,7 @@ class TestEveryByte:
         finally:
             flip(header.path, data.offset + position, 1 << bit)
 
-    @pytest.mark.parametrize("column", [*TEXT_COLUMNS, *NUMBER_COLUMNS, "crc32", "done"])
+    @pytest.mark.parametrize("column", [*FEATURE_2.given, "crc32", "done"])
     def test_of_names_labels_and_checksums_is_checked(self, random_store, column):
         header = read_header(random_store / "mel/fold1.h5")
         place = header.columns[column]
@@ -112,7 +114,7 @@ class TestStructure:
         shutil.copy(tmp_path / f"other/mel/fold{fold}.h5", store / f"mel/fold{fold}.h5")
         found = problems(store)
         assert any("in fingerprint" in text for _, _, text in found)
-        assert any("has 7 clips" in text or "has 8 clips" in text for _, _, text in found)
+        assert any("is in the table of clips" in text and clip == clips["filename"][0] for _, clip, text in found)
 
     def test_features_of_different_recordings(self, demo_folder, tmp_path):
         data = shutil.copytree(demo_folder, tmp_path / "data")
@@ -120,7 +122,8 @@ class TestStructure:
         path = load_clips(data, folds=[1])["path"][0]
         samples, rate = soundfile.read(path)
         soundfile.write(path, samples * 0.5, rate)
-        extract(load_clips(data, folds=[1, 2]), tmp_path / "store", features="mel", verbose=False)
+        with pytest.raises(StoreError, match="different recordings"):
+            extract(load_clips(data, folds=[1, 2]), tmp_path / "store", features="mel", verbose=False)
         ((_, clip, text),) = problems(tmp_path / "store")
         assert path.endswith(clip) and "another recording" in text
 
@@ -153,7 +156,7 @@ class TestRecomputing:
     def test_finds_drift(self, store, update_attribute):
         """A row that an older library would have given: whole, checksum and all, and not what is computed now."""
         header = read_header(store / "mel/fold2.h5")
-        from esc_features.storage._format import row_crc32
+        from esc_features.storage import row_crc32
 
         row = open_store(store)["mel"][8] + np.float32(0.5)
         with header.path.open("r+b") as file:
@@ -188,7 +191,7 @@ class TestRecomputing:
         (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
         monkeypatch.syspath_prepend(tmp_path)
         path = store / "mel/fold1.h5"
-        description = read_header(path).attributes["description"] | {"class": "trap.Class"}
+        description = read_header(path).facts.description | {"class": "trap.Class"}
         import json
 
         set_attribute(path, description=json.dumps(description), fingerprint=fingerprint_of(description))
@@ -200,7 +203,7 @@ class TestRecomputing:
         import json
 
         path = store / "mel/fold1.h5"
-        description = read_header(path).attributes["description"] | {"class": f"esc_features.features.{name}"}
+        description = read_header(path).facts.description | {"class": f"esc_features.features.{name}"}
         set_attribute(path, description=json.dumps(description), fingerprint=fingerprint_of(description))
         assert any("is not a feature of this version" in text for _, _, text in problems(store, recompute=1))
 
@@ -225,11 +228,17 @@ class TestRecomputing:
         assert "--trust a_users_module" in text
         assert problems(tmp_path / "store", recompute=1, recipe=recipe, trusted=["a_users_module"]) == []
 
-    def test_names_that_lead_out_of_the_folder_are_not_followed(self, write_store, tmp_path):
-        store = write_store(tmp_path / "store", folds=(1,), clips=1)
-        header = read_header(store / "mel/fold1.h5")
-        from esc_features.extraction import _verify
-
-        text, _ = _verify._compare(MelSpectrogram(), tmp_path, "../x.wav", np.zeros(1), 0, "")
-        assert "leads out of the folder" in text and header
-        assert "leads out" in _verify._compare(MelSpectrogram(), tmp_path, "/etc/passwd", np.zeros(1), 0, "")[0]
+    @pytest.mark.parametrize("name", ["../x.wav", "a/../../x.wav"])
+    def test_names_that_lead_out_of_the_folder_are_not_followed(self, demo_folder, tmp_path, name):
+        clips = load_clips(demo_folder, folds=[1])
+        extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        path, table = tmp_path / "store/clips.h5", ClipTable(tmp_path / "store/clips.h5")
+        assert table.column("path").tolist() == clips["filename"].tolist()
+        paths = table.raw("path").copy()
+        paths[0] = name.encode()
+        with h5py.File(path, "r+") as file:
+            file["clips/path"][0] = name
+            checksums = json.loads(file.attrs["checksums"]) | {"path": zlib.crc32(paths.tobytes())}
+        set_attribute(path, checksums=json.dumps(checksums))
+        found = problems(tmp_path / "store", recompute=len(clips))
+        assert [text for _, _, text in found] == ["its name leads out of the folder of recordings"]

@@ -189,7 +189,7 @@ def show_licence():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_versions_of_the_libraries_are_recorded(name, store, embeddings):
-    versions = store._headers[name].attributes["versions"]
+    versions = store._opened.facts[name].versions
     assert embeddings[name].libraries
     for library in embeddings[name].libraries:
         assert versions[library] == metadata.version(library)

@@ -13,7 +13,7 @@ import sys
 import h5py
 import pytest
 
-from esc_features.storage._format import COLUMNS
+from esc_features.storage import FEATURE_2
 
 # Runs apart: libhdf5 may take the process with it. Prints "seed outcome" for each file.
 FUZZ = """
@@ -99,11 +99,11 @@ def kind(request):
 def files(write_store, tmp_path, kind):
     """A store, and one of its files to spoil: with the checksums of our format, or in the oldest HDF5 without any."""
     from esc_features.features._base import fingerprint_of
-    from esc_features.storage._format import read_header
+    from esc_features.storage import read_header
 
     store = write_store(tmp_path / "store", folds=(1,), clips=3, shape=(50,))
     path, original = store / "mel/fold1.h5", tmp_path / "original.h5"
-    digest = fingerprint_of(read_header(path).attributes["description"]).encode()
+    digest = fingerprint_of(read_header(path).facts.description).encode()
     with h5py.File(path, "r+") as file:
         del file.attrs["fingerprint"]
         file.attrs.create("fingerprint", digest, dtype=h5py.string_dtype("utf-8", len(digest)))
@@ -111,7 +111,7 @@ def files(write_store, tmp_path, kind):
         shutil.copy(path, original)
         return store, original
     with h5py.File(path) as source, h5py.File(original, "w", libver=("earliest", "v108")) as target:
-        for name in ("data", *(f"clips/{column}" for column in COLUMNS)):
+        for name in ("data", *(f"clips/{column}" for column in FEATURE_2.columns)):
             target.create_dataset(name, data=source[name][:], dtype=source[name].dtype)
         for name in source.attrs:
             target.attrs.create(name, source.attrs[name], dtype=source.attrs.get_id(name).dtype)

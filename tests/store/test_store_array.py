@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import partial_dependence
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import (
@@ -33,11 +35,13 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import _safe_indexing, indexable, resample, shuffle
 from sklearn.utils.validation import _num_samples
 
 from esc_features import StoreArray, open_store
 from esc_features.exceptions import StoreError
+from esc_features.store import _reductions
 
 
 @pytest.fixture
@@ -136,7 +140,7 @@ class TestIndexing:
         with pytest.raises(IndexError, match="out of bounds"):
             X[index]
 
-    @pytest.mark.parametrize("key", [1.5, [0.5], "a", np.zeros((2, 2), int), (0, 1), [True]], ids=repr)
+    @pytest.mark.parametrize("key", [1.5, [0.5], "a", np.zeros((2, 2), int), (0, None), [True]], ids=repr)
     def test_what_cannot_be_an_index(self, X, key):
         with pytest.raises(IndexError):
             X[key]
@@ -178,6 +182,104 @@ class TestTake:
             X.take([0, 1, 2], out=np.empty(shape, dtype))
 
 
+class TestInnerIndices:
+    """`X[:, a:b]` and its like are lazy maps, and the same as numpy's."""
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            np.s_[:, 3:20],
+            np.s_[:, :, 5],
+            np.s_[..., 0],
+            np.s_[2:30:4, 1, ::-2],
+            np.s_[:, [5, 1, 1]],
+            np.s_[..., -3:],
+            np.s_[[4, 2], :, 1:3],
+            np.s_[:, np.arange(128) % 3 == 0],
+            np.s_[:, ..., 4],
+            np.s_[5:5, :3],
+        ],
+        ids=repr,
+    )
+    def test_are_those_of_numpy(self, rows, unreadable, key):
+        view = unreadable[key]
+        assert isinstance(view, StoreArray)
+        wanted = rows[key]
+        assert view.shape == wanted.shape and view.dtype == wanted.dtype
+        again = pickle.loads(pickle.dumps(view))
+        np.testing.assert_array_equal(again.take(range(len(again))), wanted)
+        np.testing.assert_array_equal(view.folds, unreadable[key[0] if key[0] is not Ellipsis else slice(None)].folds)
+
+    @pytest.mark.parametrize("key", [np.s_[3, 1:4], np.s_[-1, 2, 3], np.s_[0, ..., 7], np.s_[2, :, [3, 1]]], ids=repr)
+    def test_of_one_clip_are_numbers(self, X, rows, key):
+        np.testing.assert_array_equal(X[key], rows[key])
+
+    @pytest.mark.parametrize(
+        ("key", "words"),
+        [
+            (np.s_[:, None], "new axis"),
+            (np.s_[:, 1, 2, 3], "more parts than the 3 axes"),
+            (np.s_[[1, 2], [3, 4]], r"X\[rows\]\[:, columns\]"),
+            (np.s_[..., 1, ...], "Ellipsis|axes"),
+        ],
+    )
+    def test_that_mean_something_else_say_so(self, X, key, words):
+        with pytest.raises(IndexError, match=words):
+            X[key]
+
+    def test_dask(self, X, rows):
+        dask_array = pytest.importorskip("dask.array")
+        lazy = dask_array.from_array(X, chunks=(7, 64, 157))
+        np.testing.assert_array_equal(lazy[3:12, :, ::10].compute(scheduler="sync"), rows[3:12, :, ::10])
+
+    def test_column_transformer(self, tiny_store):
+        X, y = tiny_store["mfcc"], tiny_store.y
+        columns = ColumnTransformer([("means", StandardScaler(), slice(0, 12)), ("rest", "passthrough", [20, 25])])
+        np.testing.assert_allclose(columns.fit_transform(X, y), columns.fit_transform(X.to_numpy(), y))
+
+    def test_partial_dependence(self, tiny_store):
+        X, y = tiny_store["mfcc"], tiny_store.target
+        model = DecisionTreeRegressor(max_depth=3, random_state=0).fit(X, y)
+        for method in ("brute", "recursion"):
+            one = partial_dependence(model, X, [3], method=method, grid_resolution=5)
+            other = partial_dependence(model, X.to_numpy(), [3], method=method, grid_resolution=5)
+            np.testing.assert_allclose(one["average"], other["average"])
+
+    def test_copy_is_the_numbers_and_has_the_limit(self, tiny_store):
+        X = open_store(tiny_store.path, byte_limit=10)["mfcc"]
+        with pytest.raises(ValueError, match="to_numpy"):
+            X.copy()
+        copied = tiny_store["mfcc"].copy()
+        copied[:] = 0
+        assert tiny_store["mfcc"].max() != 0
+
+
+class TestReductions:
+    """In batches, and by any name: `X.mean()`, `np.mean(X)`."""
+
+    @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), (1, 2)], ids=repr)
+    @pytest.mark.parametrize("name", ["mean", "sum", "var", "std", "min", "max"])
+    def test_are_those_of_numpy(self, rows, unreadable, monkeypatch, name, axis):
+        monkeypatch.setattr(_reductions, "_BATCH_BYTES", 300_000)  # three clips at a time
+        wanted = getattr(rows.astype(np.float64), name)(axis=axis)
+        for computed in (getattr(unreadable, name)(axis=axis), getattr(np, name)(unreadable, axis=axis)):
+            np.testing.assert_allclose(computed, wanted, rtol=1e-5, atol=1e-5)
+            assert computed.dtype == getattr(rows, name)(axis=axis).dtype
+        kept = getattr(np, name)(unreadable, axis=axis, keepdims=True)
+        assert kept.shape == getattr(rows, name)(axis=axis, keepdims=True).shape
+
+    def test_of_whole_numbers_and_parts(self):
+        array = np.arange(60, dtype=np.int16).reshape(20, 3)
+        X = StoreArray.from_numpy(array)[::3]
+        assert X.sum() == array[::3].sum() and X.sum().dtype == array.sum().dtype
+        assert np.std(X, ddof=1) == pytest.approx(array[::3].std(ddof=1))
+        assert X.max() == 56 and np.min(X[:, 1:]) == 1
+        with pytest.raises(np.exceptions.AxisError):
+            X.mean(axis=2)
+        with pytest.raises(ValueError, match="no clips"):
+            X[:0].mean()
+
+
 class TestMap:
     def test_is_lazy_and_composes(self, unreadable):
         mapped = unreadable.map(lambda batch: batch[:, :3].mean(axis=2)).map(lambda batch: batch * 2)
@@ -186,7 +288,7 @@ class TestMap:
         np.testing.assert_array_equal(mapped[[1, 0]].take([0])[0], mapped[1])
 
     def test_a_function_that_loses_rows_is_an_error(self, X):
-        with pytest.raises(ValueError, match="a row a clip"):
+        with pytest.raises(ValueError, match="one row per clip"):
             X.map(lambda batch: batch[:1]).take([0, 1])
         with pytest.raises(TypeError, match="function"):
             X.map(3)
@@ -206,11 +308,36 @@ class TestGuards:
         with pytest.raises(ValueError, match="copy"):
             np.array(X, copy=False)
 
-    def test_arithmetic_fails_at_once(self, unreadable):
-        with pytest.raises(TypeError):
-            np.log1p(unreadable)
-        with pytest.raises(TypeError):
-            unreadable * 2
+    @pytest.mark.parametrize(
+        "operation",
+        [
+            lambda X: X == -80,
+            lambda X: X != 0,
+            lambda X: -80 == X,  # noqa: SIM300
+            lambda X: X > 0,
+            lambda X: np.zeros(3) > X,
+            lambda X: np.zeros(3) >= X,
+            lambda X: X * 2,
+            lambda X: 2 - X,
+            lambda X: np.ones(40) / X,
+            lambda X: X**2,
+            lambda X: X @ X,
+            lambda X: -X,
+            lambda X: abs(X),
+            lambda X: ~X,
+            lambda X: np.log1p(X),
+            lambda X: np.add(X, 1),
+            lambda X: np.isnan(X),
+            lambda X: 3.0 in X,
+        ],
+    )
+    def test_arithmetic_fails_at_once_and_says_what_to_do(self, unreadable, operation):
+        with pytest.raises(TypeError, match=r"X\.map"):
+            operation(unreadable)
+
+    def test_nothing_is_assigned(self, unreadable):
+        with pytest.raises(TypeError, match=r"X\.map"):
+            unreadable[0] = 1
 
     @pytest.mark.parametrize("name", ["iloc", "fit", "is_sparse", "idx", "indices"])
     def test_has_nothing_that_makes_others_take_it_for_something_else(self, X, name):

@@ -2,17 +2,21 @@
 
 import logging
 import pickle
+import shutil
+from collections import OrderedDict
 
 import numpy as np
 import pytest
+import soundfile
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from esc_features import MelSpectrogram, MFCCStatistics, StoreArray, Waveform, extract, load_clips
 from esc_features.exceptions import StoreError
-from esc_features.store import _store_audio
+from esc_features.features import as_feature
+from esc_features.store import _derived, _store_audio
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +43,64 @@ class TestFinding:
         np.testing.assert_array_equal(derived.folds, tiny_store.folds[[30, 2]])
         assert derived.dataset == "demo" and derived.parameters["n_mels"] == 40
 
-    def test_without_the_waveforms_it_says_what_to_run(self, tiny_store):
-        with pytest.raises(StoreError, match="extract_features"):
-            Waveform(sample_rate=8000).transform(tiny_store.audio)
+    def test_of_another_rate_it_is_computed_from_the_recordings(self, tiny_store, demo_folder, caplog):
+        feature = MFCCStatistics(sample_rate=8000)
+        derived = feature.transform(tiny_store.audio[[7, 31, 7]])
+        paths = dict(zip(load_clips(demo_folder)["filename"], load_clips(demo_folder)["path"], strict=True))
+        wanted = feature.transform([paths[name] for name in tiny_store.audio[[7, 31, 7]].filenames])
+        np.testing.assert_array_equal(derived.to_numpy(), wanted)
+        assert "from the recordings" in caplog.text
+
+    def test_without_waveforms_and_recordings_it_says_what_to_run(self, tiny_store, demo_folder, tmp_path):
+        shutil.copytree(demo_folder, tmp_path / "demo")
+        store = extract(tmp_path / "demo", tmp_path / "store", features="mfcc", verbose=False)
+        soundfile.write(tmp_path / "demo/audio" / store["mfcc"].filenames[3], np.zeros(80_000), 16000)
+        with pytest.raises(StoreError, match=r"is another one now.*extract_features"):
+            Waveform(sample_rate=8000).transform(store.audio)
+        shutil.rmtree(tmp_path / "demo")
+        with pytest.raises(StoreError, match=r"cannot be read.*extract_features"):
+            Waveform(sample_rate=8000).transform(store.audio)
+
+    def test_what_was_derived_is_kept(self, tiny_store, monkeypatch):
+        monkeypatch.setattr(_derived, "_kept", OrderedDict())
+        computed, compute = [], MelSpectrogram.compute
+
+        def counted(self, waveforms):
+            computed.append(len(waveforms))
+            return compute(self, waveforms)
+
+        monkeypatch.setattr(MelSpectrogram, "compute", counted)
+        pipeline = make_pipeline(MelSpectrogram(n_mels=20), MeanOverTime(), LogisticRegression(max_iter=1000))
+        grid = {"logisticregression__C": [0.1, 1, 10]}
+        GridSearchCV(pipeline, grid, cv=tiny_store.cv(), error_score="raise").fit(tiny_store.audio, tiny_store.y)
+        assert sum(computed) == len(tiny_store)
+        again = MelSpectrogram(n_mels=20).transform(tiny_store.audio[[5, 2]])
+        np.testing.assert_array_equal(
+            again.to_numpy(), MelSpectrogram(n_mels=20).transform(tiny_store["waveform"][[5, 2]])
+        )
+        assert sum(computed) == len(tiny_store) + 2
+
+    def test_what_is_kept_is_bounded_and_the_oldest_goes(self, tiny_store, monkeypatch):
+        monkeypatch.setattr(_derived, "_kept", OrderedDict())
+        monkeypatch.setattr(_derived, "LARGEST_CACHE", 3 * 40 * 2 * 20 * 4)
+        for n_mfcc in (20, 19, 18, 20, 17):
+            MFCCStatistics(n_mfcc=n_mfcc).transform(tiny_store.audio[:4])
+        assert [kept.rows.shape[1] for kept in _derived._kept.values()] == [36, 40, 34]
+        assert len(MelSpectrogram(n_mels=50).transform(tiny_store.audio)) == 40  # larger than all of it: not kept
+        assert len(_derived._kept) == 3
+
+    def test_a_feature_without_a_lasting_description_is_computed(self, tiny_store):
+        loudest = as_feature(FunctionTransformer(np.abs))
+        derived = loudest.transform(tiny_store.audio[[3, 30]])
+        np.testing.assert_array_equal(derived.to_numpy(), np.abs(tiny_store["waveform"].take([3, 30])))
+
+        class Doubled(MFCCStatistics):
+            def compute(self, waveforms):
+                return 2 * super().compute(waveforms)
+
+        np.testing.assert_array_equal(
+            Doubled().transform(tiny_store.audio[:3]).to_numpy(), 2 * tiny_store["mfcc"][:3].to_numpy()
+        )
 
 
 class TestAsX:

@@ -1,0 +1,307 @@
+"""`clips.h5`: what people say about the clips of a store, once for all its features."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import zlib
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from .._files import write_whole
+from .._platform import sync_folder
+from ..datasets import leaves_folder
+from ..exceptions import StoreError
+from ._columns import decode_column
+from ._create import (
+    checksums_of,
+    create_columns,
+    create_dataset,
+    encode_columns,
+    encode_texts,
+    make_image,
+    write_attributes,
+)
+from ._hdf5 import (
+    check_dataset,
+    check_links,
+    check_places,
+    open_group,
+    opened,
+    read_integers,
+    read_text,
+    read_version,
+    refusal,
+    regular_file,
+)
+from ._header import read_checksums
+from ._layout import CLIPS_2, CLIPS_2_LABELS, Column, Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLIPS_FILE = "clips.h5"
+_LARGEST_TABLE = 4 << 30
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a clip table says about the data set as a whole.
+
+    `audio_folder` is where the recordings lay; relative names of the column `path` start there. `folds_by` says how the
+    folds were made where they were not given, "" otherwise. `categories` are the classes, in the order of class
+    numbers, or of the columns of the labels where clips have several.
+    """
+
+    dataset: str
+    audio_folder: str
+    folds_by: str
+    categories: tuple[str, ...]
+    several_labels: bool
+    created: str
+
+
+def write_clip_table(folder: Path, clips: pd.DataFrame, dataset: str, created: str) -> bool:
+    """Write the clip table of a store, whole: fold by fold, in the order of the table within a fold.
+
+    A table that says the same already is left as it is.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the store.
+    clips : DataFrame
+        A clip table as `datasets` defines it: with `labels` (tuples of str) where clips have several, with `category`
+        where they have one. Its `attrs` may say how the folds were made, `folds_by`, and the `categories` of labels.
+    dataset : str
+        Name of the data set.
+    created : str
+        When, in ISO 8601.
+
+    Returns
+    -------
+    bool
+        Whether anything was written.
+    """
+    path = folder / CLIPS_FILE
+    with contextlib.suppress(StoreError, OSError):
+        before = _read(path)
+        if before.content == _content(clips, dataset, before.facts.created):
+            return False
+    write_whole(path, _content(clips, dataset, created))
+    sync_folder(folder)
+    return True
+
+
+def _content(clips: pd.DataFrame, dataset: str, created: str) -> bytes:
+    clips = clips.sort_values("fold", kind="stable", ignore_index=True)
+    audio_folder, paths = _relative_paths(clips)
+    several = "labels" in clips
+    columns = encode_columns(clips.assign(path=paths), CLIPS_2_LABELS if several else CLIPS_2)
+    beside = _labels(clips) if several else {"categories": _by_target(clips)}
+
+    def fill(file: h5py.File) -> None:
+        create_columns(file, columns)
+        for name, values in beside.items():
+            create_dataset(file, name, values.shape, values.dtype)[...] = values
+        write_attributes(
+            file,
+            dataset=dataset,
+            audio_folder=audio_folder,
+            folds_by=str(clips.attrs.get("folds_by", "")),
+            several_labels=int(several),
+            created=created,
+            checksums=checksums_of(columns | beside),
+        )
+
+    return make_image(fill).content()
+
+
+def _relative_paths(clips: pd.DataFrame) -> tuple[str, list[str]]:
+    """Return the folder that all file names start from, and them; without such a folder "", and whole paths."""
+    paths = [path if "://" in path else os.path.abspath(path) for path in clips["path"].astype(str)]  # noqa: PTH100
+    names = clips["filename"].tolist()
+    folders = {path.removesuffix(f"/{name}") for path, name in zip(paths, names, strict=True)}
+    if len(folders) == 1 and all(path.endswith(f"/{name}") for path, name in zip(paths, names, strict=True)):
+        return folders.pop() or "/", names
+    return "", paths
+
+
+def _by_target(clips: pd.DataFrame) -> np.ndarray:
+    first = clips.drop_duplicates("target").sort_values("target")
+    return encode_texts(first["category"].tolist(), "A category")
+
+
+def _labels(clips: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the categories and which of them each clip has; nothing where no clip has any."""
+    labels = clips["labels"].tolist()
+    categories = list(clips.attrs.get("categories") or sorted({label for several in labels for label in several}))
+    if not categories:
+        return {}
+    return {"labels": _indicators(labels, categories), "categories": encode_texts(categories, "A category")}
+
+
+def recording_path(path: str, audio_folder: str) -> str:
+    """Return where a recording is: a whole path or URL; "" where a relative one would lead out of the folder."""
+    if "://" in path or os.path.isabs(path):  # noqa: PTH117
+        return path
+    return "" if leaves_folder(path) else os.path.join(audio_folder, path)  # noqa: PTH118
+
+
+def _indicators(labels: list, categories: list[str]) -> np.ndarray:
+    number = {category: position for position, category in enumerate(categories)}
+    unknown = {label for several in labels for label in several} - set(number)
+    if unknown:
+        raise StoreError(
+            f"The label {min(unknown)!r} is not among the categories of the table, {', '.join(categories)}."
+        )
+    indicators = np.zeros((len(labels), len(categories)), np.int8)
+    for row, several in enumerate(labels):
+        indicators[row, [number[label] for label in several]] = 1
+    return indicators
+
+
+class ClipTable:
+    """The clip table of a store, as it was when it was opened; its columns are decoded when they are asked for.
+
+    Small to pickle: it is read again in another process, and refused where it is no longer the one that was opened.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._contents: _Contents | None = _read(path)
+        self.content_id = self._contents.content_id
+
+    def __len__(self) -> int:
+        return self._columns["filename"].count
+
+    @property
+    def facts(self) -> DatasetFacts:
+        return self._open().facts
+
+    def raw(self, name: str) -> np.ndarray:
+        """Return a column as it is stored, texts as bytes; StoreError where it is not what was written."""
+        return self._open().raw(name)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column, texts as str."""
+        return self._open().column(name)
+
+    def check(self) -> None:
+        """Raise StoreError where a column is not what was written."""
+        for name in self._columns:
+            self.column(name)
+
+    @property
+    def _columns(self) -> dict[str, Column]:
+        return self._open().columns
+
+    def _open(self) -> _Contents:
+        if self._contents is None:
+            contents = _read(self.path)
+            if contents.content_id != self.content_id:
+                raise StoreError(
+                    f"{self.path} was changed since this array was made: open the store again with open_store."
+                )
+            self._contents = contents
+        return self._contents
+
+    def __getstate__(self):
+        return str(self.path), self.content_id
+
+    def __setstate__(self, state):
+        path, self.content_id = state
+        self.path, self._contents = Path(path), None
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """A clip table in memory: all of it was read at once, so it cannot change under a reader."""
+
+    path: Path
+    content: bytes
+    columns: dict[str, Column]
+    checksums: dict[str, int]
+    facts: DatasetFacts
+
+    @property
+    def content_id(self) -> bytes:
+        """12 bytes that are others once anything in the table is."""
+        return blake2b(repr((self.checksums, self.facts)).encode(), digest_size=12).digest()
+
+    def raw(self, name: str) -> np.ndarray:
+        column = self.columns[name]
+        raw = memoryview(self.content)[column.offset : column.offset_of(column.count)]
+        if zlib.crc32(raw) != self.checksums[name]:
+            raise StoreError(
+                f"{self.path} is damaged: {name!r} is not what was written. Run the same extract_features command "
+                "again: it writes the table anew and computes nothing."
+            )
+        return np.frombuffer(raw, column.dtype).reshape(column.count, *column.shape)
+
+    def column(self, name: str) -> np.ndarray:
+        values = self.raw(name)
+        return decode_column(values.tobytes(), self.columns[name], name, self) if values.dtype.kind == "S" else values
+
+
+def _read(path: Path) -> _Contents:
+    content = _read_whole(path)
+    with opened(path, content) as file:
+        read_version(file, (2,), path)
+        several = read_integers(file, "several_labels", path)
+        if several not in (0, 1):
+            raise refusal(path, "the attribute 'several_labels' is not 0 or 1")
+        layout = CLIPS_2_LABELS if several else CLIPS_2
+        columns = _check_columns(file, layout, len(content), path)
+        checksums = read_checksums(file, tuple(columns), path)
+        texts = [read_text(file, name, path) for name in ("dataset", "audio_folder", "folds_by", "created")]
+    dataset, audio_folder, folds_by, created = texts
+    facts = DatasetFacts(dataset, audio_folder, folds_by, (), bool(several), created)
+    contents = _Contents(path, content, columns, checksums, facts)
+    if "categories" in columns:
+        facts = dataclasses.replace(facts, categories=tuple(contents.column("categories").tolist()))
+    _check_values(contents)
+    return dataclasses.replace(contents, facts=facts)
+
+
+def _read_whole(path: Path) -> bytes:
+    if regular_file(path).st_size > _LARGEST_TABLE:
+        raise refusal(path, "it is larger than any table of clips")
+    # O_NONBLOCK: where a pipe took its name since, opening it would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def _check_columns(file: h5py.File, layout: Layout, size: int, path: Path) -> dict[str, Column]:
+    beside = [b"labels", b"categories"] if layout is CLIPS_2_LABELS else [b"categories"]
+    present = file.id.links.exists(b"categories")  # no clip of the table may have a label
+    check_links(file.id, {b"clips", *(beside if present else ())}, path)
+    clips = open_group(file, b"clips", path)
+    check_links(clips, {name.encode() for name in layout.columns}, path)
+    columns = {name: check_dataset(clips, name, layout.types(name), 1, size, path) for name in layout.columns}
+    count = columns["filename"].count
+    if any(column.count != count for column in columns.values()):
+        raise refusal(path, "its columns differ in length")
+    if present:
+        columns["categories"] = check_dataset(file.id, "categories", (), 1, size, path)
+    if present and layout is CLIPS_2_LABELS:
+        columns["labels"] = check_dataset(file.id, "labels", ("|i1",), 2, size, path)
+        if (columns["labels"].count, columns["labels"].shape) != (count, (columns["categories"].count,)):
+            raise refusal(path, "its labels are not a number for each clip and category")
+    check_places(columns, path)
+    return columns
+
+
+def _check_values(contents: _Contents) -> None:
+    if (np.diff(contents.column("fold")) < 0).any():
+        raise refusal(contents.path, "its clips are not in the order of their folds")
+    start, end = contents.column("start"), contents.column("end")
+    if not ((start >= 0) & (end > start)).all():
+        raise refusal(contents.path, "a clip ends before it starts")

@@ -1,0 +1,104 @@
+"""The columns of a feature file: read from their places, checked, and summed up."""
+
+from __future__ import annotations
+
+import zlib
+from hashlib import blake2b
+from typing import BinaryIO
+
+import numpy as np
+
+from ..exceptions import StoreError
+from ._hdf5 import REBUILD, has_control, refusal
+from ._layout import FEATURE_1, IDENTITY_COLUMNS, Column, Header
+
+
+def read_column(header: Header, name: str, file: BinaryIO | None = None) -> np.ndarray:
+    """Read one column of `/clips` from its place in the file; text comes back as str.
+
+    `file` is the opened file, for those who must know that it is still the one whose header they have. Clips of format
+    1 are whole recordings: their `start` is 0 and their `end` infinite.
+    """
+    if header.layout is FEATURE_1 and name in ("start", "end"):
+        return np.full(len(header), 0.0 if name == "start" else np.inf)
+    return decode_column(read_bytes(header, name, file), header.columns[name], name, header)
+
+
+def decode_column(raw: bytes, column: Column, name: str, where) -> np.ndarray:
+    """Return a column of its bytes, text as str; `where` has the `path` to name where it is no text."""
+    values = np.frombuffer(raw, column.dtype)
+    if column.dtype.kind != "S":
+        return values
+    if has_control(raw):
+        raise refusal(where.path, f"{name!r} holds control characters")
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise refusal(where.path, f"{name!r} is not UTF-8 text") from error
+
+
+def read_identity(header: Header, file: BinaryIO | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return file names (as bytes), starts and ends: which stretch of which recording each row is of."""
+    names = np.frombuffer(read_bytes(header, "filename", file), header.columns["filename"].dtype)
+    return names, read_column(header, "start", file), read_column(header, "end", file)
+
+
+def read_bytes(header: Header, name: str, file: BinaryIO | None = None) -> bytes:
+    if file is None:
+        with header.path.open("rb") as file:
+            return read_bytes(header, name, file)
+    column = header.columns[name]
+    size = column.count * column.row_bytes
+    file.seek(column.offset)
+    raw = file.read(size)
+    if len(raw) != size:
+        raise refusal(header.path, f"{name!r} reaches past the end of the file")
+    return raw
+
+
+def check_published(header: Header, file: BinaryIO | None = None) -> None:
+    """Refuse a file with rows that were never computed, or with clips of another fold than it says."""
+    if read_bytes(header, "done", file) != b"\1" * len(header):
+        raise StoreError(f"{header.path} is refused: it is not finished, some of its rows are empty. {REBUILD}")
+    if header.layout is FEATURE_1 and (read_column(header, "fold", file) != header.facts.fold).any():
+        raise refusal(header.path, f"it holds clips of another fold than {header.facts.fold}")
+
+
+def check_labels(header: Header) -> None:
+    """Refuse a file whose columns known before extraction, the names of its clips, are not those that were written."""
+    columns = [read_bytes(header, name) for name in header.layout.given]
+    if header.layout is FEATURE_1:
+        found = {"": zlib.crc32(b"".join(columns))} if header.checksums else {}
+    else:
+        found = {name: zlib.crc32(raw) for name, raw in zip(header.layout.given, columns, strict=True)}
+    if found != header.checksums:
+        raise StoreError(
+            f"{header.path} is damaged: the names or labels of its clips are not what was written. {REBUILD}"
+        )
+
+
+def row_crc32(row: np.ndarray) -> int:
+    """Return the checksum of one row of `/data`, as the column `crc32` has it."""
+    return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).reshape(-1).data)
+
+
+def whole_rows(header: Header) -> np.ndarray:
+    """Return which rows are done and are what was written: a power cut can leave a done byte without its row."""
+    done = read_column(header, "done") == 1
+    checksums = read_column(header, "crc32")
+    data = header.data
+    with header.path.open("rb") as file:
+        for row in np.flatnonzero(done).tolist():
+            file.seek(data.offset_of(row))
+            done[row] = row_crc32(np.fromfile(file, np.uint8, data.row_bytes)) == checksums[row]
+    return done
+
+
+def content_id(header: Header, file: BinaryIO | None = None) -> bytes:
+    """Return 12 bytes that change with the numbers, clips or parameters of a file, and with nothing else."""
+    digest = blake2b(digest_size=12)
+    digest.update(header.facts.fingerprint.encode())
+    digest.update(repr((header.data.shape, header.data.dtype.str)).encode())
+    for name in (*(IDENTITY_COLUMNS if header.layout is not FEATURE_1 else header.layout.given), "crc32"):
+        digest.update(read_bytes(header, name, file))
+    return digest.digest()

@@ -1,0 +1,129 @@
+"""What the files of a store hold: the names and types of their columns, and what they say about themselves.
+
+`docs/format.md` is the specification. A feature file holds the numbers of one feature and fold, `/data` (clips,
+*shape), and facts about the audio; the clip table, `clips.h5`, what people say about the clips. Both keep one column
+per fact in `/clips`, one row per clip, contiguous and allocated when the file is created, so that rows can be written
+and read at known byte offsets without HDF5. Files of format 1 held the labels of their clips too, and there was no clip
+table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = "esc_features"
+FORMAT_VERSION = 2
+DATA_TYPES = ("<f4", "<f2", "<i2")
+
+# Which stretch of which recording a row is of.
+IDENTITY_COLUMNS = ("filename", "start", "end")
+# Found out during extraction, written row by row; `done` last.
+MEASURED_COLUMNS = {
+    "original_sample_rate": "<i4",
+    "original_channels": "<i4",
+    "original_samples": "<i8",
+    "audio_digest": "<u8",
+    "notes": "<u4",
+    "crc32": "<u4",
+    "done": "|u1",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of `/clips` in one kind of file: texts and numbers known when it is created, and measured ones."""
+
+    version: int
+    texts: tuple[str, ...]
+    numbers: Mapping[str, str]
+    measured: Mapping[str, str]
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The columns that are known when the file is created, in the order of their checksum."""
+        return (*self.texts, *self.numbers)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.given, *self.measured)
+
+    def types(self, name: str) -> tuple[str, ...]:
+        """Return the types that a column, or `data`, may have; none for texts."""
+        if name == "data":
+            return DATA_TYPES
+        return () if name in self.texts else ({**self.numbers, **self.measured}[name],)
+
+
+_STRETCH = {"start": "<f8", "end": "<f8"}
+_CLASS = {"fold": "<i8", "target": "<i8"}
+FEATURE_1 = Layout(1, ("filename", "category", "src_file", "take"), _CLASS, MEASURED_COLUMNS)
+FEATURE_2 = Layout(2, ("filename",), _STRETCH, MEASURED_COLUMNS)
+CLIPS_2 = Layout(2, ("filename", "category", "src_file", "take", "path"), _STRETCH | _CLASS, {})
+# Where clips have several labels they are a table of their own, `/labels` (clips, classes).
+CLIPS_2_LABELS = Layout(2, ("filename", "src_file", "take", "path"), _STRETCH | _CLASS, {})
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a data set of a file lies: `count` rows of `dtype` and `shape` from byte `offset` on."""
+
+    offset: int
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def offset_of(self, row: int) -> int:
+        return self.offset + row * self.row_bytes
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """What a feature file says about its numbers: which feature, of which fold, and how they were computed."""
+
+    feature: str
+    fold: int
+    description: dict[str, Any]
+    fingerprint: str
+    versions: dict[str, str]
+    created: str
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """What a feature file of format 1 says beside that about the data set."""
+
+    dataset: str
+    folds: tuple[int, ...]
+    audio_folder: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """Everything that a feature file says about itself, without its rows."""
+
+    path: Path
+    layout: Layout
+    facts: FeatureFacts
+    #: Of files of format 1 only; what later files do not say is in the clip table.
+    labels: LabelFacts | None
+    #: Of the columns known before extraction, by name, or of all of them together ("") in format 1; none in the oldest.
+    checksums: Mapping[str, int]
+    columns: Mapping[str, Column]
+    identity: tuple[int, ...]
+
+    @property
+    def data(self) -> Column:
+        return self.columns["data"]
+
+    def __len__(self) -> int:
+        return self.data.count

@@ -1,0 +1,31 @@
+"""Who is writing a store."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from .._platform import is_locked
+
+LOCK_FILE = ".lock"
+
+
+def writer_of(store: Path) -> str:
+    """Return who holds the lock of a store, such as "process 12 on host since ..."; "" where nobody does."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with contextlib.suppress(OSError):
+        descriptor = os.open(store / LOCK_FILE, flags)
+        try:
+            return _name_in(os.read(descriptor, 4096)) if is_locked(descriptor) else ""
+        finally:
+            os.close(descriptor)
+    return ""
+
+
+def _name_in(text: bytes) -> str:
+    try:
+        holder = json.loads(text)
+        name = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+    return name if name.isprintable() else "another process"

@@ -1,0 +1,42 @@
+"""What is known about clips, as tables and names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..storage import DatasetFacts, recording_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MEASURED = ("original_sample_rate", "original_channels", "original_samples")
+
+
+def clip_keys(column: Callable[[str], np.ndarray]) -> list[tuple[str, float, float]]:
+    """Return (file name, start, end) of each clip: what makes it that clip."""
+    return list(zip(*(column(name).tolist() for name in ("filename", "start", "end")), strict=True))
+
+
+def clip_table(column: Callable[[str], np.ndarray], facts: DatasetFacts) -> pd.DataFrame:
+    """Return the table of clips, given a way to get each of its columns."""
+    import pandas as pd
+
+    table: dict = {name: column(name) for name in ("filename", "start", "end", "fold")}
+    if facts.several_labels:
+        names = np.array(facts.categories, dtype=object)
+        table["labels"] = [tuple(names[row]) for row in column("labels").astype(bool)]
+    else:
+        table |= {name: column(name) for name in ("target", "category")}
+    table["src_file"] = column("src_file")
+    if facts.created:  # rows in memory know no more than what they were given
+        from ..audio import describe_notes
+
+        table |= {name: column(name) for name in ("take", *_MEASURED)}
+        notes = column("notes")
+        texts = {note: describe_notes(note) for note in np.unique(notes).tolist()}
+        table["notes"] = [texts[note] for note in notes.tolist()]
+        table["path"] = [recording_path(path, facts.audio_folder) for path in column("path").tolist()]
+    return pd.DataFrame(table)

@@ -1,0 +1,42 @@
+"""Stores of format 1, whose files hold the labels of their clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from ..storage import DatasetFacts, FoldFile
+
+
+class LabelsInFiles:
+    """The clip table of a store of format 1: what the files of one of its features say about the clips."""
+
+    def __init__(self, files: Sequence[FoldFile]):
+        self._files = tuple(files)
+
+    def __len__(self) -> int:
+        return sum(file.count for file in self._files)
+
+    @cached_property
+    def facts(self) -> DatasetFacts:
+        labels, created = self._files[0].header.labels, self._files[0].header.facts.created
+        assert labels is not None
+        first: dict[int, str] = {}
+        for target, category in zip(self.column("target").tolist(), self.column("category").tolist(), strict=True):
+            first.setdefault(target, category)
+        categories = tuple(first[target] for target in sorted(first))
+        return DatasetFacts(labels.dataset, labels.audio_folder, "", categories, False, created)
+
+    def raw(self, name: str) -> np.ndarray:
+        """Return a column of the identity of clips as it is stored, texts as bytes."""
+        number = ("filename", "start", "end").index(name)
+        return np.concatenate([file.read_identity()[number] for file in self._files])
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column, texts as str; the recordings have the path that their name says."""
+        return np.concatenate([file.column("filename" if name == "path" else name) for file in self._files])
+
+    def __getstate__(self):
+        return {"_files": self._files}

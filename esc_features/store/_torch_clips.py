@@ -1,0 +1,38 @@
+"""Clips of a store as PyTorch data sets are: one tuple per clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..lazy import as_float32
+from ._store_array import StoreArray
+
+
+class TorchClips(Dataset):
+    """(tensor, class number, category) of each clip; made by `Store.torch`."""
+
+    def __init__(self, X: StoreArray, transform: Callable | None = None):
+        self.X, self.transform = X, transform
+        self.categories = X.categories
+        self._targets = torch.from_numpy(np.ascontiguousarray(X.target))
+        if X.facts.several_labels:
+            self._targets = self._targets.float()
+            names = np.array(X.categories, dtype=object)
+            self._names = np.array([";".join(names[row]) for row in X.y.astype(bool)], dtype=str)
+        else:
+            self._names = X.y  # an array, not a list: workers that are forked share it
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any, str]:
+        clip: Any = torch.from_numpy(as_float32(self.X[int(index)]))
+        if self.transform is not None:
+            clip = self.transform(clip)
+        target = self._targets[index]
+        return clip, target if target.ndim else int(target), str(self._names[index])
