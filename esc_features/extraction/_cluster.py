@@ -34,7 +34,8 @@ def run_on_cluster(client: Any, blocks: list[Block], versions: dict[str, str]) -
     wanted = tuple(sorted(versions.items()))
     _check_workers(client, wanted)
     host, workers = this_host(), _Workers(client)
-    waiting, running = iter(blocks), {}
+    waiting = iter(blocks)
+    running: dict[Any, Block] = {}
     try:
         while True:
             room = max(1, workers.threads()) * _AHEAD

@@ -136,7 +136,7 @@ class _Waveforms:
         recording = self._recording
         waveform, notes = spec.waveform_of(recording)
         return waveform, Facts(
-            recording.sample_rate, recording.channels, recording.samples, recording.digest, int(notes)
+            int(recording.sample_rate), recording.channels, recording.samples, recording.digest, int(notes)
         )
 
 

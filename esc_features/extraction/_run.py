@@ -103,8 +103,8 @@ class Run:
         self._compute_and_publish(plan, begun)
         if begun:
             pending = {file.wanted.path: len(file.pending) for file in begun}
-            for file in plan.files:
-                self._say(self._file_line(file, pending.get(file.wanted.path)))
+            for planned in plan.files:
+                self._say(self._file_line(planned, pending.get(planned.wanted.path)))
         return self.failures
 
     def stop(self) -> None:
