@@ -13,13 +13,6 @@ from ._columns import is_url
 from ._raw import RawTable, parse_table, read_file
 
 _AUDIO = frozenset(f".{kind}" for kind in "wav flac ogg oga opus mp3 aif aiff aifc au caf w64 rf64".split())  # noqa: SIM905
-_URBANSOUND = {
-    "filename": "slice_file_name",
-    "fold": "fold",
-    "target": "classID",
-    "category": "class",
-    "src_file": "fsID",
-}
 _LAYOUTS = (
     "Known are ESC-50 (meta/*.csv, audio/), UrbanSound8K (metadata/UrbanSound8K.csv, audio/fold1/), FSD50K "
     "(FSD50K.ground_truth/, FSD50K.dev_audio/), a folder for each category, and recordings without labels. For any "
