@@ -285,7 +285,8 @@ class TestParametersThatCameLater:
 
         WithBias.__module__, WithBias.__qualname__ = Gain.__module__, Gain.__qualname__
         assert as_feature(WithBias()).fingerprint() == as_feature(Gain()).fingerprint()
-        assert as_feature(WithBias(bias=1)).fingerprint() != as_feature(Gain()).fingerprint()
+        for bias in (1, False):
+            assert as_feature(WithBias(bias=bias)).fingerprint() != as_feature(Gain()).fingerprint()
 
 
 @pytest.mark.parametrize("number", [0.0004, 1 / 3, 1e-12, 0.12345678])

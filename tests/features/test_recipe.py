@@ -202,6 +202,10 @@ class TestTrust:
         with pytest.raises(ValueError, match=r"'subprocess:Popen' is no transformer"):
             make_features(recipe=recipe(text), trusted=["subprocess"])
 
+    def test_an_estimator_that_transforms_nothing_is_not_made(self, recipe):
+        with pytest.raises(ValueError, match=r"'sklearn.svm:SVC' is no transformer"):
+            make_features(recipe=recipe("[features.a]\nclass='sklearn.svm:SVC'"), trusted=["sklearn"])
+
     @pytest.mark.parametrize("trusted", [["own_features"], "own_features"])
     def test_a_module_that_is_trusted(self, recipe, own, trusted):
         path = recipe("[features.a]\nclass='own_features:Peaks'\nn_stretches=2")
