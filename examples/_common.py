@@ -27,8 +27,8 @@ def command_line(doc, **options):
     for name, default in options.items():
         kind = type(default) if default is not None else str
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default: {default}")
-    is_script = hasattr(sys.modules["__main__"], "__file__")
-    return parser.parse_args(None if is_script else [])
+    in_notebook = "ipykernel" in sys.modules
+    return parser.parse_args([] if in_notebook else None)
 
 
 def get_store(options, features, categories=COURSE):

@@ -102,10 +102,11 @@ def test_runs_on_fifty_categories_too(name, fifty_categories, tmp_path):
 
 
 def test_runs_as_a_notebook(small_store, tmp_path):
-    # A kernel runs the cells in a module that has no file, and its own arguments stand where a script's would.
+    # A kernel's own arguments stand where a script's would.
     cells = (EXAMPLES / "02_waveforms_and_spectrograms.py").read_text()
     kernel = (
         f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); sys.argv = ['ipykernel_launcher.py', '-f', 'k.json']\n"
+        "sys.modules['ipykernel'] = sys\n"
         "import _common, esc_features\n"
         f"_common.extract = lambda *_, **__: esc_features.open_store({str(small_store)!r})\n"
         f"exec(compile({cells!r}, 'cells', 'exec'), {{'__name__': '__main__', '__doc__': ''}})\n"
