@@ -18,6 +18,7 @@ COMMANDS = {
     "repair": "mend what verify finds, computing only what is wrong",
     "explain": "say which files would be recomputed, and why",
     "evaluate": "compare methods by the official folds, and rank them",
+    "train": "fit a method on all folds of a store, and save it as one file",
     "predict": "say what is heard in recordings of any length",
     "listen": "say what the microphone hears",
 }

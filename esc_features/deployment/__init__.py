@@ -13,6 +13,7 @@ _HOME = {
     "Heard": "_predict_to_file",
     "LiveWindow": "_listen",
     "listen": "_listen",
+    "export_onnx": "_export_onnx",
     "merge_detections": "_detections",
     "write_detections": "_detections",
 }

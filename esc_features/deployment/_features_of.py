@@ -73,6 +73,7 @@ def has_several_labels(model: Any) -> bool:
     return (
         isinstance(getattr(last, "classes_", None), list)
         or bool(getattr(last, "multilabel_", False))
+        or getattr(getattr(last, "codec_", None), "kind", "") == "several labels"
         or str(getattr(binarizer, "y_type_", "")).startswith("multilabel")
     )
 

@@ -13,6 +13,7 @@ _HOME = {
     "feature_class": "_registry",
     "fingerprint_of": "_description",
     "make_features": "_recipe",
+    "mel_filterbank": "_spectra",
     "rebuild_feature": "_rebuild",
 }
 

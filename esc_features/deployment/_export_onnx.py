@@ -1,0 +1,208 @@
+"""A model for ONNX, from waveform to probabilities."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._files import write_whole
+from ..exceptions import ModelError
+from ._features_of import categories_of, clip_of, features_in, has_several_labels, probabilities_of
+from ._predict_windows import read_chunks
+from ._stretches import stretches_of
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+# What probabilities may differ by.
+_TOLERANCE = 1e-4
+_MOST_CLIPS = 256
+
+
+def export_onnx(
+    model: Any, path: str | os.PathLike, *, store: Store | None = None, recordings: Any = None
+) -> dict[str, float]:
+    """Export a fitted pipeline to ONNX, its feature included, and check that it says the same.
+
+    The file takes waveforms (clips, samples), float32 at the rate that its metadata name, in batches of any size and,
+    if the network allows, clips of any length; it returns probabilities (clips, categories). ``onnxruntime`` runs it
+    without this package and without PyTorch, on telephones and in browser pages too. Needs
+    ``pip install "esc_features[onnx]"``.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline of `Waveform`, `MelSpectrogram` or `MFCCStatistics`, then `Standardizer` or StandardScaler,
+        then a network of `ClipClassifier` or LogisticRegression.
+    path : path-like
+        The file, ``dogs.onnx`` say.
+    store : Store, optional
+        Check on its clips (up to 256, evenly spread); the store has their recordings, or stored waveforms.
+    recordings : as for `predict_windows`, optional
+        Check on the windows of these recordings instead.
+
+    Returns
+    -------
+    dict of str to float
+        ``clips``, how many it was checked on; ``largest_difference`` of a probability; ``any_length``, 1 or 0.
+
+    Raises
+    ------
+    ModelError
+        A step cannot be exported, or the exported model differs by more than 1e-4 or decides otherwise; nothing is
+        written then.
+    ImportError
+        The extra is not installed.
+
+    Examples
+    --------
+    >>> from esc_features import load_model, open_store
+    >>> from esc_features.deployment import export_onnx
+    >>> export_onnx(load_model("dogs.esc"), "dogs.onnx", store=open_store("stores/esc50"))  # doctest: +SKIP
+    {'clips': 256, 'largest_difference': 3.2e-06, 'any_length': 0}
+    """
+    path = Path(path)
+    if path.is_symlink():
+        raise ModelError(f"{path} is a link and is left alone. Give another name.")
+    if (store is None) == (recordings is None):
+        raise ValueError("An export is checked on clips: give store=, or recordings=.")
+    _check_installed()
+    rate, duration = clip_of(model)
+    waveforms = _from_store(model, store) if recordings is None else _from_recordings(recordings, rate, duration)
+    from ._layers import layers_of
+
+    layers = layers_of(copy.deepcopy(model)).cpu()
+    any_length = _takes_any_length(layers, waveforms.shape[1], features_in(model)[0])
+    content = _exported(layers, waveforms.shape[1], any_length, _metadata(model, rate, duration))
+    largest = _check(content, model, waveforms)
+    write_whole(path, content)
+    return {"clips": len(waveforms), "largest_difference": largest, "any_length": int(any_length)}
+
+
+def _exported(layers, samples, any_length, metadata) -> bytes:
+    import torch
+
+    batch = torch.export.Dim("clips", min=1, max=1 << 20)
+    length = torch.export.Dim("samples", min=samples // 2, max=1 << 24)
+    shapes = {0: batch, 1: length} if any_length else {0: batch}
+    with warnings.catch_warnings(action="ignore"), _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            layers,
+            (torch.zeros(2, samples),),
+            input_names=["waveforms"],
+            output_names=["probabilities"],
+            dynamic_shapes=(shapes,),
+            dynamo=True,
+            verbose=False,
+        )
+    exported = program.model_proto
+    for name, value in metadata.items():
+        exported.metadata_props.add(key=name, value=value)
+    return exported.SerializeToString()
+
+
+def _takes_any_length(layers, samples, feature) -> bool:
+    """Whether the network takes clips of another length: one of thrice the length is tried."""
+    import torch
+
+    # The statistics count samples; a recurrent network of one step per clip would see other steps.
+    if type(feature).__name__ == "MFCCStatistics" or any(isinstance(m, torch.nn.RNNBase) for m in layers.modules()):
+        return False
+    try:
+        with torch.no_grad():
+            layers(torch.zeros(1, 3 * samples))
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _check(content: bytes, model, waveforms) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    exported = np.concatenate(
+        [session.run(None, {"waveforms": batch})[0] for batch in np.split(waveforms, _uneven(len(waveforms)))]
+    )
+    expected = probabilities_of(model, waveforms)
+    difference = np.abs(exported - expected)
+    several = has_several_labels(model)
+    decisions = (lambda p: p >= 0.5) if several else (lambda p: p.argmax(axis=1))
+    # A tie within the rounding of a float is decided by neither.
+    margin = np.abs(expected - 0.5) if several else np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)[:, 0]
+    otherwise = int(((decisions(exported) != decisions(expected)) & (margin > 1e-6)).sum())
+    if not (difference.max() <= _TOLERANCE) or otherwise:
+        worst = int(difference.max(axis=1).argmax())
+        raise ModelError(
+            f"The exported model is not the same: probabilities differ by up to {difference.max():.2g} (clip {worst} "
+            f"of {len(waveforms)}), and {otherwise} decisions do. Nothing was written. A feature with "
+            "top_db=80 is less sensitive to rounding than one without."
+        )
+    return float(difference.max())
+
+
+def _uneven(count: int) -> list[int]:
+    """Where to cut clips into batches of different sizes."""
+    return [cut for cut in (1, 4, 36, 68, 132) if cut < count]
+
+
+def _from_store(model, store):
+    from ..features import Waveform
+
+    rate, duration = clip_of(model)
+    rows = np.unique(np.linspace(0, len(store) - 1, min(len(store), _MOST_CLIPS)).astype(int))
+    return np.ascontiguousarray(Waveform(rate, duration).transform(store.audio[rows])[:], dtype=np.float32)
+
+
+def _from_recordings(recordings, rate, duration):
+    from ..audio import WaveformSpec
+
+    spec, waveforms, failures = WaveformSpec(rate, duration), [], {}
+    for chunk in read_chunks(stretches_of(recordings), duration, duration):
+        waveforms += [spec.waveform_of(recording)[0] for recording in chunk.recordings]
+        failures |= chunk.failures
+    if failures:
+        raise ModelError("An export is checked on recordings that can be read: " + " ".join(failures.values()))
+    chosen = np.unique(np.linspace(0, len(waveforms) - 1, min(len(waveforms), _MOST_CLIPS)).astype(int))
+    return np.stack([waveforms[number] for number in chosen])
+
+
+def _metadata(model, rate, duration) -> dict[str, str]:
+    return {
+        "categories": json.dumps(categories_of(model)),
+        "sample_rate": str(rate),
+        "duration": str(duration),
+        "several_labels": json.dumps(has_several_labels(model)),
+        "card": str(getattr(model, "card_", "")),
+    }
+
+
+def _check_installed():
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise ImportError(f'export_onnx needs {name}: pip install "esc_features[onnx]".', name=name) from error
+
+
+@contextlib.contextmanager
+def _quiet():
+    """The exporter tells of its steps on standard output and by loggers."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
