@@ -30,15 +30,15 @@ def average(name: str, members: Sequence[Result]) -> Result:
             )
         if not member.held_out.clips.equals(first.held_out.clips):
             raise ValueError(f"{first.method!r} and {member.method!r} were asked about different clips.")
-    scores = np.mean([member.held_out.scores for member in members], axis=0, dtype=np.float64)
+    scores = np.stack([member.held_out.scores for member in members]).mean(axis=0, dtype=np.float64)
     several = first.held_out.has_several_labels
-    predicted = (scores > 0.5).astype(np.int8) if several else scores.argmax(axis=1).astype(np.int64)
+    predicted = np.asarray((scores > 0.5).astype(np.int8) if several else scores.argmax(axis=1))
     known = [member.parameters for member in members if member.parameters is not None]
     pretrained = sorted({member.pretraining for member in members} - {"none"})
     return replace(
         first,
         method=name,
-        held_out=replace(first.held_out, scores=scores.astype(np.float32), predicted=predicted),
+        held_out=replace(first.held_out, scores=np.asarray(scores, np.float32), predicted=predicted),
         fit_seconds=round(sum(member.fit_seconds for member in members), 3),
         predict_seconds=round(sum(member.predict_seconds for member in members), 3),
         parameters=sum(known) if len(known) == len(members) else None,

@@ -19,7 +19,7 @@ from ..features import Waveform
 from ..store import Store, StoreAudio, open_store
 from ._ensemble import average
 from ._facts import Facts, choose_splits, make_facts, make_splits
-from ._fit import Fit, Split, clips_digest, fit_and_predict, method_key, now
+from ._fit import Fit, Split, fit_and_predict, method_key, now
 from ._keys import Description, digest_of
 from ._leaderboard import Leaderboard, choose_results
 from ._method import Ensemble, Method
@@ -113,25 +113,25 @@ def evaluate(
     audio = store.audio
     splits = make_splits(store, audio, cv)
     facts = make_facts(store, audio, splits, cv)
-    plan = _Plan(store, audio, choose_splits(splits, folds, cv), tuple(map(int, seeds)), facts)
+    plan = _Plan(audio, choose_splits(splits, folds, cv), tuple(map(int, seeds)), facts)
     folder.write("leaderboard.json", facts.to_json())
     try:
         results = _compute(plan, [plan.fits_of(method) for method in _members_of(chosen)], folder, n_jobs, verbose)
         for ensemble in chosen:
             if isinstance(ensemble, Ensemble):
                 _keep_means(ensemble, results, plan, folder)
-    finally:  # what is there is a leaderboard, whatever ended the run
-        keys = {method.name: plan.keys[method.name] for method in chosen if method.name in plan.keys}
-        kept = choose_results(folder.read_all(), facts.protocol, keys)
-        if kept:
-            board = Leaderboard(kept, facts, metrics)
-            board.save(folder)
+    except BaseException:  # what is there is a leaderboard, whatever ended the run
+        if kept := choose_results(folder.read_all(), facts.protocol, plan.keys):
+            Leaderboard(kept, facts, metrics).save(folder)
+        raise
+    board = Leaderboard(choose_results(folder.read_all(), facts.protocol, plan.keys), facts, metrics)
+    board.save(folder)
     return board
 
 
 def _members_of(chosen: Sequence[Method | Ensemble]) -> list[Method]:
     """Return all methods that are to be fitted, each once."""
-    methods = {}
+    methods: dict[str, Method] = {}
     for method in chosen:
         for member in method.members if isinstance(method, Ensemble) else (method,):
             methods.setdefault(member.name, member)
@@ -141,12 +141,8 @@ def _members_of(chosen: Sequence[Method | Ensemble]) -> list[Method]:
 class _Plan:
     """What is to be computed: every method on every split with every seed, each with its key."""
 
-    def __init__(self, store: Store, audio: StoreAudio, splits: list[Split], seeds: tuple[int, ...], facts: Facts):
+    def __init__(self, audio: StoreAudio, splits: list[Split], seeds: tuple[int, ...], facts: Facts):
         self.audio, self.splits, self.seeds, self.facts = audio, splits, seeds, facts
-        digests = store.column("audio_digest")
-        self._clips = {
-            split.name: [clips_digest(audio, digests, rows) for rows in (split.train, split.test)] for split in splits
-        }
         self.keys: dict[str, str] = {}
 
     def fits_of(self, method: Method) -> list[Fit]:
@@ -155,7 +151,7 @@ class _Plan:
         fits = []
         for seed, split in product(self.seeds, self.splits):
             made = Description(method.make(seed)).text
-            name = file_name(method.name, split.name, seed, key, made, *self._clips[split.name])
+            name = file_name(method.name, split.name, seed, key, made, self.facts.protocol)
             fits.append(Fit(method, split, seed, self.facts.protocol, key, versions, name))
         return fits
 

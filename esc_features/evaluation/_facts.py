@@ -66,10 +66,16 @@ class Facts:
         """Return kept facts."""
         try:
             read = json.loads(content)
-            lists = {name: tuple(map(str, read[name])) for name in ("categories", "splits", "stamps")}
-            counts = {name: int(read[name]) for name in ("clips", "sources")}
-            official = None if read["official"] is None else str(read["official"])
-            return cls(str(read["dataset"]), official, protocol=str(read["protocol"]), **lists, **counts)
+            return cls(
+                dataset=str(read["dataset"]),
+                official=None if read["official"] is None else str(read["official"]),
+                clips=int(read["clips"]),
+                sources=int(read["sources"]),
+                categories=tuple(map(str, read["categories"])),
+                splits=tuple(map(str, read["splits"])),
+                protocol=str(read["protocol"]),
+                stamps=tuple(map(str, read["stamps"])),
+            )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ResultError(f"{where} is damaged or no leaderboard: {error!r}. Evaluate again.") from error
 
@@ -109,7 +115,7 @@ def make_facts(store: Store, audio: StoreAudio, splits: list[Split], cv: Any) ->
         stamps.append(f"NOT THE OFFICIAL SPLIT: {cv!r}")
     if cv is not None or official is None:
         stamps += _leak_stamps(audio.sources, splits, warn=cv is not None)
-    every = clips_digest(audio, store.column("audio_digest"), np.arange(len(audio)))
+    every = clips_digest(audio, store.column("audio_digest"))
     rows = [] if cv is None else [part.tobytes() for split in splits for part in (split.train, split.test)]
     return Facts(
         dataset=store.dataset,

@@ -53,12 +53,12 @@ def method_key(method: Method) -> tuple[str, dict[str, str]]:
     return digest_of(made.text, maker.text, grid.text, feature.fingerprint(), *told), versions
 
 
-def clips_digest(audio: StoreAudio, digests: np.ndarray, rows: np.ndarray) -> str:
-    """Return what identifies some clips for a fit, in order: identity, labels, fold, source and audio."""
+def clips_digest(audio: StoreAudio, digests: np.ndarray) -> str:
+    """Return what identifies the clips of a store for a fit, in order: identity, labels, fold, source and audio."""
     table = identity_of(audio)
     table["label"] = audio.y.tolist() if audio.y.ndim == 1 else [row.tobytes().hex() for row in audio.y]
     table["target"], table["fold"], table["audio"] = audio.target, audio.folds, digests
-    return digest_of(*(f"{name}\n" + "\n".join(map(str, table[name].iloc[rows])) for name in table))
+    return digest_of(*(f"{name}\n" + "\n".join(map(str, table[name])) for name in table))
 
 
 def identity_of(audio: StoreAudio):
@@ -117,7 +117,8 @@ def _labels(audio: StoreAudio) -> np.ndarray:
 
 def _for_labels(estimator: BaseEstimator, grid: dict, labels: np.ndarray) -> tuple[BaseEstimator, dict]:
     """Let a classifier that knows one label per clip learn several, one classifier per category."""
-    if labels.ndim == 1 or get_tags(estimator).classifier_tags.multi_label or hasattr(estimator[-1], "module"):
+    tags = get_tags(estimator).classifier_tags
+    if labels.ndim == 1 or tags is None or tags.multi_label or hasattr(estimator[-1], "module"):
         return estimator, grid
     name, last = estimator.steps[-1]
     estimator.steps[-1] = (name, OneVsRestClassifier(last))

@@ -169,9 +169,9 @@ def _is_filled(cell) -> bool:
 def _place_of(value: Any) -> str:
     """Return the module and name that a compiled function, or a ufunc, is found at; nothing where it is not."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    modules = ("numpy", "scipy.special") if isinstance(value, np.ufunc) else (getattr(value, "__module__", None),)
+    modules = ["numpy", "scipy.special"] if isinstance(value, np.ufunc) else [getattr(value, "__module__", None)]
     for module in modules:
-        if isinstance(name, str) and getattr(sys.modules.get(module), name, None) is value:
+        if isinstance(name, str) and isinstance(module, str) and getattr(sys.modules.get(module), name, None) is value:
             return f"{module}.{name}"
     return ""
 

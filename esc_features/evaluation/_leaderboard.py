@@ -14,7 +14,7 @@ from .._suggest import did_you_mean
 from ._bootstrap import Interval, difference, interval, resample_scores
 from ._facts import Facts
 from ._held_out import PROBABILITY, HeldOut
-from ._metrics import METRICS, Metric, category_recalls, choose_metrics, confidence_bins
+from ._metrics import METRICS, Metric, choose_metrics, confidence_bins, recall_of
 from ._published import Published, landmarks_for, published_for
 from ._report import csv_of, latex_of, markdown_of, text_of
 from ._result import Result, ResultError
@@ -368,15 +368,11 @@ class Leaderboard:
         clips = held[0].true_matrix.sum(axis=0).astype(int)
         rows = []
         for number, category in enumerate(self.facts.categories):
-            one = Metric(category, category, lambda h, w, n=number: category_recalls(h, w)[:, n], "predictions",
-                         is_pooled=True)  # fmt: skip
-            of_category = [part[np.flatnonzero(part.true_matrix[:, number])] for part in held]
-            if clips[number] == 0:
-                rows.append((category, 0, np.nan, np.nan, np.nan))
-                continue
-            found = interval(
-                resample_scores({name: of_category}, one)[name], of_category[0].clips["src_file"].nunique(), True
-            )
+            found = Interval(np.nan, np.nan, np.nan)
+            if clips[number]:
+                of_category = [part[np.flatnonzero(part.true_matrix[:, number])] for part in held]
+                scores = resample_scores({name: of_category}, recall_of(number, category))[name]
+                found = interval(scores, of_category[0].clips["src_file"].nunique(), is_share=True)
             rows.append((category, clips[number], found.value, found.low, found.high))
         return pd.DataFrame(rows, columns=["category", "clips", "recall", "low", "high"])
 

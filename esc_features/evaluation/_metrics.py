@@ -103,6 +103,12 @@ def category_recalls(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
         return hits / are
 
 
+def recall_of(category: int, name: str) -> Metric:
+    """Return the metric that is the share of one category's clips that was recognised."""
+    return Metric(name, name, lambda held, weights: category_recalls(held, weights)[:, category], "predictions",
+                  is_pooled=True)  # fmt: skip
+
+
 def _macro_recall(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
     return nan_mean(category_recalls(held_out, weights), axis=1)
 

@@ -116,7 +116,8 @@ def pack_result(result: Result, key: bytes | None) -> bytes:
     }
     text = json.dumps(about, ensure_ascii=True, sort_keys=True).encode()
     start, end = (held.clips[name].to_numpy(np.float64) for name in ("start", "end"))
-    arrays = [np.frombuffer(text, np.uint8), start, end, held.truth, held.predicted, held.scores]
+    said = [np.ascontiguousarray(array) for array in (start, end, held.truth, held.predicted, held.scores)]
+    arrays = [np.frombuffer(text, np.uint8), *said]
     signature = np.frombuffer(_sign(key, arrays) if key else b"", np.uint8)
     buffer = io.BytesIO()
     named = dict(zip(("about", *_ARRAYS), arrays, strict=True))

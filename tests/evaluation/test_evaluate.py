@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from esc_features import MelSpectrogram, MFCCStatistics, evaluate, open_store
 from esc_features._cli import main
@@ -397,6 +400,52 @@ class TestStamps:
         assert "human listeners" not in board.with_metrics("macro_f1").to_text()
         board = evaluate(copied, ["knn"], cv=GroupKFold(2), out=tmp_path, verbose=False)
         assert "human listeners" not in board.to_text()
+
+
+class TestSeveralLabels:
+    @pytest.fixture
+    def labelled(self, tiny_store, monkeypatch):
+        """The demo, where some clips have a second label and some have none."""
+        categories = tiny_store.categories
+        matrix = (tiny_store.y[:, None] == np.array(categories)).astype(np.int8)
+        matrix[::3, 0] = 1
+        matrix[5::10] = 0
+        by_name = dict(zip(tiny_store.clips["filename"], matrix, strict=True))
+        rows = property(lambda array: np.array([by_name[name] for name in array.filenames]))
+        monkeypatch.setattr(type(tiny_store["mfcc"]), "y", rows)
+        monkeypatch.setattr(type(tiny_store), "categories", property(lambda store: categories))
+        return tiny_store
+
+    @pytest.mark.parametrize(
+        ("name", "alone"),
+        [
+            ("knn", KNeighborsClassifier(8)),
+            ("forest", RandomForestClassifier(500, random_state=20150420)),
+            ("svm", OneVsRestClassifier(SVC(kernel="linear", C=0.1))),
+        ],
+    )
+    def test_are_learnt_by_every_kind_of_method(self, labelled, tmp_path, name, alone):
+        board = evaluate(labelled, [name], folds=[1], out=tmp_path, verbose=False)
+        X, y, test = labelled["mfcc"].to_numpy(), labelled.y, labelled.folds == 1
+        alone.fit(X[~test], y[~test])
+        (held,) = board.held_out()
+        assert held.truth.tolist() == y[test].tolist()
+        assert held.predicted.tolist() == alone.predict(X[test]).tolist()
+        if name == "svm":
+            scores = alone.decision_function(X[test])
+        else:
+            scores = np.stack([chances[:, 1] for chances in alone.predict_proba(X[test])], axis=1)
+        np.testing.assert_allclose(held.scores, scores, atol=1e-5)
+        assert board.metric.name == "map" and 0 < board.table["map"][0] <= 1
+
+    def test_a_grid_reaches_the_classifiers_inside(self, labelled, tmp_path):
+        def make(seed):
+            return make_pipeline(MFCCStatistics(), StandardScaler(), LogisticRegression())
+
+        method = Method("lines", make, {"logisticregression__C": [1e-6, 1.0]})
+        board = evaluate(labelled, [method], folds=[1], out=tmp_path, verbose=False)
+        (chosen,) = [result.chosen for result in board._results]
+        assert list(chosen) == ["logisticregression__estimator__C"]
 
 
 class TestChoosing:

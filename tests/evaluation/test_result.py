@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,14 @@ def test_comes_back_as_it_was(several, kind):
         np.testing.assert_array_equal(one, two)
     for name in ("method", "split", "seed", "chosen", "fit_seconds", "parameters", "versions", "members", "created"):
         assert getattr(read, name) == getattr(made, name)
+
+
+def test_arrays_in_any_order_of_memory_come_back():
+    made = result(several=True)
+    turned = replace(made.held_out, **{n: np.asfortranarray(getattr(made.held_out, n)) for n in ("truth", "scores")})
+    read, _ = unpack_result(pack_result(replace(made, held_out=turned), None), "file")
+    np.testing.assert_array_equal(read.held_out.truth, made.held_out.truth)
+    np.testing.assert_array_equal(read.held_out.scores, made.held_out.scores)
 
 
 def test_numpy_reads_it_without_pickle():
