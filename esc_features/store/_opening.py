@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from ..datasets import IDENTITY, clip_keys, clip_name
 from ..exceptions import StoreError
 from ..storage import (
     CLIPS_FILE,
@@ -138,8 +139,8 @@ class _Look:
         ]
         if len(missing) == np.isin(folds, lacking).sum():
             return _lacks_folds(name, lacking, begun)
-        names = clips.column("filename")[missing]
-        shown = ", ".join(names[:3].tolist()) + (", ..." if len(names) > 3 else "")
+        keys = clip_keys({name: clips.column(name)[missing] for name in IDENTITY})
+        shown = ", ".join(clip_name(*key) for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
         return f"{name!r} lacks {len(missing)} of {len(clips)} clips ({shown})."
 
     # Format 1: labels in every file

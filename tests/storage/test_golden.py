@@ -13,7 +13,7 @@ sys.path.insert(0, str(GOLDEN))
 import make  # noqa: E402
 
 
-@pytest.fixture(scope="module", params=[1])
+@pytest.fixture(scope="module", params=[1, 2])
 def store(request):
     return open_store(GOLDEN / f"format{request.param}")
 

@@ -287,11 +287,22 @@ class TestMap:
         np.testing.assert_array_equal(mapped[4], unreadable[4][:3].mean(axis=1) * 2)
         np.testing.assert_array_equal(mapped[[1, 0]].take([0])[0], mapped[1])
 
+    def test_shape_and_dtype_are_those_after_the_last_function(self, X):
+        mapped = X.map(_halves)
+        assert mapped.shape == (len(X), 64, 157)
+        again = mapped.map(np.float64)
+        assert (again.shape, again.dtype) == ((len(X), 64, 157), np.float64)
+        assert again.map(_halves).shape == (len(X), 32, 157) and mapped.dtype == np.float32
+
     def test_a_function_that_loses_rows_is_an_error(self, X):
         with pytest.raises(ValueError, match="one row per clip"):
             X.map(lambda batch: batch[:1]).take([0, 1])
         with pytest.raises(TypeError, match="function"):
             X.map(3)
+
+
+def _halves(batch):
+    return batch[:, ::2]
 
 
 class TestGuards:
