@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -97,7 +98,7 @@ class _Look:
         headers = {}
         try:
             for fold, file in feature.published.items():
-                headers[fold] = open_with_room(lambda file=file: read_header(file))
+                headers[fold] = open_with_room(partial(read_header, file))
         except PermissionError as error:
             feature.problem = f"{error.filename} cannot be read ({error.strerror})."
         if feature.problem:

@@ -16,9 +16,17 @@ class Reductions:
     Sums and means of floats are computed in float64 and given in the dtype that numpy would give.
     """
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    ndim: int
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    @property
+    def dtype(self) -> np.dtype:
+        raise NotImplementedError
+
+    @property
+    def ndim(self) -> int:
+        raise NotImplementedError
 
     def mean(self, axis=None, dtype=None, out=None, keepdims: bool = False) -> Any:
         """Return the mean over all axes, one axis or several."""

@@ -167,8 +167,8 @@ class StoreAudio:
         return (self._arrays, self._fingerprints, self._location, pack_rows(self._rows))
 
     def __setstate__(self, state):
-        *rest, rows = state
-        self.__init__(*rest, unpack_rows(rows))
+        self._arrays, self._fingerprints, self._location, rows = state
+        self._first, self._rows = next(iter(self._arrays.values())), unpack_rows(rows)
 
     def __copy__(self) -> StoreAudio:
         return self
