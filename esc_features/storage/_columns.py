@@ -10,7 +10,7 @@ import numpy as np
 
 from ..exceptions import StoreError
 from ._hdf5 import REBUILD, has_control, refusal
-from ._layout import FEATURE_1, IDENTITY_COLUMNS, Column, Header
+from ._layout import FEATURE_1, Column, Header
 
 
 def read_column(header: Header, name: str, file: BinaryIO | None = None) -> np.ndarray:
@@ -99,6 +99,7 @@ def content_id(header: Header, file: BinaryIO | None = None) -> bytes:
     digest = blake2b(digest_size=12)
     digest.update(header.facts.fingerprint.encode())
     digest.update(repr((header.data.shape, header.data.dtype.str)).encode())
-    for name in (*(IDENTITY_COLUMNS if header.layout is not FEATURE_1 else header.layout.given), "crc32"):
+    digest.update(repr(sorted(header.checksums.items())).encode())
+    for name in (*(header.layout.given if header.layout is FEATURE_1 else ()), "crc32"):
         digest.update(read_bytes(header, name, file))
     return digest.digest()

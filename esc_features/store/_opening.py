@@ -109,7 +109,8 @@ class _Look:
     # Format 2: a table of clips
 
     def _join_all(self) -> None:
-        folds = set(np.unique(self.opened.clips.column("fold")).tolist())
+        ordered = self.opened.clips.column("fold")
+        folds = {*ordered[:1].tolist(), *ordered[1:][np.diff(ordered) > 0].tolist()}
         for name, headers in self.headers.items():
             self.opened.left_over += [f"{name}/{headers[fold].path.name}" for fold in headers if fold not in folds]
             inside = {fold: header for fold, header in headers.items() if fold in folds}
