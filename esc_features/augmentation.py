@@ -6,6 +6,7 @@ with random numbers that follow from the estimator's `random_state`.
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -126,9 +127,10 @@ class TimeShift(BatchTransform):
         if self.fill == "wrap":
             before, after = X[..., length - most :], X[..., :most]
         else:
-            fill = torch.full([1] * X.ndim, 0.0 if self.fill == "minimum" else self.fill)
             if self.fill == "minimum" and X.ndim > 2:
                 fill = X.amin(dim=tuple(range(1, X.ndim)), keepdim=True)
+            else:
+                fill = torch.full([1] * X.ndim, 0.0 if self.fill == "minimum" else float(self.fill))
             before = after = fill.expand(*X.shape[:-1], most)
         # Every shifted clip is a window of the extended one.
         windows = torch.cat([before, X, after], dim=-1).unfold(-1, length, 1)
@@ -311,12 +313,11 @@ class SpecAugment(BatchTransform):
         n, bands, frames = X.shape
         masked = _stripes(n, bands, self.frequency_width, self.n_frequency_masks, generator)[:, :, None]
         masked = masked | _stripes(n, frames, self.time_width, self.n_time_masks, generator)[:, None, :]
-        fill = self.fill
-        if fill == "mean":
-            fill = X.mean(dim=(1, 2), keepdim=True)
-        elif fill == "minimum":
-            fill = X.amin(dim=(1, 2), keepdim=True)
-        return torch.where(masked, fill, X), y
+        if self.fill == "mean":
+            return torch.where(masked, X.mean(dim=(1, 2), keepdim=True), X), y
+        if self.fill == "minimum":
+            return torch.where(masked, X.amin(dim=(1, 2), keepdim=True), X), y
+        return torch.where(masked, float(self.fill), X), y
 
     def check_parameters(self) -> None:
         """Raise ValueError if a parameter makes no sense."""
@@ -378,9 +379,9 @@ class Mixup(BatchTransform):
             return X, y
         n = len(X)
         partner = torch.randperm(n, generator=generator)
-        seed = torch.randint(2**62, (), generator=generator).item()
-        share = np.random.default_rng(seed).beta(self.alpha, self.alpha, n)
-        share = torch.from_numpy(share.astype(np.float32))
+        seed = int(torch.randint(2**62, (), generator=generator).item())
+        drawn = np.random.default_rng(seed).beta(self.alpha, self.alpha, n)
+        share = torch.from_numpy(drawn.astype(np.float32))
 
         def mix(values):
             weight = share.view(n, *[1] * (values.ndim - 1))
@@ -416,4 +417,4 @@ def _check_fill(transform, *words):
 
 
 def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

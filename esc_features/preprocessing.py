@@ -169,7 +169,7 @@ def _moments(X, by_band):
         batch = (as_float32(batch) if batch.dtype == np.int16 else batch).astype(np.float64)
         new = batch.size // (batch.shape[1] if by_band else 1)
         batch_mean = batch.mean(axis=axes)
-        batch -= np.expand_dims(batch_mean, axes) if by_band else batch_mean
+        batch -= batch_mean if axes is None else np.expand_dims(batch_mean, axes)
         shift = batch_mean - mean
         squares = squares + np.square(batch, out=batch).sum(axis=axes) + shift**2 * count * new / (count + new)
         mean = mean + shift * new / (count + new)

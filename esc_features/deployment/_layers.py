@@ -19,9 +19,12 @@ _AMIN = 1e-10
 class MelPower(nn.Module):
     """Short-time Fourier transform by convolution with its sines and cosines, then mel filters."""
 
+    waves: torch.Tensor
+    filters: torch.Tensor
+
     def __init__(self, rate: float, n_fft: int, hop_length: int, n_mels: int, fmin: float, fmax: float):
         super().__init__()
-        self.half, self.hop_length = n_fft // 2, hop_length
+        self.padding, self.hop_length = n_fft // 2, hop_length
         times = np.arange(n_fft)
         window = 0.5 - 0.5 * np.cos(2 * np.pi * times / n_fft)
         # The product is reduced first: sine and cosine of large numbers lose digits.
@@ -31,7 +34,7 @@ class MelPower(nn.Module):
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(rate, n_fft, n_mels, fmin, fmax)))
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
-        padded = nn.functional.pad(waveforms, (self.half, self.half)).unsqueeze(1)
+        padded = nn.functional.pad(waveforms, (self.padding, self.padding)).unsqueeze(1)
         real, imaginary = nn.functional.conv1d(padded, self.waves, stride=self.hop_length).chunk(2, dim=1)
         return self.filters @ (real.square() + imaginary.square())
 
@@ -55,6 +58,10 @@ class Decibels(nn.Module):
 
 class Statistics(nn.Module):
     """The numbers of `MFCCStatistics`."""
+
+    cosines: torch.Tensor
+    within: torch.Tensor
+    pairs: torch.Tensor
 
     def __init__(self, feature: MFCCStatistics):
         super().__init__()
@@ -86,6 +93,9 @@ class Statistics(nn.Module):
 
 class Affine(nn.Module):
     """Multiply and add."""
+
+    factor: torch.Tensor
+    offset: torch.Tensor
 
     def __init__(self, factor: np.ndarray, offset: np.ndarray):
         super().__init__()
