@@ -12,7 +12,18 @@ from pathlib import Path
 from ._data import Material
 from ._measure import as_json, machine, markdown, versions
 
-NAMES = ("extraction", "cluster", "recordings", "grid_search", "batches", "epoch", "training", "startup", "growth")
+NAMES = (
+    "extraction",
+    "cluster",
+    "recordings",
+    "grid_search",
+    "batches",
+    "epoch",
+    "training",
+    "startup",
+    "growth",
+    "predict",
+)
 
 
 def main() -> None:
