@@ -14,6 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from ..datasets import OFFICIAL_DATASETS
 from ..exceptions import StoreError
 from ..features import Waveform
 from ..store import Store, StoreAudio, open_store
@@ -99,7 +100,7 @@ def evaluate(
     >>> board.table["method"].nunique()
     2
     """
-    store = store if isinstance(store, Store) else open_store(store)
+    store = store if isinstance(store, Store) else _open(store)
     chosen = choose_methods(methods, store)
     if not seeds or not all(isinstance(seed, int | np.integer) for seed in seeds):
         raise ValueError(f"seeds is a list of whole numbers, not {seeds!r}.")
@@ -127,6 +128,22 @@ def evaluate(
     board = Leaderboard(choose_results(folder.read_all(), facts.protocol, plan.keys), facts, metrics)
     board.save(folder)
     return board
+
+
+def _open(path: str | os.PathLike) -> Store:
+    """Open a store; say what to do with a data set that was given in its place."""
+    try:
+        return open_store(path)
+    except StoreError as error:
+        folder = Path(path)
+        named = str(path) in {"demo", *OFFICIAL_DATASETS} and not folder.exists()
+        if named or any((folder / part).is_dir() for part in ("audio", "meta")) or any(folder.glob("*.csv")):
+            store = f"stores/{folder.resolve().name}"
+            raise StoreError(
+                f"{plain(path)} is a data set, and methods are evaluated on a store. Make one with `extract_features "
+                f"{plain(path)} --out {store}`, then run `esc_features evaluate {store}`."
+            ) from error
+        raise
 
 
 def _members_of(chosen: Sequence[Method | Ensemble]) -> list[Method]:

@@ -489,6 +489,14 @@ class TestChoosing:
         assert main([*arguments[:2], "--methods", "svn", "--out", str(tmp_path)]) == 2
         assert "Did you mean 'svm'" in capsys.readouterr().err
 
+    def test_a_data_set_in_place_of_a_store_says_what_to_run(self, demo_folder, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for dataset in (demo_folder, "esc10"):
+            with pytest.raises(StoreError, match=r"is a data set.*extract_features .* --out stores/"):
+                evaluate(dataset, verbose=False)
+        with pytest.raises(StoreError, match="There is no store at"):
+            evaluate(tmp_path / "nowhere", verbose=False)
+
     def test_facts_are_plain_json(self, tiny_store, tmp_path):
         evaluate(tiny_store, ["knn"], folds=[1], out=tmp_path, verbose=False)
         facts = json.loads((tmp_path / "leaderboard.json").read_text())
