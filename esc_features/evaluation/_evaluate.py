@@ -246,14 +246,13 @@ def _with_features(store: Store, methods: list[Method], verbose: bool) -> Store:
 def _find_recordings(store: Store):
     """Return the clips with the paths of their recordings; None unless all are there, inside their folder."""
     clips = store.clips.copy()
+    for name in clips["filename"]:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise StoreError(
+                f"{store.path} names the recording {plain(name)!r}, which lies outside its audio folder: check the "
+                "store with esc_features verify, and extract it again from recordings that you trust."
+            )
     if "path" not in clips:
-        folder = Path(store.audio_folder)
-        for name in clips["filename"]:
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise StoreError(
-                    f"{store.path} names the recording {plain(name)!r}, which lies outside its audio folder: check the "
-                    "store with esc_features verify, and extract it again from recordings that you trust."
-                )
-        clips["path"] = [str(folder / name) for name in clips["filename"]]
+        clips["path"] = [str(Path(store.audio_folder) / name) for name in clips["filename"]]
     clips.attrs["name"] = store.dataset
     return clips if all(Path(path).is_file() for path in clips["path"]) else None

@@ -344,7 +344,8 @@ class TestFeatures:
         assert len(added) == 1 and open_store(copied.path)[added[0]].shape == (40, 16, 157)
 
     def test_gone_recordings_and_no_waveforms_say_what_to_run(self, copied, monkeypatch, tmp_path):
-        monkeypatch.setattr(type(copied), "audio_folder", property(lambda self: "/gone"))
+        clips = copied.clips.assign(path="/gone/away.wav")
+        monkeypatch.setattr(type(copied), "clips", property(lambda self: clips))
         pipeline = make_pipeline(MFCCStatistics(n_mels=64), KNeighborsClassifier())
         with pytest.raises(StoreError, match="extract_features FOLDER"):
             evaluate(copied, {"mine": pipeline}, out=tmp_path, verbose=False)
