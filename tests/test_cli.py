@@ -101,12 +101,22 @@ def test_a_command_imports_nothing_of_the_others():
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_the_scripts_that_are_installed_are_there():
+def test_the_scripts_run_as_installed_from_another_folder(tiny_store, tmp_path):
+    """What `pip install` put beside this Python, with names of folders relative to where one is."""
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
-    for line in config["options.entry_points"]["console_scripts"].strip().splitlines():
-        module, _, function = line.partition("=")[2].strip().partition(":")
-        assert callable(getattr(importlib.import_module(module), function))
+    scripts = dict(line.split(" = ") for line in config["options.entry_points"]["console_scripts"].strip().splitlines())
+    assert set(scripts) == {"extract_features", "esc_features"}
+    (tmp_path / "store").symlink_to(tiny_store.path)
+    for arguments, status, said in [
+        (["esc_features", "verify", "store", "--quick"], 0, "store (structure): no problems\n"),
+        (["extract_features", "no/such", "--out", "other"], 2, "extract_features: "),
+    ]:
+        script = Path(sys.executable).with_name(arguments[0])
+        assert script.exists(), "Install the package for its scripts: pip install -e ."
+        run = subprocess.run([script, *arguments[1:]], cwd=tmp_path, capture_output=True, text=True)
+        assert (run.returncode, (run.stdout or run.stderr)[: len(said)]) == (status, said), run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
 def test_the_version_is_written_once():

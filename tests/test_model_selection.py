@@ -75,7 +75,9 @@ class TestHoldOutFold:
 
     @pytest.mark.parametrize("fold, held_out", [(None, 5), (2, 2)])
     def test_holds_out_one_training_fold(self, fold, held_out):
-        train, valid = HoldOutFold(fold)(self.dataset())
+        dataset = self.dataset()
+        train, valid = HoldOutFold(fold)(dataset)
+        assert train.dataset is valid.dataset is dataset
         assert set(FOLDS[valid.indices]) == {held_out}
         assert held_out not in FOLDS[train.indices] and len(train) + len(valid) == len(FOLDS)
 
@@ -83,6 +85,9 @@ class TestHoldOutFold:
     def test_a_fold_that_cannot_be_held_out(self, split, folds):
         with pytest.raises(ValueError, match="held out"):
             split(self.dataset(np.array(folds)))
+
+    def test_print(self):
+        assert repr([HoldOutFold(), HoldOutFold(2)]) == "[HoldOutFold(), HoldOutFold(2)]"
 
     def test_an_array_without_folds(self):
         from skorch.dataset import Dataset
