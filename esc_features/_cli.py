@@ -17,6 +17,7 @@ COMMANDS = {
     "verify": "check the integrity of a store",
     "repair": "mend what verify finds, computing only what is wrong",
     "explain": "say which files would be recomputed, and why",
+    "view": "see and hear the clips in a browser",
     "evaluate": "compare methods by the official folds, and rank them",
     "train": "fit a method on all folds of a store, and save it as one file",
     "predict": "say what is heard in recordings of any length",

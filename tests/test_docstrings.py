@@ -13,7 +13,7 @@ import esc_features
 
 # Where public names live; what is behind an extra is documented like the rest.
 MODULES = ["", "audio", "datasets", "features", "store", "extraction", "models", "augmentation", "preprocessing",
-           "model_selection", "plotting", "evaluation", "exceptions"]  # fmt: skip
+           "model_selection", "plotting", "evaluation", "viewer", "exceptions"]  # fmt: skip
 
 CHECKS = {
     "GL03": "two blank lines in a row",

@@ -1,0 +1,139 @@
+"""What the page asks for, and what it is answered."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from .._pictures import wav_bytes
+from ..exceptions import AudioError, ClipTableError, ModelError, StoreError
+from ._collection import Query
+
+if TYPE_CHECKING:
+    from ._viewer import Viewer
+
+STATIC = Path(__file__).parent / "static"
+_KEPT = "private, max-age=3600"
+_MOST_JSON = 1 << 16
+
+
+def make_app(viewer: Viewer) -> Starlette:
+    """Return the application; nothing in it checks who asks, `Guard` does."""
+
+    def store(_: Request) -> dict[str, Any]:
+        return viewer.about()
+
+    def clips(request: Request) -> dict[str, Any]:
+        return viewer.page(_query(request), _whole(request.query_params.get("page", "1"), 10**9))
+
+    def clip(request: Request) -> dict[str, Any]:
+        given = request.query_params
+        row = viewer.collection.row_of(
+            given.get("filename", ""), _second(given.get("start"), 0.0), _second(given.get("end"), math.inf)
+        )
+        return viewer.clip(row, given.get("feature", ""), given.get("vectors", ""))
+
+    def thumbnail(request: Request) -> Response:
+        return _png(viewer.spectrograms.thumbnail(_row(request), request.query_params.get("feature", "")))
+
+    def picture(request: Request) -> Response:
+        return _png(viewer.spectrograms.png(_row(request), request.query_params.get("feature", "")))
+
+    def sound(request: Request) -> Response:
+        heard = viewer.sounds.of(_row(request))
+        return _ranged(request, wav_bytes(heard.samples, heard.sample_rate), "audio/wav")
+
+    def _row(request: Request) -> int:
+        return _whole(request.path_params["row"], len(viewer.collection) - 1)
+
+    def page(_: Request) -> Response:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
+
+    routes = [
+        Route("/", page),
+        Route("/api/store", _answering(store)),
+        Route("/api/clips", _answering(clips)),
+        Route("/api/clip", _answering(clip)),
+        Route("/thumbnail/{row}", _answering(thumbnail)),
+        Route("/picture/{row}", _answering(picture)),
+        Route("/sound/{row}", _answering(sound)),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    return Starlette(routes=routes)
+
+
+def _answering(function: Callable) -> Callable:
+    """Return an endpoint that works in a thread, and says in JSON what was wrong with a request."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request) if request.method == "POST" else None
+            answer = await run_in_threadpool(function, request, *([body] if body is not None else []))
+        except (ValueError, StoreError, AudioError, ClipTableError, ModelError, OSError) as error:
+            status = 404 if isinstance(error, StoreError | AudioError) else 400
+            return JSONResponse({"error": str(error)}, status)
+        if isinstance(answer, Response):
+            return answer
+        # NaN is no JSON.
+        return Response(json.dumps(answer, allow_nan=False), media_type="application/json")
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    most = getattr(request.app.state, "most_bytes", {}).get(request.url.path, _MOST_JSON)
+    parts, length = [], 0
+    async for part in request.stream():
+        length += len(part)
+        if length > most:
+            raise ValueError(f"More than {most / 1e6:g} MB were sent.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _query(request: Request) -> Query:
+    return Query.of({name: request.query_params.getlist(name) for name in request.query_params})
+
+
+def _whole(text: str, most: int) -> int:
+    number = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else -1
+    if not 0 <= number <= most:
+        raise ValueError(f"{text!r} should be a whole number up to {most}.")
+    return number
+
+
+def _second(text: str | None, default: float) -> float:
+    if not text:
+        return default
+    value = float(text)
+    if math.isnan(value):
+        raise ValueError("A second is a number.")
+    return value
+
+
+def _png(content: bytes) -> Response:
+    return Response(content, media_type="image/png", headers={"cache-control": _KEPT})
+
+
+def _ranged(request: Request, content: bytes, kind: str) -> Response:
+    """Answer with a file or the part of it that a player asks for, without which it cannot jump."""
+    headers = {"cache-control": _KEPT, "accept-ranges": "bytes"}
+    asked = re.fullmatch(r"bytes=(\d{1,15})-(\d{0,15})", request.headers.get("range", ""))
+    if asked is None:
+        return Response(content, media_type=kind, headers=headers)
+    first, last = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
+    if first > last:
+        return Response(status_code=416, headers={"content-range": f"bytes */{len(content)}"})
+    headers["content-range"] = f"bytes {first}-{last}/{len(content)}"
+    return Response(content[first : last + 1], 206, media_type=kind, headers=headers)

@@ -1,0 +1,168 @@
+"""A store that is being looked at: what the page shows, and the server that shows it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..store import Store, open_store
+from ._collection import SORTS, Collection, Query
+from ._sounds import Sounds, envelope
+from ._spectrograms import Spectrograms
+
+PER_PAGE = 60
+
+
+class Viewer:
+    """A small web server over a store, for this machine alone: see and hear its clips in a browser.
+
+    Rows are read when they are looked at, so that a store of 100,000 clips opens as fast as one of 400. Nothing of the
+    store or the recordings is ever written. The address holds a token: pages and programs that do not know it are
+    refused.
+
+    Parameters
+    ----------
+    store : Store or path-like
+        The store.
+    port : int, default=0
+        Where the server listens on 127.0.0.1; 0 takes a free port.
+    audio : path-like, optional
+        Where the file names of the clips start from, if the recordings have moved since they were extracted. They are
+        played where the store has no waveforms.
+
+    Attributes
+    ----------
+    url : str
+        The address with its token.
+
+    Examples
+    --------
+    >>> from esc_features.viewer import Viewer
+    >>> with Viewer("stores/demo") as viewer:
+    ...     viewer.url.startswith("http://127.0.0.1:")
+    True
+    """
+
+    def __init__(self, store: Store | str | os.PathLike, port: int = 0, *, audio: str | os.PathLike | None = None):
+        self.store = store if isinstance(store, Store) else open_store(store)
+        self.collection = Collection(self.store)
+        self.sounds = Sounds(self.collection, None if audio is None else Path(audio).expanduser().resolve())
+        self.spectrograms = Spectrograms(self.collection, self.sounds)
+        self._token = secrets.token_urlsafe(16)
+        self._socket = _listening(port)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/{self._token}/"
+        self._server = self._make_server()
+
+    def about(self) -> dict[str, Any]:
+        """Return what the page must know before it shows a clip."""
+        return {
+            "dataset": self.store.dataset,
+            "path": str(self.store.path),
+            "clips": len(self.collection),
+            "several_labels": self.collection.has_several_labels,
+            "counts": self.collection.counts(),
+            "sorts": [name for name in SORTS if name != "surest"],
+            "pictures": self.spectrograms.features,
+            "plays": self.sounds.origin,
+            "silent_because": self.sounds.trouble(),
+            "per_page": PER_PAGE,
+        }
+
+    def rows(self, query: Query) -> np.ndarray:
+        """Return the rows that a query is about, in its order."""
+        keep = self.collection.matches(query)
+        return self.collection.order(query, np.flatnonzero(keep))
+
+    def page(self, query: Query, number: int) -> dict[str, Any]:
+        """Return a page of clips; beyond the last page, the last."""
+        rows = self.rows(query)
+        pages = max(1, -(-len(rows) // PER_PAGE))
+        number = min(max(number, 1), pages)
+        shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE].tolist()
+        return {"total": len(rows), "page": number, "pages": pages, "clips": [self.brief(row) for row in shown]}
+
+    def brief(self, row: int) -> dict[str, Any]:
+        """Return what a card of the grid shows."""
+        return self.collection.brief(row)
+
+    def clip(self, row: int, feature: str = "", vectors: str = "") -> dict[str, Any]:
+        """Return all that is known of a clip."""
+        fold = int(self.collection.column("fold")[row])
+        siblings = [self.brief(other) for other in self.collection.siblings(row)]
+        found = {
+            **self.brief(row),
+            "measured": self.collection.measured(row),
+            "axes": self.spectrograms.axes(row, feature).to_json(),
+            "siblings": [{**other, "other_fold": other["fold"] != fold} for other in siblings],
+        }
+        return {**found, "sound": self._sound(row)}
+
+    def _sound(self, row: int) -> dict[str, Any]:
+        from ..exceptions import AudioError
+
+        try:
+            heard = self.sounds.of(row)
+        except AudioError as error:
+            return {"trouble": str(error)}
+        return {
+            "origin": heard.origin,
+            "sample_rate": heard.sample_rate,
+            "duration": heard.duration,
+            "is_cut": heard.is_cut,
+            "envelope": envelope(heard.samples),
+        }
+
+    def serve(self) -> None:
+        """Answer until the process is interrupted."""
+        self._server.run(sockets=[self._socket])
+
+    def __enter__(self) -> Viewer:
+        self._server.install_signal_handlers = lambda: None
+        self._thread = threading.Thread(target=self.serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Give back the port and the recordings that are open."""
+        self._socket.close()
+        self.sounds.close()
+
+    def _make_server(self) -> Any:
+        try:
+            import uvicorn
+
+            from ._guard import Guard
+            from ._server import make_app
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"Viewing a store needs {error.name}, which is not installed: pip install 'esc_features[view]'."
+            ) from error
+        app = Guard(make_app(self), self._token, self.port)
+        # Its own headers would tell more about this machine than a page needs; the socket is already listening.
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+        return uvicorn.Server(config)
+
+
+def _listening(port: int) -> socket.socket:
+    """Return a socket of this machine alone; an error says that the port is taken."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(("127.0.0.1", port))
+        made.listen(128)
+    except (OSError, OverflowError) as error:
+        made.close()
+        raise ValueError(f"Port {port} cannot be used ({error}). Name another, or 0 for a free one.") from error
+    return made

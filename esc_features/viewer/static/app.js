@@ -1,0 +1,52 @@
+// Which view is shown: the one that the address names.
+
+import { go, here, link } from "./address.js";
+import { showClip } from "./clip.js";
+import { showClips } from "./clips.js";
+import { byId, fill, h, say } from "./dom.js";
+import { stop } from "./player.js";
+import { store } from "./server.js";
+
+const VIEWS = {
+  clips: { title: "Clips", show: showClips },
+  clip: { show: showClip },
+};
+
+let turn = 0;
+let last = null;
+
+async function route() {
+  const mine = ++turn;
+  const { view, parameters } = here();
+  const main = byId("main");
+  stop();
+  main.onkeydown = null;
+  try {
+    const about = await store();
+    byId("dataset").textContent = `${about.dataset}, ${about.clips.toLocaleString("en")} clips`;
+    const known = VIEWS[view] ?? VIEWS.clips;
+    byId("views").replaceChildren(...Object.entries(VIEWS).filter(([, one]) => one.title && (one.when?.(about) ?? true)).map(([name, one]) =>
+      h("a", { href: link(name), "aria-current": name === view ? "page" : null }, one.title)));
+    document.title = `${known.title ?? parameters.get("filename") ?? "Clip"} – ${about.dataset}`;
+    main.setAttribute("aria-busy", "true");
+    await known.show(main, parameters, about, () => mine === turn);
+    if (mine !== turn) return;
+    if (last !== null && last !== view) { main.querySelector("h2")?.focus({ preventScroll: true }); scrollTo(0, 0); }
+    last = view;
+    main.setAttribute("aria-busy", "false");
+    main.dataset.shown = location.hash;
+  } catch (error) {
+    if (mine !== turn) return;
+    fill(main, h("h2", { tabindex: -1 }, "This cannot be shown"), h("p", { class: "notice" }, error.message), h("p", {}, h("a", { href: link("clips") }, "All clips")));
+    main.setAttribute("aria-busy", "false");
+    say(error.message, true);
+  }
+}
+
+addEventListener("hashchange", route);
+addEventListener("keydown", (event) => {
+  if (event.target.closest?.("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") { event.preventDefault(); if (byId("text")) byId("text").focus(); else go("clips"); }
+  if (event.key === "Escape" && here().view === "clip") history.back();
+});
+route();

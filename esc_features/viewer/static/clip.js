@@ -1,0 +1,135 @@
+// One clip, large: spectrogram with axes and a moving playhead, waveform, and all that is known of it.
+
+import { go, link } from "./address.js";
+import { grid, words } from "./cards.js";
+import { byId, fill, h, percent, say, svg } from "./dom.js";
+import { currentTime, isPlaying, play, stop } from "./player.js";
+import { ask, send } from "./server.js";
+
+export async function showClip(main, parameters, store, isCurrent) {
+  const clip = await ask("api/clip", parameters);
+  if (!isCurrent()) return;
+  const source = `sound/${clip.row}`;
+  const button = h("button", { class: "main", id: "play", type: "button", disabled: Boolean(clip.sound.trouble) }, "Play");
+  const heads = [h("div", { class: "playhead" }), h("div", { class: "playhead" })];
+  const lengths = [clip.axes.duration ?? clip.sound.duration, clip.sound.duration];
+  const follow = () => {
+    heads.forEach((head, number) => { head.style.left = `${100 * Math.min(1, currentTime() / (lengths[number] || 1))}%`; });
+    if (isPlaying(clip.row) && button.isConnected) requestAnimationFrame(follow);
+  };
+  const start = async (from) => {
+    button.textContent = "Stop";
+    await play(clip.row, source, `${words(clip)}, ${clip.name}`, () => { button.textContent = "Play"; }, from);
+    follow();
+  };
+  const toggle = () => { if (isPlaying(clip.row)) stop(); else start(0); };
+  button.addEventListener("click", toggle);
+  const jump = (length) => (event) => {
+    if (clip.sound.trouble) return;
+    const box = event.currentTarget.getBoundingClientRect();
+    start((event.clientX - box.left) / box.width * length);
+  };
+  main.onkeydown = (event) => {
+    if (event.target.closest("input, select, button, a, textarea")) return;
+    if (event.key === " ") { event.preventDefault(); toggle(); }
+  };
+  fill(main,
+    h("p", { class: "bar" }, h("a", { class: "button", href: link("clips"), onclick: (event) => { if (history.length > 1) { event.preventDefault(); history.back(); } } }, "← Back"),
+      button, picker(parameters, "feature", "Picture", store.pictures)),
+    h("h2", { tabindex: -1 }, words(clip)), h("p", { class: "quiet" }, clip.name),
+    h("div", { class: "clip" },
+      h("section", { "aria-label": "Sound" },
+        h("div", { class: "figure" },
+          h("div", { class: "ticks", "aria-hidden": "true" }, clip.axes.ticks.map((tick) => placed("bottom", tick.position, tick.text)), h("span", { class: "unit" }, clip.axes.unit)),
+          h("div", { class: "panel", id: "spectrogram", onclick: jump(lengths[0]) },
+            h("img", { src: `picture/${clip.row}?${new URLSearchParams(parameters.get("feature") ? { feature: parameters.get("feature") } : {})}`,
+              alt: `Spectrogram of ${words(clip)}, ${clip.name}` }), heads[0]),
+          h("div", { class: "seconds", "aria-hidden": "true" }, seconds(lengths[0])),
+          clip.sound.trouble ? h("p", { class: "notice panel" }, `There is no sound: ${clip.sound.trouble}`)
+            : h("div", { class: "panel wave", onclick: jump(lengths[1]) }, wave(clip.sound.envelope), heads[1])),
+        clip.said && answers(clip.said),
+        list("Other clips of this recording", clip.siblings, (one) => one.other_fold ? ["another fold!"] : []),
+        clip.neighbours && h("section", {}, h("h3", {}, "Nearest neighbours"),
+          h("p", { class: "bar" }, picker(parameters, "vectors", "By", store.vectors)),
+          grid(clip.neighbours, { small: true, label: "Nearest neighbours", extra: (one) => [one.source === clip.source ? "same source" : `distance ${one.distance.toFixed(1)}`] }))),
+      h("aside", { "aria-label": "About the clip" }, facts(clip, store), store.corrections !== undefined && correction(clip, store))));
+}
+
+const placed = (side, position, text) => {
+  const element = h("span", {}, text);
+  element.style[side] = `${100 * position}%`;
+  return element;
+};
+
+function seconds(duration) {
+  if (!duration) return [];
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60].find((one) => duration / one <= 10) ?? 60;
+  const ticks = Array.from({ length: Math.floor(duration / step + 1e-6) + 1 }, (_, number) => number * step);
+  return ticks.map((tick, number) => placed("left", Math.min(1, tick / duration), `${Number(tick.toFixed(1))}${number === ticks.length - 1 ? " s" : ""}`));
+}
+
+function wave(envelope) {
+  const top = envelope.map(([, high], x) => `${x} ${(1 - high) * 50}`);
+  const bottom = envelope.map(([low], x) => `${x} ${(1 - low) * 50 + 0.6}`).reverse();
+  return svg("svg", { viewBox: `0 0 ${Math.max(envelope.length - 1, 1)} 101`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("path", { d: `M${[...top, ...bottom].join("L")}Z` }));
+}
+
+function picker(parameters, name, label, choices) {
+  if (!choices || choices.length < 2) return null;
+  return h("label", {}, `${label} `, h("select", { onchange: (event) => {
+    const next = new URLSearchParams(parameters);
+    next.set(name, event.target.value);
+    go("clip", next);
+  } }, choices.map((one) => h("option", { value: one, selected: parameters.get(name) === one }, one))));
+}
+
+function list(title, clips, extra) {
+  if (!clips.length) return null;
+  return h("section", {}, h("h3", {}, title), grid(clips, { small: true, label: title, extra }));
+}
+
+function facts(clip, store) {
+  const rate = clip.measured.original_sample_rate;
+  const rows = [
+    ["File", clip.filename],
+    (clip.start || clip.end !== null) && ["From, to", `${clip.start} s, ${clip.end === null ? "its end" : `${clip.end} s`}`],
+    [store.several_labels ? "Labels" : "Category", clip.labels.join(", ") || "none"],
+    ["Fold", clip.fold], ["Take", clip.measured.take],
+    ["Source", h("a", { href: link("clips", { source: clip.source }) }, clip.source)],
+    ["Notes", clip.notes.join(", ") || "none"],
+    rate && ["Recording", `${rate.toLocaleString("en")} Hz, ${clip.measured.original_channels === 1 ? "1 channel" : `${clip.measured.original_channels} channels`}, ${(clip.measured.original_samples / rate).toFixed(2)} s`],
+    ["Digest", clip.measured.audio_digest],
+    clip.sound.duration && ["Played", `${clip.sound.origin}, ${clip.sound.sample_rate.toLocaleString("en")} Hz, ${clip.sound.duration.toFixed(2)} s${clip.sound.is_cut ? " (its beginning)" : ""}`],
+  ].filter((row) => row && row[1] !== undefined && row[1] !== "");
+  return h("table", { class: "facts" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))));
+}
+
+function answers(said) {
+  return h("section", {}, h("h3", {}, "What the methods said"), h("table", { class: "facts", id: "answers" },
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Method"), h("th", { scope: "col" }, "Said"), h("th", { scope: "col" }, "Most probable"))),
+    h("tbody", {}, said.map((one) => h("tr", {}, h("th", { scope: "row" }, one.method),
+      h("td", { class: one.right ? "right" : "wrong" }, `${one.right ? "✓" : "✗"} ${one.said}`),
+      h("td", {}, one.probabilities.length ? h("div", { class: "bars" }, one.probabilities.map(([name, share]) => [
+        h("span", { class: "name" }, name), h("meter", { min: 0, max: 1, value: share, "aria-label": `${name} ${percent(share)}` }), h("span", {}, percent(share))])) : "–"))))));
+}
+
+function correction(clip, store) {
+  const several = store.several_labels;
+  const input = h("input", { id: "category", list: "categories", value: clip.corrected ?? clip.labels.join(several ? ";" : ", "), autocomplete: "off", maxlength: 400 });
+  const change = async (value) => {
+    try {
+      await send("api/corrections", { row: clip.row, category: value });
+      clip.corrected = value;
+      say(value === null ? "The correction is taken back." : `Noted in ${store.corrections}.`);
+      byId("corrected").textContent = value === null ? "" : `Corrected to ${value}.`;
+    } catch (error) { say(error.message, true); }
+  };
+  return h("form", { id: "correct", onsubmit: (event) => { event.preventDefault(); change(input.value); } },
+    h("h3", {}, "Correct"),
+    h("label", { for: "category" }, several ? "Labels, with ; between them" : "Category"), h("br"), input,
+    h("datalist", { id: "categories" }, store.counts.category.map(([name]) => h("option", { value: name }))),
+    h("p", { class: "bar" }, h("button", { type: "submit" }, "Note the correction"), h("button", { type: "button", onclick: () => change(null) }, "Take back")),
+    h("p", { id: "corrected", class: "wrong" }, clip.corrected ? `Corrected to ${clip.corrected}.` : ""),
+    h("p", { class: "quiet" }, "Written to ", h("code", {}, store.corrections), ", never to the recordings or the store."));
+}
