@@ -691,7 +691,8 @@ class ClipClassifier(NeuralNetClassifier):
     def _learn(self, X: Any, y: np.ndarray, classes: Any = None) -> None:
         classes = self.classes if classes is None else classes
         if classes is None and y.ndim == 2:
-            classes = getattr(X, "categories", None)
+            names = getattr(X, "categories", ())  # a matrix of the user's own may have other columns
+            classes = names if len(names) == y.shape[1] else None
         self.codec_: LabelCodec = learn_labels(y, classes)
         self.input_shape_ = tuple(int(size) for size in X.shape[1:])
         if X.ndim == 2:
