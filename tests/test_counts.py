@@ -18,7 +18,7 @@ from esc_features import MelSpectrogram, audio, extract, load_clips, open_store
 from esc_features.audio import _source
 from esc_features.extraction import _sinks
 from esc_features.extraction._compute import Facts
-from esc_features.storage import _cold_rows
+from esc_features.storage import _clip_table, _cold_rows, _fold_file
 from esc_features.store import StoreArray, _opening
 
 IO = Path("/proc/self/io")
@@ -132,6 +132,19 @@ class TestOpening:
         headers = count(monkeypatch, _opening, "read_header")
         open_store(tiny_store.path)
         assert len(headers) == len({path for path, *_ in headers}) == 15
+
+    def test_reads_the_names_of_clips_once_for_all_features(self, tiny_store, monkeypatch):
+        """Features that state the same checksums of their clips as one that was compared are not compared again."""
+        stored = count(monkeypatch, _fold_file, "read_stored")
+        open_store(tiny_store.path)
+        assert Counter(name for _, name, _ in stored if name == "filename") == {"filename": 5}
+
+    def test_checks_each_column_of_the_table_once(self, tiny_store, monkeypatch):
+        table = (tiny_store.path / "clips.h5").read_bytes()
+        checked = count(monkeypatch, _clip_table.zlib, "crc32")
+        open_store(tiny_store.path)
+        columns = [raw for (raw,) in checked if isinstance(raw, memoryview) and raw.obj == table]
+        assert len(columns) == len({bytes(raw) for raw in columns}) == 5  # filename, start, end, fold, categories
 
     @needs_proc
     def test_reads_no_rows(self, write_store, tmp_path):

@@ -1,12 +1,11 @@
 """The file format: layout, creating, checking, mapping. For the inside of the package, not for users."""
 
-from ._clip_table import CLIPS_FILE, ClipTable, DatasetFacts, recording_path, write_clip_table
+from ._clip_table import ClipTable, DatasetFacts, recording_path, write_clip_table
 from ._columns import (
     check_labels,
     check_published,
     content_id,
     read_column,
-    read_identity,
     row_crc32,
     whole_rows,
 )
@@ -16,6 +15,7 @@ from ._fold_file import FoldFile, open_with_room
 from ._hdf5 import file_identity
 from ._header import read_header
 from ._layout import (
+    CLIPS_FILE,
     FEATURE_1,
     FEATURE_2,
     FORMAT_VERSION,
@@ -55,7 +55,6 @@ __all__ = [
     "open_with_room",
     "read_column",
     "read_header",
-    "read_identity",
     "recording_path",
     "row_crc32",
     "whole_rows",

@@ -18,7 +18,7 @@ from .._files import write_whole
 from .._platform import sync_folder
 from ..datasets import leaves_folder
 from ..exceptions import StoreError
-from ._columns import decode_column
+from ._columns import decode_texts
 from ._create import (
     checksums_of,
     create_columns,
@@ -29,6 +29,7 @@ from ._create import (
     write_attributes,
 )
 from ._hdf5 import (
+    advice,
     check_dataset,
     check_links,
     check_places,
@@ -41,13 +42,12 @@ from ._hdf5 import (
     regular_file,
 )
 from ._header import read_checksums
-from ._layout import CLIPS_2, CLIPS_2_LABELS, Column, Layout
+from ._layout import CLIPS_2, CLIPS_2_LABELS, CLIPS_FILE, IDENTITY_COLUMNS, Column, Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLIPS_FILE = "clips.h5"
-_LARGEST_TABLE = 4 << 30
+_LARGEST_TABLE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,7 @@ class _Contents:
     columns: dict[str, Column]
     checksums: dict[str, int]
     facts: DatasetFacts
+    _checked: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def content_id(self) -> bytes:
@@ -236,18 +237,29 @@ class _Contents:
         return blake2b(repr((self.checksums, self.facts)).encode(), digest_size=12).digest()
 
     def raw(self, name: str) -> np.ndarray:
-        column = self.columns[name]
-        raw = memoryview(self.content)[column.offset : column.offset_of(column.count)]
-        if zlib.crc32(raw) != self.checksums[name]:
-            raise StoreError(
-                f"{self.path} is damaged: {name!r} is not what was written. Run the same extract_features command "
-                "again: it writes the table anew and computes nothing."
-            )
-        return np.frombuffer(raw, column.dtype).reshape(column.count, *column.shape)
+        if name not in self._checked:
+            column = self.columns[name]
+            raw = memoryview(self.content)[column.offset : column.offset_of(column.count)]
+            if zlib.crc32(raw) != self.checksums[name]:
+                raise StoreError(f"{self.path} is damaged: {name!r} is not what was written. {advice(self.path)}")
+            self._checked[name] = np.frombuffer(raw, column.dtype).reshape(column.count, *column.shape)
+            self._check_classes(name)
+        return self._checked[name]
+
+    def _check_classes(self, name: str) -> None:
+        # When they are asked for: opening a store needs none of them.
+        if name == "labels" and not np.isin(self.raw("labels"), (0, 1)).all():
+            raise refusal(self.path, "its labels are other numbers than 0 and 1")
+        if name == "target" and not self.facts.several_labels:
+            self.raw("category")
+        if name == "category":
+            targets, number = np.unique(self.raw("target"), return_inverse=True)
+            categories = self.raw("categories")
+            if len(targets) != len(categories) or (categories[number] != self.raw("category")).any():
+                raise refusal(self.path, "the categories of its clips are not those of their targets")
 
     def column(self, name: str) -> np.ndarray:
-        values = self.raw(name)
-        return decode_column(values.tobytes(), self.columns[name], name, self) if values.dtype.kind == "S" else values
+        return decode_texts(self.raw(name), name, self.path)
 
 
 def _read(path: Path) -> _Contents:
@@ -302,6 +314,24 @@ def _check_columns(file: h5py.File, layout: Layout, size: int, path: Path) -> di
 def _check_values(contents: _Contents) -> None:
     if (np.diff(contents.column("fold")) < 0).any():
         raise refusal(contents.path, "its clips are not in the order of their folds")
-    start, end = contents.column("start"), contents.column("end")
+    names, start, end = (contents.raw(name) for name in IDENTITY_COLUMNS)
     if not ((start >= 0) & (end > start)).all():
-        raise refusal(contents.path, "a clip ends before it starts")
+        raise refusal(contents.path, "a clip starts before 0 or does not end after it starts")
+    if _are_repeated(names, start, end):
+        raise refusal(contents.path, "it has a clip twice")
+    categories = contents.raw("categories").tolist() if "categories" in contents.columns else []
+    if len(set(categories)) < len(categories):
+        raise refusal(contents.path, "it has a category twice")
+
+
+def _are_repeated(names: np.ndarray, start: np.ndarray, end: np.ndarray) -> bool:
+    # A number per clip first: comparing 100,000 names themselves would take longer than all else in opening a store.
+    words = names.astype(f"S{-(-names.dtype.itemsize // 8) * 8}").view(np.uint64).reshape(len(names), -1)
+    hashes = np.zeros(len(names), np.uint64)
+    for word in ((start + 0.0).view(np.uint64), end.view(np.uint64), *words.T):
+        hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(29)
+    hashes.sort()
+    if not (hashes[1:] == hashes[:-1]).any():
+        return False
+    return len(set(zip(names.tolist(), start.tolist(), end.tolist(), strict=True))) < len(names)

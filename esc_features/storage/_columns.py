@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import zlib
 from hashlib import blake2b
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from ..exceptions import StoreError
 from ._hdf5 import REBUILD, has_control, refusal
-from ._layout import FEATURE_1, Column, Header
+from ._layout import FEATURE_1, Header
 
 
 def read_column(header: Header, name: str, file: BinaryIO | None = None) -> np.ndarray:
     """Read one column of `/clips` from its place in the file; text comes back as str.
 
-    `file` is the opened file, for those who must know that it is still the one whose header they have. Clips of format
-    1 are whole recordings: their `start` is 0 and their `end` infinite.
+    `file` is the opened file, for those who must know that it is still the one whose header they have.
+    """
+    return decode_texts(read_stored(header, name, file), name, header.path)
+
+
+def read_stored(header: Header, name: str, file: BinaryIO | None = None) -> np.ndarray:
+    """Read one column as it is stored, text as bytes.
+
+    Clips of format 1 are whole recordings: their `start` is 0 and their `end` infinite.
     """
     if header.layout is FEATURE_1 and name in ("start", "end"):
         return np.full(len(header), 0.0 if name == "start" else np.inf)
-    return decode_column(read_bytes(header, name, file), header.columns[name], name, header)
+    return np.frombuffer(read_bytes(header, name, file), header.columns[name].dtype)
 
 
-def decode_column(raw: bytes, column: Column, name: str, where) -> np.ndarray:
-    """Return a column of its bytes, text as str; `where` has the `path` to name where it is no text."""
-    values = np.frombuffer(raw, column.dtype)
-    if column.dtype.kind != "S":
+def decode_texts(values: np.ndarray, name: str, path: Path) -> np.ndarray:
+    """Return a column of a file with its texts as str; numbers as they are."""
+    if values.dtype.kind != "S":
         return values
-    if has_control(raw):
-        raise refusal(where.path, f"{name!r} holds control characters")
+    if has_control(values.tobytes()):
+        raise refusal(path, f"{name!r} holds control characters")
     try:
         return np.char.decode(values, "utf-8")
     except UnicodeDecodeError as error:
-        raise refusal(where.path, f"{name!r} is not UTF-8 text") from error
-
-
-def read_identity(header: Header, file: BinaryIO | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return file names (as bytes), starts and ends: which stretch of which recording each row is of."""
-    names = np.frombuffer(read_bytes(header, "filename", file), header.columns["filename"].dtype)
-    return names, read_column(header, "start", file), read_column(header, "end", file)
+        raise refusal(path, f"{name!r} is not UTF-8 text") from error
 
 
 def read_bytes(header: Header, name: str, file: BinaryIO | None = None) -> bytes:

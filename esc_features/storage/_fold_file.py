@@ -15,7 +15,7 @@ import numpy as np
 
 from ..exceptions import StoreError
 from ._cold_rows import ColdRows
-from ._columns import check_published, content_id, read_column, read_identity
+from ._columns import check_published, content_id, read_column, read_stored
 from ._hdf5 import file_identity
 from ._header import read_header
 from ._layout import Header
@@ -85,10 +85,10 @@ class FoldFile:
                 self._columns[name] = read_column(self.header, name, file)
         return self._columns[name]
 
-    def read_identity(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return file names (as bytes), starts and ends: which stretch of which recording each row is of."""
+    def stored(self, *names: str) -> tuple[np.ndarray, ...]:
+        """Return columns as they are stored, texts as bytes."""
         with self._open() as file:
-            return read_identity(self.header, file)
+            return tuple(read_stored(self.header, name, file) for name in names)
 
     def rows(self) -> np.ndarray:
         """Return the rows as a read-only array over the memory map, (count, *shape)."""

@@ -16,7 +16,7 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5t
 
 from ..exceptions import StoreError
-from ._layout import FORMAT, Column
+from ._layout import CLIPS_FILE, FORMAT, Column
 
 T = TypeVar("T")
 
@@ -30,10 +30,16 @@ _CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
 # Too many open files, out of memory: nothing is wrong with the file itself.
 _PASSING_ERRORS = (12, 23, 24)
 REBUILD = "If it is yours, remove it and run the same extract_features command again."
+_REWRITE = "Run the same extract_features command again: it writes the table of clips anew and computes nothing."
+
+
+def advice(path: Path) -> str:
+    """Return what to do about a file that cannot be used."""
+    return _REWRITE if path.name == CLIPS_FILE else REBUILD
 
 
 def refusal(path: Path, cause: str) -> StoreError:
-    return StoreError(f"{path} is refused: it is not a file of an esc_features store: {cause}. {REBUILD}")
+    return StoreError(f"{path} is refused: it is not a file of an esc_features store: {cause}. {advice(path)}")
 
 
 def first_line(error: BaseException) -> str:
@@ -73,7 +79,7 @@ def regular_file(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        raise StoreError(f"{path} is gone, or a link to nothing. {REBUILD}") from error
+        raise StoreError(f"{path} is gone, or a link to nothing. {advice(path)}") from error
     except OSError as error:
         if isinstance(error, PermissionError):
             raise
@@ -91,7 +97,9 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
     except OSError as error:
         if isinstance(error, PermissionError) or error.errno in _PASSING_ERRORS:
             raise
-        raise StoreError(f"{path} is not an HDF5 file that can be opened ({first_line(error)}). {REBUILD}") from error
+        raise StoreError(
+            f"{path} is not an HDF5 file that can be opened ({first_line(error)}). {advice(path)}"
+        ) from error
     try:
         with file:
             if file.id.get_create_plist().get_userblock():
@@ -128,7 +136,7 @@ def check_links(group, expected: set[bytes], path: Path) -> None:
 
 
 def open_group(file: h5py.File, name: bytes, path: Path):
-    if h5o.get_info(file["/"].id, name).type != h5o.TYPE_GROUP:
+    if h5o.get_info(file.id, name).type != h5o.TYPE_GROUP:
         raise refusal(path, f"/{name.decode()} is not a group")
     return h5g.open(file.id, name)
 
@@ -182,7 +190,7 @@ def _exact_size(shape: tuple, dtype: np.dtype) -> int:
 
 def read_version(file: h5py.File, readable: tuple[int, ...], path: Path) -> int:
     """Return the version of our format that a file is of, one of those that can be read."""
-    root = file["/"].id
+    root = file.id
     if h5a.get_num_attrs(root) > 64:
         raise refusal(path, "it has too many attributes")
     if (kind := read_text(file, "format", path)) != FORMAT:
@@ -231,13 +239,13 @@ def read_json(file: h5py.File, name: str, path: Path) -> dict[str, Any]:
 
 
 def has_attribute(file: h5py.File, name: str) -> bool:
-    return h5a.exists(file["/"].id, name.encode())
+    return h5a.exists(file.id, name.encode())
 
 
 def _open_attribute(file: h5py.File, name: str, path: Path):
     if not has_attribute(file, name):
         raise refusal(path, f"the attribute {name!r} is missing")
-    attribute = h5a.open(file["/"].id, name.encode())
+    attribute = h5a.open(file.id, name.encode())
     if attribute.get_storage_size() > LARGEST_ATTRIBUTE:
         raise refusal(path, f"the attribute {name!r} is too large")
     return attribute

@@ -19,6 +19,7 @@ import numpy as np
 
 FORMAT = "esc_features"
 FORMAT_VERSION = 2
+CLIPS_FILE = "clips.h5"
 DATA_TYPES = ("<f4", "<f2", "<i2")
 
 # Which stretch of which recording a row is of.

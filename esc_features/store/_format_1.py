@@ -23,16 +23,13 @@ class LabelsInFiles:
     def facts(self) -> DatasetFacts:
         labels, created = self._files[0].header.labels, self._files[0].header.facts.created
         assert labels is not None
-        first: dict[int, str] = {}
-        for target, category in zip(self.column("target").tolist(), self.column("category").tolist(), strict=True):
-            first.setdefault(target, category)
-        categories = tuple(first[target] for target in sorted(first))
+        _, first = np.unique(self.column("target"), return_index=True)
+        categories = tuple(self.column("category")[first].tolist())
         return DatasetFacts(labels.dataset, labels.audio_folder, "", categories, False, created)
 
     def raw(self, name: str) -> np.ndarray:
-        """Return a column of the identity of clips as it is stored, texts as bytes."""
-        number = ("filename", "start", "end").index(name)
-        return np.concatenate([file.read_identity()[number] for file in self._files])
+        """Return a column as it is stored, texts as bytes."""
+        return np.concatenate([file.stored(name)[0] for file in self._files])
 
     def column(self, name: str) -> np.ndarray:
         """Return a column, texts as str; the recordings have the path that their name says."""
