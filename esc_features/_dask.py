@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 _LOCAL = "local"
+# Of a terminal it reaches the workers, too, which would each print where they were; this process ends them.
+_IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 @contextmanager
@@ -19,7 +22,7 @@ def connected(address: str | None) -> Iterator[None]:
         yield
         return
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise ImportError("A Dask cluster needs the extra: pip install 'esc_features[dask]'.") from error
     import joblib
@@ -27,10 +30,7 @@ def connected(address: str | None) -> Iterator[None]:
     with ExitStack() as stack:
         place: object = address
         if address == _LOCAL or address.startswith(_LOCAL + ":"):
-            processes = _number(address)
-            place = stack.enter_context(
-                LocalCluster(n_workers=processes, threads_per_worker=1, processes=True, dashboard_address=None)
-            )
+            place = stack.enter_context(_processes(_number(address)))
         try:
             client = stack.enter_context(Client(place, timeout=10))
         except (OSError, TimeoutError, ValueError) as error:
@@ -40,6 +40,29 @@ def connected(address: str | None) -> Iterator[None]:
             ) from error
         stack.enter_context(joblib.parallel_config("dask", client=client))
         yield
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[object]:
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": ":0"},  # of its other pages: no word if 8787 is somebody else's
+        silence_logs=logging.ERROR,
+        preload=[_IGNORE_CTRL_C],
+    )
+    try:
+        yield cluster
+    finally:
+        # After Ctrl-C, Dask may find workers in a state that it did not expect. They end with this process at the
+        # latest, so nothing is tried a second time when it exits.
+        with suppress(Exception):
+            cluster.close(timeout=10)
+        cluster.shutdown_on_close = False
 
 
 def _number(address: str) -> int:

@@ -3,7 +3,7 @@
 import argparse
 
 from .._terminal import say
-from ._options import add_trust, number
+from ._options import add_dask, add_trust, number
 
 INTERRUPTED = "With --out, what was heard is kept: run the same command again to go on."
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out = "what to write: .csv, .parquet, .txt (Audacity) or .selections.txt (Raven); default: print events"
     parser.add_argument("--out", help=out)
     parser.add_argument("--n-jobs", type=number, default=-1, help="workers (default: one per core)")
+    add_dask(parser)
     add_trust(parser, "a class or function that the model asks for; may be given several times")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
@@ -27,8 +28,13 @@ def run(options: argparse.Namespace) -> int:
 
     # After Ctrl-C, joblib tells of each window that was under way.
     warnings.filterwarnings("ignore", message=".*tasks? (which|have|has)", category=UserWarning)
-    if options.out is None:
-        return _print(options)
+    from .._dask import connected
+
+    with connected(options.dask):
+        return _print(options) if options.out is None else _write(options)
+
+
+def _write(options: argparse.Namespace) -> int:
     from ..deployment import predict_to_file
 
     heard = predict_to_file(

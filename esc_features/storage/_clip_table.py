@@ -28,6 +28,7 @@ from ._create import (
     make_image,
     write_attributes,
 )
+from ._files import check_store_is_here
 from ._hdf5 import (
     advice,
     check_dataset,
@@ -90,6 +91,8 @@ def write_clip_table(folder: Path, clips: pd.DataFrame, dataset: str, created: s
         Whether anything was written.
     """
     path = folder / CLIPS_FILE
+    for part in folder.glob(f".{CLIPS_FILE}.*.part"):  # of a run that was killed: only one writes at a time
+        part.unlink(missing_ok=True)
     with contextlib.suppress(StoreError, OSError):
         before = _read(path)
         if before.content == _content(clips, dataset, before.facts.created):
@@ -204,6 +207,7 @@ class ClipTable:
 
     def _open(self) -> _Contents:
         if self._contents is None:
+            check_store_is_here(self.path.parent)
             contents = _read(self.path)
             if contents.content_id != self.content_id:
                 raise StoreError(

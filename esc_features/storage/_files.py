@@ -1,8 +1,11 @@
 """Where the files of a store are: one per feature and fold, published or partial, and the clip table."""
 
+import platform
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ..exceptions import StoreError
 
 PARTIAL = ".partial"
 _FOLD_FILE = re.compile(r"fold([0-9]{1,18})\.h5(\.partial)?")
@@ -65,3 +68,12 @@ def _look_into(folder: Path) -> FeatureFolder:
 def find_files(store: Path) -> dict[str, dict[int, Path]]:
     """Return feature name -> fold -> file, published or else partial, of the store in a folder."""
     return {feature.name: feature.files for feature in find_features(store) if feature.files}
+
+
+def check_store_is_here(store: Path) -> None:
+    """Raise StoreError where an array of a store came to a machine that does not have its folder."""
+    if not store.is_dir():
+        raise StoreError(
+            f"There is no store at {store} on {platform.node()}. An array of a store travels as the place of its "
+            "files: mount the folder under the same path on every machine that works on it, or copy it to there."
+        )

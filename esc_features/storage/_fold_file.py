@@ -16,6 +16,7 @@ import numpy as np
 from ..exceptions import StoreError
 from ._cold_rows import ColdRows
 from ._columns import check_published, content_id, read_column, read_stored
+from ._files import check_store_is_here
 from ._hdf5 import file_identity
 from ._header import read_header
 from ._layout import Header
@@ -155,6 +156,7 @@ class FoldFile:
         try:
             return self.path.open("rb")
         except FileNotFoundError as error:
+            check_store_is_here(self.path.parent.parent)
             raise StoreError(
                 f"{self.path} is gone since this array was made: open the store again with open_store."
             ) from error

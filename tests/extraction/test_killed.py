@@ -1,7 +1,7 @@
 """Extraction killed at any instant: a rerun finishes the work, and the files are those of an undisturbed run.
 
 A few kills run with every test run. The long hunt: `pytest -m hunt tests/extraction/test_killed.py`, with the number of
-kills in ESC_KILLS (default 150) and the seed in ESC_SEED (default 0).
+kills in ESC_KILLS (default 150), the seed in ESC_SEED (default 0), and what works in ESC_BACKENDS.
 """
 
 import json
@@ -78,8 +78,14 @@ for line in sys.stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0), os.dup2(output, 1), os.dup2(output, 2)
         code = 3
         try:
-            with joblib.parallel_config(backend=task["backend"]):
-                code = main(task["arguments"])
+            if task["backend"].startswith("dask"):
+                from esc_features.extraction import _cluster
+                if task["backend"] == "dask-rows-travel":
+                    _cluster.this_host = lambda: "another host"
+                code = main([*task["arguments"], "--dask", "local:" + task["jobs"]])
+            else:
+                with joblib.parallel_config(backend=task["backend"]):
+                    code = main(task["arguments"])
         except BaseException:
             import traceback
             traceback.print_exc()
@@ -192,7 +198,12 @@ class Harness:
             "--out",
             str(store),
         ]
-        task = {"arguments": [*arguments, "--n-jobs", str(JOBS)], "backend": backend, "output": str(store) + ".txt"}
+        task = {
+            "arguments": [*arguments, "--n-jobs", str(JOBS)],
+            "backend": backend,
+            "jobs": str(JOBS),
+            "output": str(store) + ".txt",
+        }
         self.runner.stdin.write(json.dumps(task) + "\n")
         self.runner.stdin.flush()
         return Run(int(self.runner.stdout.readline()), Path(task["output"]), self.runner)
@@ -227,7 +238,8 @@ class Harness:
         assert run.code == 0, run.output.read_text()
         assert contents(store) == self.wanted
         redone = self.computed - CLIPS
-        assert 0 <= redone <= kills * JOBS * BLOCK_CLIPS
+        # Rows that travel are lost with the run that they travel to: those that are computed, and those that wait.
+        assert 0 <= redone <= kills * JOBS * BLOCK_CLIPS * (1 + (backend == "dask-rows-travel"))
         assert run.is_gone()
         self.figures.redone.append((redone, kills))
 
@@ -258,6 +270,7 @@ class Harness:
             # Before and after the work it is Python's own business.
             at_work = moment == "progress" and "Store " not in said
             assert not at_work or (code == 130 and "Run the same command again" in said), (code, said)
+            assert not at_work or "Traceback" not in said, said
         elif killed and code != 0:
             assert code == 2 and "run the same command again" in said.lower() and "Traceback" not in said, (code, said)
         # What is published is whole; what is not is not there for a reader.
@@ -342,6 +355,8 @@ def harness(tmp_path_factory):
         ("loky", "parent", "progress"),
         ("loky", "worker", "progress"),
         ("threading", "interrupted", "progress"),
+        pytest.param("dask", "interrupted", "progress", marks=pytest.mark.slow),
+        pytest.param("dask-rows-travel", "worker", "progress", marks=pytest.mark.slow),
     ],
 )
 def test_killed(harness, backend, target, moment):
@@ -357,12 +372,13 @@ def test_killed(harness, backend, target, moment):
 def test_hunt(harness):
     kills, seed = int(os.environ.get("ESC_KILLS", 150)), int(os.environ.get("ESC_SEED", 0))
     rng = random.Random(seed)
-    for backend in ("threading", "loky"):
+    backends = os.environ.get("ESC_BACKENDS", "threading,loky,dask,dask-rows-travel").split(",")
+    for backend in backends:
         harness.undisturbed(backend)
     figures = harness.figures
     while figures.kills < kills:
-        backend = rng.choice(["threading", "loky"])
-        targets = ["parent", "group", "interrupted"] + ["worker"] * (backend == "loky")
+        backend = rng.choice(backends)
+        targets = ["parent", "group", "interrupted"] + ["worker"] * (backend != "threading")
         target = rng.choice(targets)
         harness.trial(rng.randrange(1 << 30), backend, target, rng.choice(["progress", "time"]))
         redone, in_trial = figures.redone[-1]
