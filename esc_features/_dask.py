@@ -32,7 +32,7 @@ def connected(address: str | None) -> Iterator[None]:
         if address == _LOCAL or address.startswith(_LOCAL + ":"):
             place = stack.enter_context(_processes(_number(address)))
         try:
-            client = stack.enter_context(Client(place, timeout=10))
+            client = stack.enter_context(Client(place))
         except (OSError, TimeoutError, ValueError) as error:
             raise ValueError(
                 f"No Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, and give the "

@@ -55,6 +55,16 @@ def test_windows_are_those_of_predict_windows(model, small_net, field, tmp_path,
     assert read["cat"].dtype == np.float32
 
 
+@pytest.mark.slow
+def test_a_dask_cluster_writes_the_same_file(model, field, tmp_path, capsys):
+    pytest.importorskip("distributed")
+    arguments = ["predict", str(model), str(field), "--hop", "0.25", "--out"]
+    assert main([*arguments, str(tmp_path / "there.csv"), "--dask", "local:1"]) == 0
+    assert "3 recordings, 261 windows" in capsys.readouterr().out
+    assert main([*arguments, str(tmp_path / "here.csv")]) == 0
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["e.csv", "e.parquet", "e.txt", "e.selections.txt"])
 def test_events_are_those_of_merge_detections(model, small_net, field, tmp_path, name):
     heard = predict_to_file(model, field, tmp_path / name, hop=0.25, threshold=0.505, gap=0.5)
