@@ -125,7 +125,7 @@ class _Look:
     def _join(self, name: str, inside: dict[int, Header], everything: dict[int, Header]) -> None:
         files = [FoldFile(inside[fold].path, inside[fold]) for fold in sorted(inside)]
         names = {fold: (len(header), header.checksums) for fold, header in inside.items()}
-        if names == self._in_order:
+        if names and names == self._in_order:
             order, missing = None, np.zeros(0, np.int64)
         else:
             order, missing = match_rows(self.opened.clips, files)
