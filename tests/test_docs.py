@@ -34,17 +34,7 @@ def test_the_reference_lists_every_public_name():
     page = (ROOT / "docs/reference/index.rst").read_text(encoding="utf-8")
     listed = set(re.findall(r"^   (\w[\w.]*)$", page, re.M))
     missing = []
-    for room in (
-        "datasets",
-        "audio",
-        "features",
-        "store",
-        "extraction",
-        "models",
-        "plotting",
-        "evaluation",
-        "deployment",
-    ):
+    for room in ROOMS:
         module = importlib.import_module(f"esc_features.{room}")
         for name in module.__all__:
             is_value = name.isupper() or not callable(getattr(module, name))
