@@ -13,12 +13,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="where to listen on 127.0.0.1 (default: a free port)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
     parser.add_argument("--audio", metavar="FOLDER", help="where the file names start from, if recordings have moved")
+    parser.add_argument("--results", metavar="FOLDER", help="results of evaluate (default: STORE/evaluation)")
+    parser.add_argument(
+        "--model", action="append", default=[], help="a model file to try recordings with; may be repeated"
+    )
+    parser.add_argument(
+        "--corrections", metavar="CSV", help="where corrected labels are written (default: STORE-corrections.csv)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     from ..viewer import Viewer
 
-    viewer = Viewer(options.store, options.port, audio=options.audio)
+    viewer = Viewer(
+        options.store,
+        options.port,
+        audio=options.audio,
+        results=options.results,
+        models=options.model,
+        corrections=options.corrections,
+    )
     say(f"{viewer.url}\nFor this machine alone. Ctrl-C ends.")
     if not options.no_browser:
         import webbrowser

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from .._pictures import wav_bytes
 from ..exceptions import AudioError, ClipTableError, ModelError, StoreError
 from ._collection import Query
+from ._trial import MOST_BYTES
 
 if TYPE_CHECKING:
     from ._viewer import Viewer
@@ -44,6 +45,9 @@ def make_app(viewer: Viewer) -> Starlette:
         )
         return viewer.clip(row, given.get("feature", ""), given.get("vectors", ""))
 
+    def card(request: Request) -> dict[str, Any]:
+        return viewer.brief(_row(request))
+
     def thumbnail(request: Request) -> Response:
         return _png(viewer.spectrograms.thumbnail(_row(request), request.query_params.get("feature", "")))
 
@@ -57,6 +61,24 @@ def make_app(viewer: Viewer) -> Starlette:
     def _row(request: Request) -> int:
         return _whole(request.path_params["row"], len(viewer.collection) - 1)
 
+    def points(request: Request) -> dict[str, Any]:
+        return viewer.map(request.query_params.get("feature", ""), request.query_params.get("method", "pca"))
+
+    def mistakes(_: Request) -> dict[str, Any]:
+        return viewer.mistakes.summary()
+
+    def corrections(request: Request, body: bytes | None = None) -> Any:
+        if body is None:
+            return viewer.corrections.to_json()
+        said = json.loads(body)
+        row, value = (said.get("row"), said.get("category")) if isinstance(said, dict) else (None, 0)
+        if type(row) is not int or not (value is None or isinstance(value, str)):
+            raise ValueError('A correction is {"row": 3, "category": "dog"}, or null to take it back.')
+        return viewer.correct(_whole(str(row), len(viewer.collection) - 1), value)
+
+    def trial(request: Request, body: bytes) -> dict[str, Any]:
+        return viewer.trial.answer(body, request.query_params.get("model", ""))
+
     def page(_: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
 
@@ -65,6 +87,11 @@ def make_app(viewer: Viewer) -> Starlette:
         Route("/api/store", _answering(store)),
         Route("/api/clips", _answering(clips)),
         Route("/api/clip", _answering(clip)),
+        Route("/api/card/{row}", _answering(card)),
+        Route("/api/map", _answering(points)),
+        Route("/api/mistakes", _answering(mistakes)),
+        Route("/api/corrections", _answering(corrections), methods=["GET", "POST"]),
+        Route("/api/try", _answering(trial, MOST_BYTES), methods=["POST"]),
         Route("/thumbnail/{row}", _answering(thumbnail)),
         Route("/picture/{row}", _answering(picture)),
         Route("/sound/{row}", _answering(sound)),
@@ -73,26 +100,24 @@ def make_app(viewer: Viewer) -> Starlette:
     return Starlette(routes=routes)
 
 
-def _answering(function: Callable) -> Callable:
+def _answering(function: Callable, most_bytes: int = _MOST_JSON) -> Callable:
     """Return an endpoint that works in a thread, and says in JSON what was wrong with a request."""
 
     async def endpoint(request: Request) -> Response:
         try:
-            body = await _body(request) if request.method == "POST" else None
+            body = await _body(request, most_bytes) if request.method == "POST" else None
             answer = await run_in_threadpool(function, request, *([body] if body is not None else []))
+            if not isinstance(answer, Response):  # NaN is no JSON
+                answer = Response(json.dumps(answer, allow_nan=False), media_type="application/json")
         except (ValueError, StoreError, AudioError, ClipTableError, ModelError, OSError) as error:
             status = 404 if isinstance(error, StoreError | AudioError) else 400
             return JSONResponse({"error": str(error)}, status)
-        if isinstance(answer, Response):
-            return answer
-        # NaN is no JSON.
-        return Response(json.dumps(answer, allow_nan=False), media_type="application/json")
+        return answer
 
     return endpoint
 
 
-async def _body(request: Request) -> bytes:
-    most = getattr(request.app.state, "most_bytes", {}).get(request.url.path, _MOST_JSON)
+async def _body(request: Request, most: int) -> bytes:
     parts, length = [], 0
     async for part in request.stream():
         length += len(part)

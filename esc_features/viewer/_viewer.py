@@ -6,15 +6,21 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..exceptions import AudioError
 from ..store import Store, open_store
+from ._answers import Mistakes
 from ._collection import SORTS, Collection, Query
+from ._corrections import Corrections
 from ._sounds import Sounds, envelope
 from ._spectrograms import Spectrograms
+from ._trial import Trial
+from ._vectors import METHODS, Vectors
 
 PER_PAGE = 60
 
@@ -22,8 +28,8 @@ PER_PAGE = 60
 class Viewer:
     """A small web server over a store, for this machine alone: see and hear its clips in a browser.
 
-    Rows are read when they are looked at, so that a store of 100,000 clips opens as fast as one of 400. Nothing of the
-    store or the recordings is ever written. The address holds a token: pages and programs that do not know it are
+    Rows are read when they are looked at, so that a store of 100,000 clips opens as fast as one of 400. Features,
+    labels and recordings are never written. The address holds a token: pages and programs that do not know it are
     refused.
 
     Parameters
@@ -35,6 +41,12 @@ class Viewer:
     audio : path-like, optional
         Where the file names of the clips start from, if the recordings have moved since they were extracted. They are
         played where the store has no waveforms.
+    results : path-like, optional
+        Where `evaluate` wrote its results; `evaluation` in the folder of the store by default.
+    models : sequence of path-like, default=()
+        Files of `save_model`, to try recordings with.
+    corrections : path-like, optional
+        Where corrected labels are written, for `extract`; STORE-corrections.csv beside the store by default.
 
     Attributes
     ----------
@@ -49,11 +61,29 @@ class Viewer:
     True
     """
 
-    def __init__(self, store: Store | str | os.PathLike, port: int = 0, *, audio: str | os.PathLike | None = None):
+    def __init__(
+        self,
+        store: Store | str | os.PathLike,
+        port: int = 0,
+        *,
+        audio: str | os.PathLike | None = None,
+        results: str | os.PathLike | None = None,
+        models: Sequence[str | os.PathLike] = (),
+        corrections: str | os.PathLike | None = None,
+    ):
         self.store = store if isinstance(store, Store) else open_store(store)
         self.collection = Collection(self.store)
         self.sounds = Sounds(self.collection, None if audio is None else Path(audio).expanduser().resolve())
         self.spectrograms = Spectrograms(self.collection, self.sounds)
+        self.vectors = Vectors(self.collection)
+        folder = self.store.path
+        self.mistakes = Mistakes(self.collection, Path(results or folder / "evaluation").expanduser())
+        self.trial = Trial(self.store, self.mistakes, [Path(model).expanduser() for model in models])
+        beside = folder.with_name(f"{folder.name}-corrections.csv")
+        path = Path(corrections or beside).expanduser().resolve()
+        if path.is_relative_to(folder):
+            raise ValueError(f"{path} is in the store, which is only looked at. Name a file elsewhere.")
+        self.corrections = Corrections(path, self.collection.has_several_labels)
         self._token = secrets.token_urlsafe(16)
         self._socket = _listening(port)
         self.port: int = self._socket.getsockname()[1]
@@ -69,6 +99,11 @@ class Viewer:
             "several_labels": self.collection.has_several_labels,
             "counts": self.collection.counts(),
             "sorts": [name for name in SORTS if name != "surest"],
+            "vectors": self.vectors.features,
+            "maps": METHODS,
+            "mistakes": self.mistakes.are_there,
+            "corrections": str(self.corrections.path),
+            "models": self.trial.names,
             "pictures": self.spectrograms.features,
             "plays": self.sounds.origin,
             "silent_because": self.sounds.trouble(),
@@ -78,7 +113,16 @@ class Viewer:
     def rows(self, query: Query) -> np.ndarray:
         """Return the rows that a query is about, in its order."""
         keep = self.collection.matches(query)
-        return self.collection.order(query, np.flatnonzero(keep))
+        if query.method or query.suspicious:
+            keep &= self.mistakes.matches(query)
+        if query.lasso:
+            inside = np.zeros(len(keep), bool)
+            inside[self.vectors.inside(query.lasso)] = True
+            keep &= inside
+        rows = np.flatnonzero(keep)
+        if query.sort == "surest" and self.mistakes.are_there:
+            rows = self.mistakes.order(query, rows)
+        return self.collection.order(query, rows)
 
     def page(self, query: Query, number: int) -> dict[str, Any]:
         """Return a page of clips; beyond the last page, the last."""
@@ -86,11 +130,41 @@ class Viewer:
         pages = max(1, -(-len(rows) // PER_PAGE))
         number = min(max(number, 1), pages)
         shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE].tolist()
-        return {"total": len(rows), "page": number, "pages": pages, "clips": [self.brief(row) for row in shown]}
+        return {"total": len(rows), "page": number, "pages": pages, "clips": self._cards(query, shown)}
 
-    def brief(self, row: int) -> dict[str, Any]:
+    def brief(self, row: int, corrected: Mapping[tuple[str, float, float], str] | None = None) -> dict[str, Any]:
         """Return what a card of the grid shows."""
-        return self.collection.brief(row)
+        corrected = self.corrections.read() if corrected is None else corrected
+        return {**self.collection.brief(row), "corrected": corrected.get(self.collection.identity(row))}
+
+    def _cards(self, query: Query, rows: list[int]) -> list[dict[str, Any]]:
+        corrected = self.corrections.read()
+        cards = [self.brief(row, corrected) for row in rows]
+        chosen = [name for name in (query.method, query.other) if name]
+        if query.suspicious:
+            chosen = list(self.mistakes.methods)
+        for card, row in zip(cards, rows, strict=True):
+            said = [self.mistakes.answers(name).of(row) for name in chosen]
+            card["said"] = [one for one in said if one is not None]
+        return cards
+
+    def correct(self, row: int, value: str | None) -> dict[str, Any]:
+        """Note a correction of a clip's labels, or take it back."""
+        self.corrections.change(self.collection.identity(row), value)
+        return {"path": str(self.corrections.path)}
+
+    def map(self, feature: str, method: str) -> dict[str, Any]:
+        """Return the points of the map, as whole numbers from 0 to 10,000, and which category each has."""
+        shown = self.vectors.map(feature, method)
+        numbers = self.collection.numbers[shown.rows]
+        if numbers.ndim == 2:  # the first label of each
+            numbers = np.where(numbers.any(axis=1), numbers.argmax(axis=1), -1)
+        return {
+            "rows": shown.rows.tolist(),
+            "points": (shown.points * 10_000).round().astype(int).tolist(),
+            "categories": numbers.tolist(),
+            "names": self.collection.categories,
+        }
 
     def clip(self, row: int, feature: str = "", vectors: str = "") -> dict[str, Any]:
         """Return all that is known of a clip."""
@@ -102,11 +176,14 @@ class Viewer:
             "axes": self.spectrograms.axes(row, feature).to_json(),
             "siblings": [{**other, "other_fold": other["fold"] != fold} for other in siblings],
         }
+        if self.mistakes.are_there:
+            found["said"] = self.mistakes.said(row, most=3)
+        if self.vectors.features:
+            near = self.vectors.neighbours(row, vectors)
+            found["neighbours"] = [{**self.brief(other), "distance": distance} for other, distance in near]
         return {**found, "sound": self._sound(row)}
 
     def _sound(self, row: int) -> dict[str, Any]:
-        from ..exceptions import AudioError
-
         try:
             heard = self.sounds.of(row)
         except AudioError as error:

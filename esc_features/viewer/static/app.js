@@ -3,13 +3,21 @@
 import { go, here, link } from "./address.js";
 import { showClip } from "./clip.js";
 import { showClips } from "./clips.js";
+import { showCorrections } from "./corrections.js";
 import { byId, fill, h, say } from "./dom.js";
+import { showMap } from "./map.js";
+import { showMistakes } from "./mistakes.js";
 import { stop } from "./player.js";
 import { store } from "./server.js";
+import { showTrial } from "./try.js";
 
 const VIEWS = {
   clips: { title: "Clips", show: showClips },
   clip: { show: showClip },
+  map: { title: "Map", show: showMap },
+  mistakes: { title: "Mistakes", show: showMistakes },
+  try: { title: "Try", show: showTrial },
+  corrections: { title: "Corrections", show: showCorrections },
 };
 
 let turn = 0;

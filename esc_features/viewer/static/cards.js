@@ -37,7 +37,7 @@ export function card(clip, extra = []) {
     h("span", { class: "tags" },
       tags.map((tag) => h("span", { class: "tag" }, tag)),
       (clip.said ?? []).map((one) => h("span", { class: `tag ${one.right ? "right" : "wrong"}` },
-        `${one.right ? "✓" : "✗"} ${one.method}: ${one.said}${one.sure === null ? "" : ` ${Math.round(100 * one.sure)} %`}`)))));
+        `${one.right ? "✓" : "✗"} ${one.method}: ${one.said}${one.sure === null ? "" : ` ${Math.round(100 * one.sure)}\u00a0%`}`)))));
   return link;
 }
 

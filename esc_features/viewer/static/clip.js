@@ -2,33 +2,17 @@
 
 import { go, link } from "./address.js";
 import { grid, words } from "./cards.js";
-import { byId, fill, h, percent, say, svg } from "./dom.js";
-import { currentTime, isPlaying, play, stop } from "./player.js";
+import { byId, fill, h, percent, say } from "./dom.js";
+import { figure } from "./figure.js";
 import { ask, send } from "./server.js";
 
 export async function showClip(main, parameters, store, isCurrent) {
   const clip = await ask("api/clip", parameters);
   if (!isCurrent()) return;
-  const source = `sound/${clip.row}`;
-  const button = h("button", { class: "main", id: "play", type: "button", disabled: Boolean(clip.sound.trouble) }, "Play");
-  const heads = [h("div", { class: "playhead" }), h("div", { class: "playhead" })];
-  const lengths = [clip.axes.duration ?? clip.sound.duration, clip.sound.duration];
-  const follow = () => {
-    heads.forEach((head, number) => { head.style.left = `${100 * Math.min(1, currentTime() / (lengths[number] || 1))}%`; });
-    if (isPlaying(clip.row) && button.isConnected) requestAnimationFrame(follow);
-  };
-  const start = async (from) => {
-    button.textContent = "Stop";
-    await play(clip.row, source, `${words(clip)}, ${clip.name}`, () => { button.textContent = "Play"; }, from);
-    follow();
-  };
-  const toggle = () => { if (isPlaying(clip.row)) stop(); else start(0); };
-  button.addEventListener("click", toggle);
-  const jump = (length) => (event) => {
-    if (clip.sound.trouble) return;
-    const box = event.currentTarget.getBoundingClientRect();
-    start((event.clientX - box.left) / box.width * length);
-  };
+  const query = parameters.get("feature") ? `?${new URLSearchParams({ feature: parameters.get("feature") })}` : "";
+  const { element, button, toggle } = figure({ key: clip.row, picture: `picture/${clip.row}${query}`, sound: `sound/${clip.row}`, axes: clip.axes,
+    duration: clip.sound.duration, envelope: clip.sound.envelope, label: `${words(clip)}, ${clip.name}`,
+    alt: `Spectrogram of ${words(clip)}, ${clip.name}`, trouble: clip.sound.trouble });
   main.onkeydown = (event) => {
     if (event.target.closest("input, select, button, a, textarea")) return;
     if (event.key === " ") { event.preventDefault(); toggle(); }
@@ -39,40 +23,13 @@ export async function showClip(main, parameters, store, isCurrent) {
     h("h2", { tabindex: -1 }, words(clip)), h("p", { class: "quiet" }, clip.name),
     h("div", { class: "clip" },
       h("section", { "aria-label": "Sound" },
-        h("div", { class: "figure" },
-          h("div", { class: "ticks", "aria-hidden": "true" }, clip.axes.ticks.map((tick) => placed("bottom", tick.position, tick.text)), h("span", { class: "unit" }, clip.axes.unit)),
-          h("div", { class: "panel", id: "spectrogram", onclick: jump(lengths[0]) },
-            h("img", { src: `picture/${clip.row}?${new URLSearchParams(parameters.get("feature") ? { feature: parameters.get("feature") } : {})}`,
-              alt: `Spectrogram of ${words(clip)}, ${clip.name}` }), heads[0]),
-          h("div", { class: "seconds", "aria-hidden": "true" }, seconds(lengths[0])),
-          clip.sound.trouble ? h("p", { class: "notice panel" }, `There is no sound: ${clip.sound.trouble}`)
-            : h("div", { class: "panel wave", onclick: jump(lengths[1]) }, wave(clip.sound.envelope), heads[1])),
-        clip.said && answers(clip.said),
+        element,
+        clip.said?.length > 0 && answers(clip.said),
         list("Other clips of this recording", clip.siblings, (one) => one.other_fold ? ["another fold!"] : []),
-        clip.neighbours && h("section", {}, h("h3", {}, "Nearest neighbours"),
+        clip.neighbours?.length > 0 && h("section", {}, h("h3", {}, "Nearest neighbours"),
           h("p", { class: "bar" }, picker(parameters, "vectors", "By", store.vectors)),
           grid(clip.neighbours, { small: true, label: "Nearest neighbours", extra: (one) => [one.source === clip.source ? "same source" : `distance ${one.distance.toFixed(1)}`] }))),
-      h("aside", { "aria-label": "About the clip" }, facts(clip, store), store.corrections !== undefined && correction(clip, store))));
-}
-
-const placed = (side, position, text) => {
-  const element = h("span", {}, text);
-  element.style[side] = `${100 * position}%`;
-  return element;
-};
-
-function seconds(duration) {
-  if (!duration) return [];
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60].find((one) => duration / one <= 10) ?? 60;
-  const ticks = Array.from({ length: Math.floor(duration / step + 1e-6) + 1 }, (_, number) => number * step);
-  return ticks.map((tick, number) => placed("left", Math.min(1, tick / duration), `${Number(tick.toFixed(1))}${number === ticks.length - 1 ? " s" : ""}`));
-}
-
-function wave(envelope) {
-  const top = envelope.map(([, high], x) => `${x} ${(1 - high) * 50}`);
-  const bottom = envelope.map(([low], x) => `${x} ${(1 - low) * 50 + 0.6}`).reverse();
-  return svg("svg", { viewBox: `0 0 ${Math.max(envelope.length - 1, 1)} 101`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    svg("path", { d: `M${[...top, ...bottom].join("L")}Z` }));
+      h("aside", { "aria-label": "About the clip" }, facts(clip, store), correction(clip, store))));
 }
 
 function picker(parameters, name, label, choices) {

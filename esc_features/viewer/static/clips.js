@@ -45,7 +45,7 @@ function filters(parameters, store) {
     choice("fold", "Fold", store.counts.fold, parameters, ask),
     store.counts.note.length > 0 && choice("note", "Notes", store.counts.note, parameters, ask),
     h("label", {}, "Order ", h("select", { id: "sort", onchange: (event) => ask({ sort: event.target.value === "store" ? "" : event.target.value }) },
-      [...store.sorts, ...(parameters.get("method") ? ["surest"] : [])].map((name) =>
+      [...store.sorts, ...(parameters.get("method") || parameters.get("suspicious") ? ["surest"] : [])].map((name) =>
         h("option", { value: name, selected: (parameters.get("sort") ?? "store") === name }, name === "store" ? "as stored" : name)))),
     h("label", {}, h("input", { type: "checkbox", checked: parameters.get("descending") === "1",
       onchange: (event) => ask({ descending: event.target.checked ? "1" : "" }) }), " reversed"),

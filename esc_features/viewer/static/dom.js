@@ -7,7 +7,7 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter(isThere));
+  element.append(...children.flat(Infinity).filter(isThere));
   return element;
 }
 
@@ -21,7 +21,7 @@ export function svg(tag, attributes = {}, ...children) {
 // What a condition left out is no child.
 const isThere = (child) => child !== null && child !== undefined && child !== false;
 
-export const fill = (element, ...children) => element.replaceChildren(...children.flat().filter(isThere));
+export const fill = (element, ...children) => element.replaceChildren(...children.flat(Infinity).filter(isThere));
 
 export const byId = (id) => document.getElementById(id);
 
