@@ -68,28 +68,37 @@ class Mutant:
         return f"{self.file}:{self.line}\n    - {_one_line(self.before)}\n    + {_one_line(self.after)}"
 
 
-def mutants_of(file: Path) -> list[Mutant]:
+@dataclass(frozen=True)
+class Candidate:
+    """A place of a file that can be written wrongly; written only once it is chosen."""
+
+    file: Path
+    module: cst.Module
+    line: int
+    old: cst.CSTNode
+    new: cst.CSTNode
+
+    def mutant(self) -> Mutant:
+        code = self.module.deep_replace(self.old, self.new).code
+        before, after = self.module.code_for_node(self.old), self.module.code_for_node(self.new)
+        return Mutant(self.file, self.line, before, after, code)
+
+
+def candidates_in(file: Path) -> list[Candidate]:
     """Return every bug that the operators know for a file."""
     from mutmut.mutation.file_mutation import create_mutations
     from mutmut.mutation.mutators import mutation_operators
 
-    code = (ROOT / file).read_text(encoding="utf-8")
     if not any(operator is _left_out for _, operator in mutation_operators):
         mutation_operators += [(cst.SimpleStatementLine, _left_out), (cst.If, _turned_round)]
-    module, mutations, *_ = create_mutations(str(file), code)
-    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    positions = wrapper.resolve(PositionProvider)
+    module, mutations, *_ = create_mutations(str(file), (ROOT / file).read_text(encoding="utf-8"))
+    positions = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
     parents = {child: node for node in _walk(module) for child in node.children}
-    found = []
-    for mutation in mutations:
-        old, new = mutation.original_node, mutation.mutated_node
-        if old not in positions or any(map(_is_for_people, _with_outer(old, parents))):
-            continue
-        wrong = module.deep_replace(old, new).code
-        if wrong != code:
-            before, after = module.code_for_node(old), module.code_for_node(new)
-            found.append(Mutant(file, positions[old].start.line, before, after, wrong))
-    return found
+    return [
+        Candidate(file, module, positions[one.original_node].start.line, one.original_node, one.mutated_node)
+        for one in mutations
+        if one.original_node in positions and not any(map(_is_for_people, _with_outer(one.original_node, parents)))
+    ]
 
 
 def _left_out(node: cst.SimpleStatementLine) -> Iterator[cst.CSTNode]:
@@ -274,9 +283,9 @@ def sample(room: str, count: int, seed: int, only: str = "") -> tuple[list[Mutan
     place = ROOT / "esc_features" / room
     files = [place] if place.is_file() else sorted(place.rglob("*.py"))
     chosen = [file.relative_to(ROOT) for file in files if not only or file.name in only.split(",")]
-    every = [mutant for file in chosen for mutant in mutants_of(file)]
+    every = [candidate for file in chosen for candidate in candidates_in(file)]
     picked = random.Random(seed).sample(every, min(count, len(every)))
-    return sorted(picked, key=lambda mutant: (mutant.file, mutant.line)), len(every)
+    return [one.mutant() for one in sorted(picked, key=lambda one: (one.file, one.line))], len(every)
 
 
 def main() -> None:
