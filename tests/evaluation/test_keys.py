@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from esc_features import MelSpectrogram, MFCCStatistics, StoreArray
+from esc_features.evaluation import Method, _fit
+from esc_features.evaluation._evaluate import file_name
+from esc_features.evaluation._fit import clips_digest, method_key
 from esc_features.evaluation._keys import Description, digest_of, versions_of
 
 
@@ -151,3 +156,73 @@ def test_versions_are_those_of_what_is_used():
     found = versions_of(Description(StandardScaler()).packages, ["librosa"])
     assert found["scikit-learn"] == sklearn.__version__ and {"numpy", "python", "esc_features", "librosa"} <= set(found)
     assert "torch" not in found
+
+
+def test_the_key_of_a_method_is_all_that_it_runs(monkeypatch):
+    """Of the pipeline and its feature, what inner folds choose from and in which order, and what it knows before."""
+
+    def make(seed, neighbors=5, feature=None):
+        return make_pipeline(feature or MFCCStatistics(), KNeighborsClassifier(neighbors))
+
+    def key(made=make, grid=(("kneighborsclassifier__n_neighbors", [1, 3]),), name="m", **facts):
+        return method_key(Method(name, made, dict(grid), **facts))[0]
+
+    keys = [
+        key(),
+        key(functools.partial(make, neighbors=6)),
+        key(functools.partial(make, feature=MFCCStatistics(n_mfcc=12))),
+        key(functools.partial(make, feature=MelSpectrogram())),
+        key(grid=()),
+        key(grid=[("kneighborsclassifier__n_neighbors", [1, 5])]),
+        key(grid=[("kneighborsclassifier__n_neighbors", [3, 1])]),
+        key(grid=[("kneighborsclassifier__leaf_size", [1, 3])]),
+        key(pretraining="birds"),
+        key(overlap="birds"),
+    ]
+    monkeypatch.setattr(_fit, "versions_of", lambda *_: {"numpy": "1.0"})
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+    assert key(name="other") == key() == keys[-1]
+
+
+def test_the_same_method_with_another_seed_split_or_name_is_another_file():
+    names = [
+        file_name(*told)
+        for told in [
+            ("m", "fold1", 0, "key", "made", "protocol"),
+            ("n", "fold1", 0, "key", "made", "protocol"),
+            ("m", "fold2", 0, "key", "made", "protocol"),
+            ("m", "fold1", 1, "key", "made", "protocol"),
+            ("m", "fold1", 0, "other", "made", "protocol"),
+            ("m", "fold1", 0, "key", "other", "protocol"),
+            ("m", "fold1", 0, "key", "made", "other"),
+            ("m", "fold1", 0, "keymade", "", "protocol"),
+        ]
+    ]
+    assert len(set(names)) == len(names)
+    assert names[0].startswith("m-fold1-seed0-") and names[0].endswith(".npz")
+    # Letters that a disk may not take are told apart by the digest alone.
+    odd, other = file_name("a/\u00e4 b", "fold1", 0), file_name("a:\u00e4?b", "fold1", 0)
+    assert odd.startswith("a___b-fold1-") and odd != other
+    assert len(file_name("x" * 500, "fold1", 0)) < 128
+
+
+def test_all_that_is_known_of_the_clips_is_in_their_digest():
+    names, digests = np.array(["a.wav", "b.wav", "c.wav"]), np.array([1, 2, 3], np.uint64)
+    said = {"filenames": names, "sources": names, "folds": [1, 2, 2], "target": [0, 1, 0], "y": ["x", "y", "x"]}
+
+    def digest(audio=digests, rows=slice(None), **changed):
+        return clips_digest(StoreArray.from_numpy(np.zeros((3, 2)), **(said | changed))[rows], audio[rows])
+
+    found = [
+        digest(),
+        digest(filenames=["a.wav", "b.wav", "d.wav"]),
+        digest(sources=["a.wav", "a.wav", "c.wav"]),
+        digest(folds=[1, 2, 3]),
+        digest(target=[0, 1, 1]),
+        digest(y=["x", "y", "z"]),
+        digest(audio=digests + np.uint64(1)),
+        digest(rows=[1, 0, 2]),
+        digest(rows=[0, 1]),
+    ]
+    assert len(set(found)) == len(found) and digest() == found[0]
