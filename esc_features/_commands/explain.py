@@ -1,4 +1,4 @@
-"""`esc_features explain`: say which files would be recomputed now, and why."""
+"""`esc_features explain`: say what extract_features would change now, and why."""
 
 import argparse
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 where a file would be recomputed."""
+    """Return 0, or 1 where something would be changed."""
     from ..extraction import explain
 
     clips = None
@@ -23,7 +23,9 @@ def run(options: argparse.Namespace) -> int:
 
         clips = find_clips(options.dataset, **dataset_options(options))
     table = explain(options.store, clips, features=options.features, recipe=options.recipe, trusted=options.trust)
+    if table.attrs["changes"]:
+        say(f"clips: {table.attrs['changes']}")
     for (feature, state, reason), rows in table.groupby(["feature", "state", "reason"], sort=False):
         folds = ", ".join(map(str, rows["fold"]))
         say(f"{feature}, fold {folds}: {state}{': ' if reason else ''}{reason}")
-    return int((table["state"] != "fresh").any())
+    return int((table["state"] != "fresh").any() or table.attrs["changes"] != "")

@@ -7,7 +7,7 @@ from ._options import add_dask, add_dataset_options, add_features, dataset_optio
 
 DESCRIPTION = (
     "Compute the features of a data set into a store, one file per feature and fold. Run it again after an "
-    "interruption or with more features: only what is missing is computed."
+    "interruption, after edits of the clips or with more features: only what is missing is computed."
 )
 INTERRUPTED = "What was computed is kept. Run the same command again to finish."
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dask(parser)
     add_dataset_options(parser)
     parser.add_argument("--mirror", help="where to download from, in the layout of the ESC-50 repository")
-    parser.add_argument("--overwrite", action="store_true", help="replace files made with other settings or audio")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of other settings or library versions")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 

@@ -102,6 +102,8 @@ def select_clips(
     if folds is not None:
         chosen &= table["fold"].isin(_known_folds(folds, sorted(table["fold"].unique().tolist()))).to_numpy()
     table = table[chosen]
+    if esc10 or categories is not None or folds is not None:
+        table.attrs["chosen"] = True  # a store keeps the clips that were not
     if table.empty:
         raise ClipTableError(
             "No clip is left: these categories do not occur in these folds. Restrict one of the two only."

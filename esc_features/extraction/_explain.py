@@ -12,6 +12,7 @@ from ..storage import check_labels, read_header
 from ._judge import parameter_differences
 from ._plan import make_plan
 from ._stored import Files, features_of, find_store, stored_clips, stored_feature
+from ._table import plan_edit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +50,11 @@ def explain(
     -------
     pandas.DataFrame
         `feature`, `fold`, `state` and `reason`; a row for each reason, and one without a reason for each file that has
-        none. `state` is "fresh" (nothing to do), "drifted" (extracted with other versions of libraries), "stale"
-        (other parameters, clips or recordings), "damaged", "partial" (not finished), "missing", "gone" (its fold is
-        no longer in the data set) or "unknown" (of a class that is not imported because a store names it).
+        none. `state` is "fresh" (nothing to do), "drifted" (extracted with other versions of libraries), "edited"
+        (other clips or recordings: `extract` computes what is new), "stale" (other parameters: `extract` needs
+        `overwrite`), "damaged", "partial" (not finished), "missing", "gone" (its fold is no longer in the data set) or
+        "unknown" (of a class that is not imported because a store names it). Its `attrs["changes"]` says in one line
+        how the clips differ, such as "3 new, 1 relabelled, 396 kept", and "" where they do not.
 
     Raises
     ------
@@ -75,11 +78,15 @@ def explain(
     known: dict[str, Feature] = dict(named)
     unknown = [] if named else _rebuild_all(files, known, trusted)
     reasons = list(unknown)
+    changes = ""
     if clips is not None:
+        edit = plan_edit(folder, clips)
+        clips = edit.after
         plan = make_plan(clips, known, folder, n_jobs=1)
+        changes = edit.summary(plan.replaced)
         for file in plan.files:
             elsewhere = _elsewhere(files, file.wanted.feature, file.wanted.fold) if file.state == "missing" else ()
-            why = [*file.verdict.reasons, *elsewhere] or [""]
+            why = [*file.reasons, *elsewhere] or [""]
             reasons += [(file.wanted.name, file.wanted.fold, file.state, reason) for reason in why]
     folds = set() if clips is None else set(clips["fold"].tolist())
     reasons += [
@@ -87,7 +94,9 @@ def explain(
         for name in known.keys() & files.keys()
         for fold in files[name].keys() - folds
     ]
-    return pd.DataFrame(sorted(reasons, key=lambda row: row[:2]), columns=["feature", "fold", "state", "reason"])
+    table = pd.DataFrame(sorted(reasons, key=lambda row: row[:2]), columns=["feature", "fold", "state", "reason"])
+    table.attrs["changes"] = changes
+    return table
 
 
 def read_clips(dataset) -> pd.DataFrame | None:

@@ -39,9 +39,10 @@ def extract(
 ) -> Store:
     """Compute what a store lacks, in parallel, and return the store.
 
-    Run it once before the experiments; run it again after a kill, with another feature or with more folds, and only
-    what is missing is computed, from the store's own waveforms where it has them. The files are bit for bit the same
-    for every `n_jobs`, backend and interruption.
+    Run it once before the experiments; run it again after a kill, with another feature or after edits of the clips, and
+    only what is missing is computed, from the store's own waveforms where it has them. Rows of clips whose recording
+    and parameters did not change are kept, whatever is said about these clips now; clips that are no longer in the
+    table go. The files are bit for bit the same for every `n_jobs`, backend, interruption and way of editing.
 
     Parameters
     ----------
@@ -59,14 +60,14 @@ def extract(
     n_jobs : int, optional
         Workers, as in joblib; by default what `joblib.parallel_config` says, and else one a core.
     categories, folds : sequence, optional
-        Take only the clips of these.
+        Take only the clips of these; other clips that the store has stay as they are.
     audio_dir, columns, folds_by, corrections : optional
         Where the recordings of a table are, which of its columns is which, folds to make, and labels to correct: as in
         `esc_features.datasets.load_clips`.
     data_home, mirror : optional
         Where downloads are kept and come from, as in `fetch_esc50`.
     overwrite : bool, default=False
-        Replace files that other parameters, other audio or other library versions made, instead of refusing.
+        Replace files that other parameters or other library versions made, instead of refusing or keeping them.
     verbose : bool, default=True
         Show the plan, a progress bar and a line for each file.
 
@@ -79,7 +80,7 @@ def extract(
     ExtractionError
         After everything else is finished, if some clips failed; its `failures` is the table of them.
     StoreError
-        If the store is locked, stale or cannot be written.
+        If the store is locked, of other parameters, of another data set or cannot be written.
 
     Examples
     --------

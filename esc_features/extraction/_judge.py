@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,25 +62,34 @@ class WantedFile:
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows of a file that need not be computed again: for each clip wanted now its row there, -1 where it has none."""
+    """Rows that need not be computed again: of each clip wanted now which file has it, -1 where none has, and where."""
 
-    header: Header
+    headers: tuple[Header, ...]
+    files: np.ndarray
     rows: np.ndarray
+    #: Of the libraries that computed them.
+    versions: dict[str, str]
     #: Whether it is the unfinished file of these very clips, which is gone on with as it is.
     in_place: bool = False
+
+    @property
+    def count(self) -> int:
+        return int((self.files >= 0).sum())
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a file is, with a reason for each way in which it is not what is wanted.
 
-    "fresh": as wanted. "drifted": extracted with other versions of libraries. "stale": of other parameters, clips or
-    audio, or not readable. "damaged": rows are not what was written. "partial": not finished. "missing".
+    "fresh": as wanted. "drifted": extracted with other versions of libraries. "edited": of other clips or recordings.
+    "stale": of other parameters, or not readable. "damaged": rows are not what was written. "partial": not finished.
+    "missing".
     """
 
     state: str
     reasons: tuple[str, ...] = ()
-    kept: Kept | None = None
+    #: The unfinished file of these clips, to go on with.
+    begun: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -103,14 +113,23 @@ def judge(wanted: WantedFile, audio: AudioDigests, check_rows: bool = False) -> 
 def _judge_published(wanted: WantedFile, audio: AudioDigests, check_rows: bool) -> Verdict:
     try:
         header = read_header(wanted.path)
-        reasons, kept, drift = _compare(header, wanted, audio)
+        parameters = feature_differences(header, wanted.feature)
+        edits = _edits(header, wanted, audio)
     except StoreError as error:
         return Verdict("stale", (str(error),))
-    if reasons:
-        return Verdict("stale", tuple(reasons + drift), kept)
+    drift = version_differences(header.facts.versions, wanted.versions)
+    if parameters or edits:
+        return Verdict("stale" if parameters else "edited", (*parameters, *edits, *drift))
     if damage := _damage(header, check_rows):
-        return Verdict("damaged", damage, kept)
-    return Verdict("drifted", tuple(drift), kept) if drift else Verdict("fresh")
+        return Verdict("damaged", damage)
+    return Verdict("drifted", tuple(drift)) if drift else Verdict("fresh")
+
+
+def _edits(header: Header, wanted: WantedFile, audio: AudioDigests) -> list[str]:
+    """Return how the clips of a file, or their recordings, differ from those of now."""
+    other_fold = header.facts.fold != wanted.fold
+    reasons = [f"it says that it is fold {header.facts.fold}"] if other_fold else []
+    return reasons + (clip_differences(header, wanted.clips) or audio_differences(header, wanted.clips, audio))
 
 
 def _damage(header: Header, check_rows: bool) -> tuple[str, ...]:
@@ -123,7 +142,8 @@ def _damage(header: Header, check_rows: bool) -> tuple[str, ...]:
     if not check_rows:
         return ()
     wrong = ~whole_rows(header)
-    names = _some(read_column(header, "filename")[wrong].tolist())
+    keys = _keys_in(header)
+    names = _some([clip_name(*keys[row]) for row in np.flatnonzero(wrong)])
     return (f"the rows of {names} are not what was written",) if wrong.any() else ()
 
 
@@ -136,46 +156,100 @@ def _judge_begun(wanted: WantedFile, audio: AudioDigests, published: Verdict) ->
         differences = feature_differences(header, wanted.feature)
         drift = version_differences(header.facts.versions, wanted.versions)
         same_clips = header.facts.fold == wanted.fold and not clip_differences(header, wanted.clips)
-        kept = Kept(header, _rows_to_keep(header, wanted.clips, audio), in_place=same_clips)
+        rows = _Rows([header]).of(wanted.clips, audio, wanted.versions)
     except StoreError:
         return published  # killed while it was being created: no row had been computed
     if differences or drift:
         # Rows of two library versions must not meet in one file that names one.
-        begun = tuple(f"it was begun, and {reason}" for reason in differences + drift)
-        return Verdict("stale", begun) if published.state == "missing" else published
+        reasons = tuple(f"it was begun, and {reason}" for reason in differences + drift)
+        return Verdict("stale", reasons) if published.state == "missing" else published
+    begun = replace(rows, in_place=True) if same_clips else None
     if published.state != "missing":
-        return Verdict(published.state, published.reasons, kept)
-    done = int((kept.rows >= 0).sum())
-    return Verdict("partial", (f"{done} of {len(wanted.clips)} clips are done",), kept)
+        return Verdict(published.state, published.reasons, begun)
+    return Verdict("partial", (f"{rows.count} of {len(wanted.clips)} clips are done",), begun)
 
 
-def _compare(header: Header, wanted: WantedFile, audio: AudioDigests) -> tuple[list[str], Kept | None, list[str]]:
-    """Return how a file differs from what is wanted, its rows that are wanted, and how the libraries differ."""
-    reasons = feature_differences(header, wanted.feature)
-    drift = version_differences(header.facts.versions, wanted.versions)
-    kept = None
-    if not drift and _is_same_feature(header, wanted.feature):
-        kept = Kept(header, _rows_to_keep(header, wanted.clips, audio))
-    if header.facts.fold != wanted.fold:
-        reasons.append(f"it says that it is fold {header.facts.fold}")
-    reasons += clip_differences(header, wanted.clips) or audio_differences(header, wanted.clips, audio)
-    return reasons, kept, drift
+class RowsOfFeature:
+    """The rows that the files of a feature have, published or unfinished, of whichever folds."""
+
+    def __init__(self, paths: Iterable[Path], feature: Feature):
+        self._by_versions: dict[str, list[Header]] = {}
+        for path in paths:
+            try:
+                if path.is_symlink():
+                    continue
+                header = read_header(path)
+                check_labels(header)
+            except (StoreError, OSError):
+                continue
+            if _is_same_feature(header, feature):
+                self._by_versions.setdefault(_as_text(header.facts.versions), []).append(header)
+        self._rows: dict[str, _Rows] = {}
+
+    def knows(self, clips: pd.DataFrame) -> np.ndarray:
+        """Return which clips have a row."""
+        every = [self._of_versions(versions) for versions in self._by_versions]
+        return np.array([any(key in rows for rows in every) for key in clip_keys(clips)], bool)
+
+    def keep(self, wanted: WantedFile, audio: AudioDigests, older: bool) -> Kept | None:
+        """Return the rows that a file need not compute.
+
+        With `older`, those that other versions of libraries computed, too, where the file then has no other rows.
+        """
+        now = _as_text(wanted.versions)
+        for versions in sorted(self._by_versions, key=lambda versions: versions != now):
+            kept = self._of_versions(versions).of(wanted.clips, audio, json.loads(versions))
+            if kept.count and (versions == now or (older and kept.count == len(wanted.clips))):
+                return kept
+        return None
+
+    def replaced(self, clips: pd.DataFrame, audio: AudioDigests) -> np.ndarray:
+        """Return of which clips there are rows of another recording than that of now, and none of it."""
+        every = [self._of_versions(versions) for versions in self._by_versions]
+        known, same = np.zeros(len(clips), bool), np.zeros(len(clips), bool)
+        for rows in every:
+            known |= np.array([key in rows for key in clip_keys(clips)], bool)
+            same |= rows.of(clips, audio, {}).files >= 0
+        return known & ~same
+
+    def _of_versions(self, versions: str) -> _Rows:
+        if versions not in self._rows:
+            self._rows[versions] = _Rows(self._by_versions[versions])
+        return self._rows[versions]
+
+
+class _Rows:
+    """The rows of some files that are done, by clip and recording."""
+
+    def __init__(self, headers: Sequence[Header]):
+        self._headers = tuple(headers)
+        self._places: dict[ClipKey, dict[int, tuple[int, int]]] = {}
+        for file, header in enumerate(headers):
+            done, digests = read_column(header, "done") == 1, read_column(header, "audio_digest").tolist()
+            for row, key in enumerate(_keys_in(header)):
+                if done[row]:
+                    self._places.setdefault(key, {}).setdefault(digests[row], (file, row))
+
+    def __contains__(self, key: ClipKey) -> bool:
+        return key in self._places
+
+    def of(self, clips: pd.DataFrame, audio: AudioDigests, versions: dict[str, str]) -> Kept:
+        """Return the rows of clips, of their recordings of now; of any where that is not known."""
+        places = np.full((len(clips), 2), -1, np.int64)
+        digests = [value if known else None for value, known in zip(audio.values.tolist(), audio.known, strict=True)]
+        for number, (key, digest) in enumerate(zip(clip_keys(clips), digests, strict=True)):
+            if by_digest := self._places.get(key):
+                places[number] = next(iter(by_digest.values())) if digest is None else by_digest.get(digest, (-1, -1))
+        return Kept(self._headers, places[:, 0], places[:, 1], versions)
+
+
+def _as_text(versions: dict[str, str]) -> str:
+    return json.dumps(versions, sort_keys=True)
 
 
 def _is_same_feature(header: Header, feature: Feature) -> bool:
     # Each of the two says it; where they contradict each other, one is damaged.
     return header.facts.fingerprint == feature.fingerprint() or header.facts.description == feature.description()
-
-
-def _rows_to_keep(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> np.ndarray:
-    """Return for each clip its row in a file, -1 where the file has none that is done and of the audio of now."""
-    done = read_column(header, "done") == 1
-    digests = read_column(header, "audio_digest")
-    place = {key: row for row, key in enumerate(_keys_in(header)) if done[row]}
-    rows = np.array([place.get(key, -1) for key in clip_keys(clips)], np.int64)
-    other_audio = (rows >= 0) & audio.known & (digests[rows] != audio.values)
-    rows[other_audio] = -1
-    return rows
 
 
 def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[str]:
@@ -214,13 +288,12 @@ def _keys_in(header: Header) -> list[ClipKey]:
 
 
 def audio_differences(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> list[str]:
-    """Return a sentence for each clip of a file whose recording is another one now; the clips are the same."""
-    names = clips["filename"].to_numpy(str)
+    """Return a sentence for each recording that is another one now; the clips are the same."""
     done = read_column(header, "done").astype(bool)
-    changed = np.flatnonzero(done & audio.known & (read_column(header, "audio_digest") != audio.values))
-    reasons = [f"the audio of {names[row]} changed" for row in changed[:_MOST]]
+    changed = clips["filename"][done & audio.known & (read_column(header, "audio_digest") != audio.values)].unique()
+    reasons = [f"the audio of {name} changed" for name in changed[:_MOST]]
     if len(changed) > _MOST:
-        reasons.append(f"the audio of {len(changed) - _MOST} more clips changed")
+        reasons.append(f"the audio of {len(changed) - _MOST} more recordings changed")
     return reasons
 
 

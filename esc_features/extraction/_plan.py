@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
-from ..storage import find_files, read_header
-from ._judge import AudioDigests, Verdict, WantedFile, judge, library_versions
+from ..storage import FeatureFolder, find_features, read_header
+from ._judge import AudioDigests, Kept, RowsOfFeature, Verdict, WantedFile, judge, library_versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,12 +27,30 @@ class FilePlan:
 
     wanted: WantedFile
     verdict: Verdict
+    #: The rows that it need not compute.
+    kept: Kept | None = None
     #: A published file of the waveforms that the feature is computed from; None where recordings must be decoded.
     waveforms: Path | None = None
 
     @property
     def state(self) -> str:
         return self.verdict.state
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not what is wanted, and what an edit leaves of it."""
+        if self.state != "edited":
+            return self.verdict.reasons
+        kept = 0 if self.kept is None else self.kept.count
+        return (*self.verdict.reasons, f"{kept} of {len(self.wanted.clips)} rows are kept")
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes on the disk in addition, at least."""
+        if self.kept is not None and self.kept.in_place:
+            return 0
+        feature = self.wanted.feature
+        return len(self.wanted.clips) * math.prod(feature.output_shape()) * np.dtype(feature.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,8 @@ class Plan:
     files: list[FilePlan]
     #: Files in one of these states are computed; the others stay as they are.
     computed_states: frozenset[str]
+    #: Which clips have rows of another recording than that of now.
+    replaced: np.ndarray
 
     @property
     def waiting(self) -> list[FilePlan]:
@@ -47,7 +69,7 @@ class Plan:
 
 
 #: What `extract` computes without being told, what --overwrite adds, and what mends a store.
-MISSING = frozenset({"missing", "partial", "damaged"})
+MISSING = frozenset({"missing", "partial", "damaged", "edited"})
 OVERWRITE = MISSING | {"stale", "drifted"}
 REPAIR = MISSING | {"stale"}
 
@@ -63,7 +85,8 @@ def make_plan(
     again: frozenset[str] = frozenset(),
 ) -> Plan:
     """Look at each file of the store that is asked for; nothing is changed."""
-    there = find_files(store) if store.is_dir() else {}
+    there = {folder.name: folder for folder in find_features(store)} if store.is_dir() else {}
+    published = {name: folder.files for name, folder in there.items() if folder.files}
     versions = {name: library_versions(feature) for name, feature in features.items()}
     wanted = [
         WantedFile(name, feature, int(fold), in_fold.reset_index(drop=True), store, versions[name])
@@ -71,17 +94,42 @@ def make_plan(
         for name, feature in features.items()
     ]
     audio = _Audio(n_jobs)
-    audio.look({file.fold: file.clips for file in wanted if file.fold in there.get(file.name, ())})
+    audio.look([file.clips for file in wanted if file.fold in published.get(file.name, ())])
     anew = Verdict("stale", ("it is to be computed anew",))
-    files = [FilePlan(file, anew if file.name in again else judge(file, audio.of(file), check_rows)) for file in wanted]
+    files = [
+        FilePlan(file, anew if file.name in again else judge(file, audio.of(file.clips), check_rows)) for file in wanted
+    ]
+    other = [plan for plan in files if plan.state != "fresh" and plan.wanted.name not in again]
+    rows = {
+        name: RowsOfFeature(_paths(there[name]), features[name])
+        for name in {plan.wanted.name for plan in other} & there.keys()
+    }
+    found = [(plan, rows[plan.wanted.name]) for plan in other if plan.wanted.name in rows]
+    audio.look([plan.wanted.clips[rows.knows(plan.wanted.clips)] for plan, rows in found])
+    kept = {plan.wanted.path: _kept(plan, rows, audio) for plan, rows in found}
     waiting = [plan.wanted for plan in files if plan.state in computed_states]
-    waveforms = _find_waveforms(waiting, there, audio)
-    files = [FilePlan(plan.wanted, plan.verdict, waveforms.get(plan.wanted.path)) for plan in files]
-    return Plan(files, computed_states)
+    waveforms = _find_waveforms(waiting, published, audio)
+    files = [
+        replace(plan, kept=kept.get(plan.wanted.path), waveforms=waveforms.get(plan.wanted.path)) for plan in files
+    ]
+    replaced = np.zeros(len(clips), bool)
+    for name in {plan.wanted.name for plan in other if plan.state == "edited"}:
+        replaced |= rows[name].replaced(clips, audio.of(clips))
+    return Plan(files, computed_states, replaced)
+
+
+def _paths(folder: FeatureFolder) -> list[Path]:
+    return [*folder.published.values(), *folder.partial.values()]
+
+
+def _kept(plan: FilePlan, rows: RowsOfFeature, audio: _Audio) -> Kept | None:
+    if plan.verdict.begun is not None:
+        return plan.verdict.begun
+    return rows.keep(plan.wanted, audio.of(plan.wanted.clips), older=plan.state == "edited")
 
 
 def refuse_stale(plan: Plan) -> None:
-    """Raise StoreError for files that another setting or other audio made, unless they are to be replaced."""
+    """Raise StoreError for files that another setting made, unless they are to be replaced."""
     stale = [file for file in plan.files if file.state == "stale" and file.state not in plan.computed_states]
     if not stale:
         return
@@ -102,26 +150,23 @@ def refuse_stale(plan: Plan) -> None:
 
 
 class _Audio:
-    """The digests of recordings, read once a plan."""
+    """The digests of recordings, each read once a plan."""
 
     def __init__(self, n_jobs: int | None):
         self._n_jobs = n_jobs
-        self._by_fold: dict[int, AudioDigests] = {}
+        self._digests: dict[str, int | None] = {}
 
-    def look(self, folds: dict[int, pd.DataFrame]) -> None:
-        new = {fold: clips for fold, clips in folds.items() if fold not in self._by_fold}
-        paths = [path for clips in new.values() for path in clips["path"]]
+    def look(self, tables: Sequence[pd.DataFrame]) -> None:
+        """Read the recordings of clips."""
+        paths = {path: None for clips in tables for path in clips["path"].unique() if path not in self._digests}
         run = Parallel(n_jobs=self._n_jobs, require="sharedmem", batch_size=64)
-        digests = iter(run(delayed(_digest)(path) for path in paths))
-        for fold, clips in new.items():
-            found = [next(digests) for _ in range(len(clips))]
-            known = np.array([digest is not None for digest in found], bool)
-            self._by_fold[fold] = AudioDigests(np.array([digest or 0 for digest in found], np.uint64), known)
+        self._digests.update(zip(paths, run(delayed(_digest)(path) for path in paths), strict=True))
 
-    def of(self, file: WantedFile) -> AudioDigests:
-        """Return those of a fold; unknown where it was not looked at, because it has no file."""
-        count = len(file.clips)
-        return self._by_fold.get(file.fold) or AudioDigests(np.zeros(count, np.uint64), np.zeros(count, bool))
+    def of(self, clips: pd.DataFrame) -> AudioDigests:
+        """Return those of clips; unknown where the recordings were not looked at."""
+        found = [self._digests.get(path) for path in clips["path"].tolist()]
+        known = np.array([digest is not None for digest in found], bool)
+        return AudioDigests(np.array([digest or 0 for digest in found], np.uint64), known)
 
 
 def _digest(path: str) -> int | None:
@@ -148,11 +193,11 @@ def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]]
             if waveform := settings.get(_fingerprint(by_fold[fold])):
                 versions = library_versions(waveform)
                 sources.append(WantedFile(name, waveform, fold, clips[fold], by_fold[fold].parents[1], versions))
-    audio.look({source.fold: source.clips for source in sources})
+    audio.look([source.clips for source in sources])
     usable = {
         (source.fold, source.feature.fingerprint()): source.path
         for source in sources
-        if judge(source, audio.of(source)).state == "fresh"
+        if judge(source, audio.of(source.clips)).state == "fresh"
     }
     paths = {file.path: usable.get((file.fold, Waveform.of(file.feature.waveform()).fingerprint())) for file in waiting}
     return {path: source for path, source in paths.items() if source is not None}

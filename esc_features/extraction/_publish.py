@@ -6,8 +6,9 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._platform import reserve_space, sync_folder
+from ..datasets import IDENTITY, clip_keys, clip_name
 from ..exceptions import StoreError
-from ..storage import FeatureFacts, Header, create_file, read_column, read_header, row_crc32, whole_rows
+from ..storage import FeatureFacts, Header, create_file, find_features, read_column, read_header, row_crc32, whole_rows
 from ._compute import Facts
 from ._judge import Kept, WantedFile
 from ._sinks import RowWriter, open_partial
 
 if TYPE_CHECKING:
-    from ._plan import FilePlan
+    from ..lazy import ClipKey
+    from ._plan import FilePlan, Plan
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -41,34 +44,68 @@ class BegunFile:
         return np.flatnonzero(~self.done)
 
 
-def begin(plan: FilePlan) -> BegunFile:
-    """Return the unfinished file of a plan: the one that was begun, or a new one with the rows that can be kept."""
-    wanted, kept = plan.wanted, plan.verdict.kept
-    path = wanted.partial_path
+def begin(plans: Sequence[FilePlan]) -> list[BegunFile]:
+    """Return the unfinished files of plans: those that were begun, or new ones with the rows that can be kept.
+
+    A file that was begun for other clips may hold rows that another one keeps: it is replaced when all are copied.
+    """
+    with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
+        done = list(beginners.map(_begin, plans))
+    for plan in plans:
+        if not _goes_on(plan):
+            _being_made(plan.wanted).replace(plan.wanted.partial_path)
+    return [
+        BegunFile(plan.wanted, read_header(plan.wanted.partial_path), rows)
+        for plan, rows in zip(plans, done, strict=True)
+    ]
+
+
+def check_space(plans: Sequence[FilePlan], store: Path) -> None:
+    """Raise StoreError where the disk has not the room for what is to be written."""
+    folder = next(folder for folder in (store, *store.parents) if folder.exists())
+    needed, free = sum(plan.size for plan in plans), shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"No space for {len(plans)} files of {needed / 1e6:,.1f} MB: {free / 1e6:,.1f} MB are free in {folder}. "
+            "Nothing was changed: free some space, or choose another folder with --out, and run the same command again."
+        )
+
+
+def _begin(plan: FilePlan) -> np.ndarray:
+    """Give a file its space, and return which of its rows are there."""
+    wanted, kept = plan.wanted, plan.kept
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if kept is None or not kept.in_place:
-            done = _create(wanted, kept)
-            header = read_header(path)
-        else:
-            header = kept.header
-            done = (kept.rows >= 0) & whole_rows(header)
-            _reserve(path)
+        wanted.path.parent.mkdir(parents=True, exist_ok=True)
+        if kept is not None and kept.in_place:
+            (header,) = kept.headers
+            _reserve(header.path)
+            return (kept.rows >= 0) & whole_rows(header)
+        done = _create(wanted, kept)
+        if kept is not None and kept.versions != wanted.versions and not done.all():
+            done = _create(wanted, None)  # rows of two versions of a library must not meet in one file
+        return done
     except OSError as error:
         raise writing_failed(error, wanted) from error
-    return BegunFile(wanted, header, done)
+
+
+def _goes_on(plan: FilePlan) -> bool:
+    return plan.kept is not None and plan.kept.in_place
+
+
+def _being_made(wanted: WantedFile) -> Path:
+    return wanted.partial_path.with_name(wanted.partial_path.name + ".new")
 
 
 def _create(wanted: WantedFile, kept: Kept | None) -> np.ndarray:
-    """Create the unfinished file, with the rows that are kept; under its name it is complete but for other rows."""
-    path = wanted.partial_path.with_name(wanted.partial_path.name + ".new")
+    """Create a file with room for all rows and those that are kept."""
+    path = _being_made(wanted)
     feature = wanted.feature
     facts = FeatureFacts(
         feature=wanted.name,
         fold=wanted.fold,
         description=feature.description(),
         fingerprint=feature.fingerprint(),
-        versions=wanted.versions,
+        versions=wanted.versions if kept is None else kept.versions,
         created=now(),
     )
     dtype = np.dtype(feature.dtype).newbyteorder("<").str
@@ -76,11 +113,10 @@ def _create(wanted: WantedFile, kept: Kept | None) -> np.ndarray:
     done = np.zeros(len(wanted.clips), bool)
     if kept is not None:
         with closing(RowWriter(read_header(path))) as writer:
-            for row, values, facts in _whole_rows_of(kept):
-                writer.write(row, values, facts)
+            for row, values, measured in _whole_rows_of(kept):
+                writer.write(row, values, measured)
                 done[row] = True
             writer.flush()
-    path.replace(wanted.partial_path)
     return done
 
 
@@ -94,24 +130,46 @@ def _reserve(path: Path) -> None:
 
 def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts]]:
     """Give the rows to keep that are what was written, with their new places and what is known about them."""
-    header, data = kept.header, kept.header.data
-    checksums = read_column(header, "crc32")
-    facts = np.stack([read_column(header, name).astype(object) for name in Facts._fields], axis=1)
-    with header.path.open("rb") as file:
-        for row in np.flatnonzero(kept.rows >= 0).tolist():
-            old = kept.rows[row]
-            file.seek(data.offset_of(int(old)))
-            values = np.frombuffer(file.read(data.row_bytes), data.dtype).reshape(data.shape)
-            if row_crc32(values) == checksums[old]:
-                yield row, values, Facts(*facts[old])
+    for number in np.unique(kept.files[kept.files >= 0]).tolist():  # one open file at a time: there may be thousands
+        with _Source(kept.headers[number]) as source:
+            for row in np.flatnonzero(kept.files == number).tolist():
+                old = int(kept.rows[row])
+                values = source.row(old)
+                if row_crc32(values) == source.checksums[old]:
+                    yield row, values, source.facts(old)
 
 
-def publish(begun: BegunFile) -> None:
-    """Check every row of an unfinished file against its checksum and give the file its name."""
+class _Source:
+    """A file that rows are copied from."""
+
+    def __init__(self, header: Header):
+        self._data = header.data
+        self._file = header.path.open("rb")
+        self._facts = [read_column(header, name, self._file).tolist() for name in Facts._fields]
+        self.checksums = read_column(header, "crc32", self._file).tolist()
+
+    def row(self, number: int) -> np.ndarray:
+        data = self._data
+        self._file.seek(data.offset_of(number))
+        return np.frombuffer(self._file.read(data.row_bytes), data.dtype).reshape(data.shape)
+
+    def facts(self, number: int) -> Facts:
+        return Facts(*(column[number] for column in self._facts))
+
+    def __enter__(self) -> _Source:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+
+def seal(begun: BegunFile) -> None:
+    """Check every row of an unfinished file against its checksum, and see it onto the disk."""
     wanted, header = begun.wanted, begun.header
     wrong = np.flatnonzero(~whole_rows(header))
     if len(wrong):
-        names = ", ".join(wanted.clips["filename"][wrong[:5]])
+        keys = clip_keys(wanted.clips)
+        names = ", ".join(clip_name(*keys[row]) for row in wrong[:5])
         raise StoreError(
             f"{header.path}: {len(wrong)} rows are not what was written ({names}). Check the disk, then run the same "
             "command again: only these rows are computed anew."
@@ -122,10 +180,42 @@ def publish(begun: BegunFile) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        header.path.replace(wanted.path)
-        sync_folder(wanted.path.parent)
     except OSError as error:
         raise writing_failed(error, wanted) from error
+
+
+def moving_clips(sealed: Sequence[BegunFile]) -> set[ClipKey]:
+    """Return the clips of files that are to be replaced which the files of these folds do not have yet."""
+    moving: set[ClipKey] = set()
+    for begun in sealed:
+        there: set[ClipKey] = set()
+        with suppress(StoreError, FileNotFoundError):
+            header = read_header(begun.wanted.path)
+            there.update(clip_keys({name: read_column(header, name).tolist() for name in IDENTITY}))
+        moving |= set(clip_keys(begun.wanted.clips)) - there
+    return moving
+
+
+def publish(sealed: Sequence[BegunFile]) -> None:
+    """Give files that are sealed their names, one after the other without a pause."""
+    for begun in sealed:
+        try:
+            begun.header.path.replace(begun.wanted.path)
+        except OSError as error:
+            raise writing_failed(error, begun.wanted) from error
+    for folder in {begun.wanted.path.parent for begun in sealed}:
+        sync_folder(folder)
+
+
+def remove_left_over(plan: Plan, store: Path) -> None:
+    """Remove what no clip needs any more of the features that were asked for: files of folds that are gone."""
+    needed = {file.wanted.path for file in plan.files}
+    needed |= {file.wanted.partial_path for file in plan.files if file.state == "drifted"}
+    names = {file.wanted.name for file in plan.files}
+    for folder in find_features(store):
+        if folder.name in names:
+            for path in {*folder.published.values(), *folder.partial.values()} - needed:
+                path.unlink(missing_ok=True)
 
 
 def writing_failed(error: OSError, wanted: WantedFile) -> StoreError:

@@ -26,10 +26,9 @@ from ._cluster import is_dask, run_on_cluster
 from ._compute import Block, Clip, Failure, Output
 from ._lock import Claim
 from ._plan import FilePlan, Plan, make_plan, refuse_stale
-from ._publish import BegunFile, begin, publish, writing_failed
+from ._publish import BegunFile, begin, check_space, moving_clips, publish, remove_left_over, seal, writing_failed
 from ._sinks import Done, this_host, write_block, write_or_return_block, write_returned
-from ._stored import dataset_name
-from ._table import write_table
+from ._table import Edit, plan_edit
 
 if TYPE_CHECKING:
     from ..features import Feature
@@ -52,9 +51,14 @@ class Job:
     again: frozenset[str] = frozenset()
     verbose: bool = True
 
+    @cached_property
+    def edit(self) -> Edit:
+        """What becomes of the clips of the store."""
+        return plan_edit(self.store, self.clips)
+
     def plan(self) -> Plan:
         return make_plan(
-            self.clips,
+            self.edit.after,
             self.features,
             self.store,
             self.n_jobs,
@@ -62,10 +66,6 @@ class Job:
             check_rows=self.check_rows,
             again=self.again,
         )
-
-    @cached_property
-    def dataset_name(self) -> str:
-        return dataset_name(self.store, self.clips)
 
 
 def number_of_jobs(n_jobs: int | None) -> int | None:
@@ -90,18 +90,27 @@ class Run:
 
     def bring_up_to_date(self) -> list[Failure]:
         """Compute what the plan asks for, publish it, and return the failures."""
-        plan = self.job.plan()
+        job, edit = self.job, self.job.edit
+        plan = job.plan()
         refuse_stale(plan)
-        self._say(_plan_line(self.job, plan))
+        self._say(_plan_line(job, plan))
+        changes = edit.summary(plan.replaced)
+        if changes:
+            self._say(f"clips: {changes}")
         for note in _notes(plan):
             self._say(f"note: {note}")
-        write_table(self.job.store, self.job.clips, self._say)
-        with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
-            begun = list(beginners.map(begin, plan.waiting))
+        check_space(plan.waiting, job.store)
+        begun = begin(plan.waiting)
+        edit.write_first(plan.replaced)
         for file in begun:
             self._versions |= file.wanted.versions
         self._compute_and_publish(plan, begun)
-        if begun:
+        if self.failures:
+            edit.write_first(plan.replaced)
+        else:
+            edit.write_last()
+            remove_left_over(plan, job.store)
+        if job.verbose and (begun or changes):
             pending = {file.wanted.path: len(file.pending) for file in begun}
             for planned in plan.files:
                 self._say(self._file_line(planned, pending.get(planned.wanted.path)))
@@ -117,16 +126,24 @@ class Run:
             print(line)
 
     def _compute_and_publish(self, plan: Plan, begun: list[BegunFile]) -> None:
-        """Run all blocks; publish the files of a fold, those without a failure, as soon as its last block is done."""
+        """Run all blocks; publish the files of a fold, those without a failure, as soon as its last block is done.
+
+        Where files of a feature are replaced, all of its files wait for the last one: rows may go from one to another.
+        """
         blocks = _make_blocks(plan, begun, self.claim)
         blocks_left = Counter({file.wanted.fold: 0 for file in begun})
         blocks_left.update(block.fold for block in blocks)
+        replacing = {file.wanted.name for file in plan.waiting if file.state in ("edited", "stale", "drifted")}
+        sealed: list[tuple[BegunFile, Future]] = []
 
         def finish(fold):
             failed = {failure.feature for failure in self.failures if failure.fold == fold}
             for file in begun:
                 if file.wanted.fold == fold and file.wanted.name not in failed:
-                    self._published.append((file.wanted.path, publisher.submit(publish, file)))
+                    if file.wanted.name in replacing:
+                        sealed.append((file, publisher.submit(seal, file)))
+                    else:
+                        self._published.append((file.wanted.path, publisher.submit(_seal_and_publish, file)))
 
         # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
         with ThreadPoolExecutor(2) as publisher, self._progress_bar(blocks) as progress:
@@ -143,8 +160,14 @@ class Run:
             except OSError as error:
                 files = {str(file.wanted.partial_path): file.wanted for file in begun}
                 raise writing_failed(error, files.get(error.filename, begun[0].wanted)) from error
-            for _, future in self._published:
+            for _, future in [*self._published, *sealed]:
                 future.result()
+        failed = {failure.feature for failure in self.failures}
+        whole = [(file, future) for file, future in sealed if file.wanted.name not in failed]
+        if moving := moving_clips([file for file, _ in whole]):
+            self.job.edit.write_first(plan.replaced, moving)
+        publish([file for file, _ in whole])
+        self._published += [(file.wanted.path, future) for file, future in whole]
 
     def _results(self, blocks: list[Block]) -> Iterator[tuple[Block, Done]]:
         backend, _ = get_active_backend(prefer="threads")
@@ -185,7 +208,10 @@ class Run:
             kept = f", {count - pending} of them kept from before" if pending < count else ""
             return f"{wanted.label}: {count} clips{kept}, {size:,.1f} MB{_cut(file)}"
         failed = sum((failure.fold, failure.feature) == (wanted.fold, wanted.name) for failure in self.failures)
-        return f"{wanted.label}: NOT published, {failed} of {count} clips failed"
+        why = (
+            f"{failed} of {count} clips failed" if failed else "it waits for the other folds, which it replaces with it"
+        )
+        return f"{wanted.label}: NOT published, {why}"
 
 
 class _AtWork:
@@ -214,6 +240,11 @@ class _AtWork:
         """Wait until no thread is at a block any more; they end with a clip once the claim is revoked."""
         with self._ends:
             self._ends.wait_for(lambda: self._number == 0, seconds)
+
+
+def _seal_and_publish(file: BegunFile) -> None:
+    seal(file)
+    publish([file])
 
 
 def _numbered(compute: Callable[[Block], Done], item: tuple[int, Block]) -> tuple[int, Done]:
@@ -278,5 +309,6 @@ def _notes(plan: Plan) -> list[str]:
 def _plan_line(job: Job, plan: Plan) -> str:
     states = Counter(file.state for file in plan.files)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    size = f"{len(job.clips)} clips, {job.clips['fold'].nunique()} folds"
-    return f"{job.dataset_name}: {size} -> {job.store} ({len(plan.files)} files: {counts})"
+    clips = job.edit.after
+    size = f"{len(clips)} clips, {clips['fold'].nunique()} folds"
+    return f"{job.edit.dataset}: {size} -> {job.store} ({len(plan.files)} files: {counts})"

@@ -105,12 +105,6 @@ def features_of(features: Any, recipe: Any, trusted: Collection[str]) -> dict[st
     return {} if features is None and recipe is None else make_features(features, recipe, trusted)
 
 
-def dataset_name(store: Path, clips: pd.DataFrame) -> str:
-    """Return the name of the data set of a store: the one that it has, as a renamed folder is no other data set."""
-    stored = stored_clips(store, find_files(store)) if store.is_dir() else None
-    return (clips if stored is None else stored).attrs.get("name", "dataset")
-
-
 def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> Feature:
     """Make a feature of what most of its files say; ValueError where none can be made."""
     from ..features import fingerprint_of, rebuild_feature

@@ -195,7 +195,7 @@ class _Look:
                 raise StoreError(
                     f"The features {first!r} and {name!r} of {self.path} were computed from different recordings of "
                     f"{len(changed)} clips, {clip!r} first: bring them together with extract_features DATASET "
-                    f"--features {','.join(self.opened.rows)} --overwrite --out {self.path}.{at_work(self.path)}"
+                    f"--features {','.join(self.opened.rows)} --out {self.path}.{at_work(self.path)}"
                 )
 
     def _refuse_unfinished(self) -> NoReturn:

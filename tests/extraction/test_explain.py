@@ -41,10 +41,12 @@ def test_clips(store, demo_folder):
     gone = clips["filename"][clips["fold"] == 3].iloc[0]
     clips = clips[clips["filename"] != gone]
     table = explain(store, clips, features="mfcc")
-    stale = table[table["state"] == "stale"]
-    assert [(fold, reason) for fold, reason in zip(stale["fold"], stale["reason"], strict=True)] == [
+    edited = table[table["state"] == "edited"]
+    assert [(fold, reason) for fold, reason in zip(edited["fold"], edited["reason"], strict=True)] == [
         (3, f"1 clip is no longer in the data set: {gone}"),
+        (3, "7 of 7 rows are kept"),
     ]
+    assert table.attrs["changes"] == "39 kept, 1 gone"
 
 
 def test_recordings(demo_folder, tmp_path):
@@ -54,7 +56,9 @@ def test_recordings(demo_folder, tmp_path):
     path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
     for dataset in (None, load_clips(data, folds=[1, 2])):
         table = explain(tmp_path / "store", dataset)
-        assert reasons(table) == [f"the audio of {path.name} changed"] and set(table["state"]) == {"fresh", "stale"}
+        assert reasons(table, "edited") == ["7 of 8 rows are kept", f"the audio of {path.name} changed"]
+        assert set(table["state"]) == {"fresh", "edited"}
+        assert table.attrs["changes"] == "1 of a replaced recording, 15 kept"
     shutil.rmtree(data)  # recordings that are gone say nothing against the store
     assert set(explain(tmp_path / "store")["state"]) == {"fresh"}
 

@@ -192,10 +192,10 @@ class TestAgain:
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
         change(clips["path"][3])
         decoded.clear()
-        with pytest.raises(StoreError, match=r"different recordings of 1 clips.*--features mel,waveform --overwrite"):
+        with pytest.raises(StoreError, match=r"different recordings of 1 clips.*--features mel,waveform --out"):
             extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
         assert decoded == clips["path"][clips["fold"] == clips["fold"][3]].tolist()
-        store = extract(clips, tmp_path / "store", features="mel,waveform", overwrite=True, verbose=False)
+        store = extract(clips, tmp_path / "store", features="mel,waveform", verbose=False)
         assert set(store) == {"mel", "waveform"}
 
     def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded, update_attribute):
@@ -239,12 +239,15 @@ class TestAgain:
         store = extract(clips, out, features={"mel": MelSpectrogram(n_mels=64)}, overwrite=True, verbose=False)
         assert store["mel"].shape == (10, 64, 157)
 
-    def test_changed_audio_is_noticed(self, clips, tmp_path):
+    def test_a_replaced_recording_is_computed_again_and_no_other(self, clips, tmp_path, computed, capsys):
         clips = copied_audio(clips, tmp_path)
         extract(clips, tmp_path / "store", features="mel", verbose=False)
-        changed = change(clips["path"][3])
-        with pytest.raises(StoreError, match=f"the audio of {changed.name} changed"):
-            extract(clips, tmp_path / "store", features="mel", verbose=False)
+        change(clips["path"][3])
+        computed.clear()
+        store = extract(clips, tmp_path / "store", features="mel")
+        assert computed == [("mel", 1)] and "1 of a replaced recording, 9 kept" in capsys.readouterr().out
+        row = store["mel"].filenames.tolist().index(clips["filename"][3])
+        np.testing.assert_array_equal(store["mel"][row], MelSpectrogram().transform([clips["path"][3]])[0])
 
     def test_more_folds_are_added(self, clips, tmp_path, computed):
         out = tmp_path / "store"

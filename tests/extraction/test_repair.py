@@ -202,7 +202,7 @@ class TestComputesOnlyWhatIsWrong:
         (store / "mel/fold2.h5").rename(store / "mel/fold1.h5")
         (store / "mel/other").rename(store / "mel/fold2.h5")
         assert follow(store)
-        assert digests(store) == digests(whole) and {name for name, *_ in computed} == {"mel"}
+        assert digests(store) == digests(whole) and computed == []
 
     def test_a_recording_that_changed(self, data, tmp_path, computed):
         moved = shutil.copytree(data, tmp_path / "data")
