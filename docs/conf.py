@@ -45,10 +45,17 @@ html_theme_options = {
 html_sidebars = {"index": [], "start": [], "lecturers": [], "contributing": []}
 html_show_sourcelink = False
 
-# The lessons run on the demo. The two that train many networks do so for fewer epochs than by default, and the
-# pretrained weights of lesson 06 would have to be downloaded.
+# The lessons run on the demo, with fewer epochs than by default; the pretrained weights of lesson 06 would have to be
+# downloaded.
 _SCRATCH = Path(__file__).parent / "_build"
-_SHORTER = {"04": ["--epochs", "6"], "06": ["--epochs", "2", "--weights", "none"], "07": ["--epochs", "3"]}
+_SHORTER = {
+    "03": ["--epochs", "10"],
+    "04": ["--epochs", "5"],
+    "05": ["--epochs", "8"],
+    "06": ["--epochs", "1", "--weights", "none"],
+    "07": ["--epochs", "2"],
+    "08": ["--epochs", "10"],
+}
 _COMMON = (ROOT / "examples/_common.py").read_text(encoding="utf-8")
 
 
@@ -67,6 +74,9 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "download_all_examples": False,
     "show_memory": False,
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+    "write_computation_times": False,  # that page would load its style from the network
     # A downloaded notebook brings what the lessons share, so that it runs as it is.
     "first_notebook_cell": "%%writefile _common.py\n" + _COMMON,
     "abort_on_example_error": True,

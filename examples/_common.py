@@ -1,10 +1,14 @@
-"""What the examples share: options, the store, the four categories, saved figures."""
+"""What the examples share: options, the store, the four categories, saved figures, sounds to play."""
 
 import argparse
+import base64
+import html
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from esc_features import extract, open_store
 
@@ -60,3 +64,26 @@ def save(figure, options, name):
     path = options.figures / f"{name}.png"
     figure.savefig(path, dpi=120)
     print(f"figure: {path}")
+
+
+class Players:
+    """Sounds to play in a notebook or a page: the value of a cell that ends with it. In a terminal, their names.
+
+    The samples are in the page, so that it plays from any folder and without a server.
+    """
+
+    def __init__(self, sounds, sample_rate):
+        self.sounds, self.sample_rate = sounds, sample_rate
+
+    def __repr__(self):
+        return f"Players({', '.join(self.sounds)})"
+
+    def _repr_html_(self):
+        return "".join(self._player(name, samples) for name, samples in self.sounds.items())
+
+    def _player(self, name, samples):
+        file = io.BytesIO()
+        soundfile.write(file, samples / max(1.0, np.abs(samples).max()), self.sample_rate, "PCM_16", format="WAV")
+        source = f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
+        name = html.escape(name)
+        return f'<p>{name}<br><audio controls preload="none" aria-label="{name}" src="{source}"></audio></p>'

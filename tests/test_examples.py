@@ -1,8 +1,11 @@
 """Each example runs by itself from the command line and leaves its figures; here on a few clips and for one epoch."""
 
+import base64
 import importlib.util
+import io
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 pytestmark = pytest.mark.slow
 
@@ -24,10 +28,11 @@ FAST = {
     "07_grid_search_with_nested_folds": ["--epochs", "1"],
     "08_train_once_predict_a_wav": ["--epochs", "1"],
     "09_leaderboard": ["--methods", "knn"],
+    "10_plain_pytorch": ["--epochs", "1"],
 }
 FIGURES = {
     "01": {"fold_scores", "confusion"},
-    "02": {"waveforms_and_spectrograms", "batch"},
+    "02": {"waveforms_and_spectrograms", "overview", "batch"},
     "03": {"history", "confusion"},
     "04": {"history", "confusion", "fold_scores"},
     "05": {"shifted", "history", "confusion"},
@@ -35,6 +40,7 @@ FIGURES = {
     "07": {"fold_scores", "confusion"},
     "08": {"confusion", "prediction"},
     "09": {"leaderboard"},
+    "10": set(),
 }
 
 
@@ -71,6 +77,8 @@ def test_runs_and_saves_its_figures(name, small_store, tmp_path):
         assert "RANDOM WEIGHTS" in said
     if number == "08":
         assert "largest difference to the probabilities from the store: 0\n" in said
+    if number == "10":
+        assert "largest difference of the samples: 0\n" in said
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +122,7 @@ def test_runs_as_a_notebook(small_store, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "MPLBACKEND": "Agg"}
     run = subprocess.run([sys.executable, "-c", kernel], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert figures_in(tmp_path) == {"02_waveforms_and_spectrograms", "02_batch"}
+    assert figures_in(tmp_path) == {f"02_{figure}" for figure in FIGURES["02"]}
 
 
 def test_there_is_a_test_of_every_example():
@@ -128,12 +136,27 @@ def test_takes_a_folder_of_recordings_too(demo_folder, tmp_path):
 
 
 @pytest.fixture
-def four_categories(monkeypatch):
+def common(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     spec = importlib.util.spec_from_file_location("_common", EXAMPLES / "_common.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.four_categories
+    return module
+
+
+@pytest.fixture
+def four_categories(common):
+    return common.four_categories
+
+
+def test_players_hold_the_samples_and_escape_names(common):
+    samples = np.linspace(-0.5, 0.5, 800, dtype=np.float32)
+    page = common.Players({"<b>dog": samples}, 16000)._repr_html_()
+    assert "<b>" not in page
+    data = re.search(r'src="data:audio/wav;base64,([^"]+)"', page)[1]
+    played, sample_rate = soundfile.read(io.BytesIO(base64.b64decode(data)))
+    assert sample_rate == 16000
+    np.testing.assert_allclose(played, samples, atol=2**-15)
 
 
 @pytest.mark.parametrize(

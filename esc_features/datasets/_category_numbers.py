@@ -13,7 +13,8 @@ def category_numbers(clips: pd.DataFrame | Iterable[str]) -> dict[str, int]:
     """Number the categories of clips from 0 without gaps, in sorted order.
 
     Use it where a loss of PyTorch wants class numbers: `target` is the number in the whole data set, so that of a
-    subset such as ESC-10 has gaps. The order is that of a store's `categories` and of `classes_` in scikit-learn.
+    subset such as ESC-10 has gaps. The order is that of `classes_` in scikit-learn; a store's `categories` are in the
+    order of `target`, and `Store.torch` numbers by them.
 
     Parameters
     ----------

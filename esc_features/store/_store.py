@@ -207,8 +207,9 @@ class Store:
         """Return a feature as a PyTorch data set of (tensor, class number, category).
 
         It works in a plain `DataLoader` with workers, in `random_split` and in Lightning, and reads a clip when it is
-        asked for. Where clips have several labels, the class number is a float tensor with a 1 for each label, and the
-        category the labels joined by ";".
+        asked for. The class number is the position in `categories`, from 0 without gaps, as a loss wants it (`target`
+        is the number in the whole data set). Where clips have several labels, the class number is a float tensor with
+        a 1 for each label, and the category the labels joined by ";".
 
         Parameters
         ----------

@@ -19,13 +19,15 @@ class TorchClips(Dataset):
     def __init__(self, X: StoreArray, transform: Callable | None = None):
         self.X, self.transform = X, transform
         self.categories = X.categories
-        self._targets = torch.from_numpy(np.ascontiguousarray(X.target))
         if X.facts.several_labels:
-            self._targets = self._targets.float()
+            self._targets = torch.from_numpy(np.ascontiguousarray(X.target)).float()
             names = np.array(X.categories, dtype=object)
             self._names = np.array([";".join(names[row]) for row in X.y.astype(bool)], dtype=str)
         else:
             self._names = X.y  # an array, not a list: workers that are forked share it
+            # Not X.target: of a part of a data set it has gaps, and a loss wants 0 to n - 1.
+            numbers = {name: number for number, name in enumerate(self.categories)}
+            self._targets = torch.tensor([numbers[name] for name in self._names.tolist()], dtype=torch.int64)
 
     def __len__(self) -> int:
         return len(self.X)
