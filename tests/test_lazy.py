@@ -90,6 +90,8 @@ class TestNumbers:
 
     @pytest.mark.parametrize("X", [ROWS, lazy()], ids=["ndarray", "lazy"])
     def test_rows_are_taken(self, X):
+        if is_lazy(X):
+            X.byte_limit = 0  # and nothing else is read
         np.testing.assert_array_equal(take_rows(X, [4, 0, 4]), ROWS[[4, 0, 4]])
 
 

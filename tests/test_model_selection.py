@@ -47,6 +47,11 @@ class TestFoldSplit:
         with pytest.raises(ValueError, match="FoldSplit"):
             list(splitter.split(np.zeros((8, 3))))
 
+    def test_folds_are_counted_without_an_array(self):
+        assert FoldSplit(FOLDS).get_n_splits() == 4
+        with pytest.raises(ValueError, match="no folds for its 0 rows"):
+            FoldSplit().get_n_splits()
+
     def test_one_fold_is_an_error(self):
         with pytest.raises(ValueError, match="at least two"):
             list(FoldSplit().split(make_array()[FOLDS == 1]))

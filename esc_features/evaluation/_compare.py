@@ -114,6 +114,8 @@ def _table(name: str, given: Any, store: Store | None) -> pd.DataFrame:
     table["start"] = table["start"].fillna(0.0).astype(float) if "start" in table else 0.0
     table["end"] = table["end"].fillna(np.inf).astype(float) if "end" in table else np.inf
     table["seed"] = table["seed"].astype(int) if "seed" in table else 0
+    if "split" in table:
+        table["split"] = table["split"].astype(str)
     twice = table.duplicated([*_KEYS, "seed", *(["split"] if "split" in table else [])])
     if twice.any():
         clip = clip_name(*table.loc[twice, _KEYS].iloc[0])
@@ -156,7 +158,8 @@ def _truth_of_tables(tables: Mapping[str, pd.DataFrame]) -> _Truth:
                 "or the column."
             )
     every = pd.concat(tables.values(), ignore_index=True)
-    clips = every.drop_duplicates(_KEYS, ignore_index=True)
+    known = [name for name in ("true", "src_file", "split") if name in every]
+    clips = every.groupby(_KEYS, sort=False)[known].first().reset_index()  # of whichever table says it
     told = every.groupby(_KEYS)["true"].nunique()
     if (told > 1).any():
         clip = clip_name(*told.index[int(np.flatnonzero(told > 1)[0])])
@@ -165,9 +168,9 @@ def _truth_of_tables(tables: Mapping[str, pd.DataFrame]) -> _Truth:
     words |= {str(name) for table in tables.values() for name in _probability_columns(table)}
     words |= {str(name) for table in tables.values() if "predicted" in table for name in table["predicted"]}
     categories = tuple(sorted(words))
-    source = clips["src_file"] if "src_file" in clips else clips["filename"]
+    source = clips["src_file"].fillna(clips["filename"]) if "src_file" in clips else clips["filename"]
     labels = np.searchsorted(categories, clips["true"].astype(str))
-    splits = clips.get("split")
+    splits = clips["split"].fillna("all") if "split" in clips else None
     return _Truth(clips[_KEYS].assign(src_file=source), labels, categories, splits)
 
 
@@ -180,7 +183,7 @@ def _results(name: str, table: pd.DataFrame, truth: _Truth) -> list[Result]:
     scores, kind = _scores(name, table, truth)
     predicted = _predicted(name, table, truth, scores)
     if "split" in table:
-        splits = table["split"].astype(str)
+        splits = table["split"]
     else:
         splits = pd.Series("all", range(len(table))) if truth.splits is None else truth.splits.iloc[rows]
     clips = truth.clips.iloc[rows].reset_index(drop=True).assign(split=splits.to_numpy())

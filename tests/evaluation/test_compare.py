@@ -55,6 +55,22 @@ class TestWithoutAStore:
     def test_clips_are_their_own_recordings_by_default(self, given, tiny_store):
         assert compare({"mine": given.assign(true=tiny_store.y)}).facts.sources == 40
 
+    @pytest.mark.parametrize("order", [("told", "bare"), ("bare", "told")])
+    def test_what_one_table_says_of_a_clip_holds_for_all(self, given, tiny_store, order):
+        """Only one of the tables knows recordings and splits, which it numbers."""
+        bare = given.assign(true=tiny_store.y)
+        told = bare.assign(src_file=tiny_store.sources, split=tiny_store.folds)
+        tables = {"told": told, "bare": bare}
+        found = compare({name: tables[name] for name in order})
+        assert found.facts.sources == len(set(tiny_store.sources))
+        assert set(found.results["split"]) == {"1", "2", "3", "4", "5"} == set(found.facts.splits)
+        assert found.interval("bare") == found.interval("told") == compare({"told": told}).interval()
+        assert found.interval().low < 0.75 < found.interval().high
+        assert found.compare("told", "bare").value == 0
+
+    def test_clips_that_no_table_gives_a_split_are_one(self, given, tiny_store):
+        assert compare({"mine": given.assign(true=tiny_store.y)}).facts.splits == ("all",)
+
     def test_windows_of_one_file_are_clips_of_their_own(self):
         table = pd.DataFrame(
             {"filename": "a.wav", "start": [0.0, 3.0], "end": [3.0, 6.0], "true": ["dog", "rain"],
