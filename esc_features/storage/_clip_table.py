@@ -297,7 +297,8 @@ def _read_whole(path: Path) -> bytes:
 
 def _check_columns(file: h5py.File, layout: Layout, size: int, path: Path) -> dict[str, Column]:
     beside = [b"labels", b"categories"] if layout is CLIPS_2_LABELS else [b"categories"]
-    present = file.id.links.exists(b"categories")  # no clip of the table may have a label
+    # Where clips may have several labels, none of them may have any.
+    present = layout is CLIPS_2 or file.id.links.exists(b"categories")
     check_links(file.id, {b"clips", *(beside if present else ())}, path)
     clips = open_group(file, b"clips", path)
     check_links(clips, {name.encode() for name in layout.columns}, path)

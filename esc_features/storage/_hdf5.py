@@ -29,6 +29,8 @@ _DEEPEST_JSON = 32
 _CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
 # Too many open files, out of memory: nothing is wrong with the file itself.
 _PASSING_ERRORS = (12, 23, 24)
+# What h5py raises, beside OSError, where a file is not what it seems.
+_MALFORMED = (RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 REBUILD = "If it is yours, remove it and run the same extract_features command again."
 _REWRITE = "Run the same extract_features command again: it writes the table of clips anew and computes nothing."
 
@@ -100,6 +102,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
         raise StoreError(
             f"{path} is not an HDF5 file that can be opened ({first_line(error)}). {advice(path)}"
         ) from error
+    except _MALFORMED as error:
+        raise refusal(path, first_line(error)) from error
     try:
         with file:
             if file.id.get_create_plist().get_userblock():
@@ -107,7 +111,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
             yield file
     except StoreError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except (OSError, *_MALFORMED) as error:
         raise refusal(path, first_line(error)) from error
 
 
