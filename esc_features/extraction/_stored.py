@@ -118,7 +118,9 @@ def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> F
         except ValueError as error:
             reason = error
             continue
-        if fingerprint_of(description) == header.facts.fingerprint:
+        if tuple(feature.output_shape()) != header.data.shape:
+            reason = StoreError("Its parameters and the shape of its rows contradict each other.")
+        elif fingerprint_of(description) == header.facts.fingerprint:
             made.append((feature, header.facts.feature == header.path.parent.name))
         else:
             reason = StoreError("Its parameters and its fingerprint contradict each other.")

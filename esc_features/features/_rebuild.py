@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ._base import Feature
 
 _PREFIX = "esc_features.features."
+# Of what a feature computes for one clip: more than any that somebody meant.
+_LARGEST = 1 << 30
 
 
 def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) -> Feature:
@@ -35,7 +38,8 @@ def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) 
     Raises
     ------
     ValueError
-        The class is not trusted, is no transformer, or does not take these parameters.
+        The class is not trusted, is no transformer, does not take these parameters, or would need more than a gigabyte
+        for one clip.
 
     Examples
     --------
@@ -50,9 +54,20 @@ def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) 
     try:
         feature = as_feature(_rebuild(description, trusted))
         feature.check_parameters()
+        _check_size(feature)
     except (TypeError, ImportError, AttributeError) as error:
         raise ValueError(f"{name} cannot be made again by this version of esc_features: {error}") from error
     return feature
+
+
+def _check_size(feature: Feature) -> None:
+    sizes = {"waveform": feature.waveform().n_samples}
+    if hasattr(feature, "n_fft"):  # others would have to compute to know
+        sizes |= {"filter bank": feature.n_mels * feature.n_fft, "output": math.prod(feature.output_shape())}
+    for what, size in sizes.items():
+        if 4 * size > _LARGEST:
+            gigabytes = f"{4 * size / 1e9:.1f} GB"
+            raise ValueError(f"{feature!r} is not made as a file says: the {what} of one clip would take {gigabytes}.")
 
 
 def trusted_class(name: str, trusted: Collection[str]) -> type:

@@ -181,7 +181,9 @@ class Store:
         Raises
         ------
         StoreError
-            If the store has no such feature, or its class is not of esc_features.
+            If the store has no such feature, or rows of another shape than it computes.
+        ValueError
+            If its class is not of esc_features, or one clip of it would take more than a gigabyte.
 
         Examples
         --------
@@ -191,8 +193,14 @@ class Store:
         """
         from ..features import rebuild_feature
 
-        self[name]
-        return rebuild_feature(self._opened.facts[name].description)
+        shape = self[name].shape[1:]
+        feature = rebuild_feature(self._opened.facts[name].description)
+        if tuple(feature.output_shape()) != shape:
+            raise StoreError(
+                f"{self.path / name} says that its rows are of {feature!r}, whose rows have the shape "
+                f"{feature.output_shape()}, and holds rows of {shape}: extract it again with --overwrite."
+            )
+        return feature
 
     @property
     def unfinished(self) -> dict[str, str]:
