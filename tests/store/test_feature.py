@@ -86,7 +86,7 @@ def test_a_store_that_would_fill_the_memory(forged):
     problems = verify(store, recompute=1)
     assert set(problems["file"]) == {f"mel/fold{fold}.h5" for fold in range(1, 6)}
     assert problems["problem"].str.contains("cannot be extracted again.*GB").all()
-    with pytest.raises(StoreError, match="'mel' cannot be computed again: .*GB"):
+    with pytest.raises(StoreError, match=r"'mel' cannot be computed again: .*GB"):
         repair(store, verbose=False)
 
 
