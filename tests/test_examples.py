@@ -29,6 +29,7 @@ FAST = {
     "08_train_once_predict_a_wav": ["--epochs", "1"],
     "09_leaderboard": ["--methods", "knn"],
     "10_plain_pytorch": ["--epochs", "1"],
+    "11_long_recordings": ["--minutes", "1"],
 }
 FIGURES = {
     "01": {"fold_scores", "confusion"},
@@ -41,6 +42,7 @@ FIGURES = {
     "08": {"confusion", "prediction"},
     "09": {"leaderboard"},
     "10": set(),
+    "11": {"leaderboard", "heard"},
 }
 
 
@@ -77,6 +79,9 @@ def test_runs_and_saves_its_figures(name, small_store, tmp_path):
         assert "RANDOM WEIGHTS" in said
     if number == "08":
         assert "largest difference to the probabilities from the store: 0\n" in said
+    if number == "11":
+        assert re.search(r"clips: \d relabelled, \d+ kept", said)
+        assert re.search(r"clips: 19 new, \d+ kept", said)
     if number == "10":
         assert "largest difference of the samples: 0\n" in said
 

@@ -56,8 +56,9 @@ def method_key(method: Method) -> tuple[str, dict[str, str]]:
 def clips_digest(audio: StoreAudio, digests: np.ndarray) -> str:
     """Return what identifies the clips of a store for a fit, in order: identity, labels, fold, source and audio."""
     table = identity_of(audio)
-    table["label"] = audio.y.tolist() if audio.y.ndim == 1 else [row.tobytes().hex() for row in audio.y]
-    table["target"], table["fold"], table["audio"] = audio.target, audio.folds, digests
+    for name, values in (("label", audio.y), ("target", audio.target)):
+        table[name] = values.tolist() if values.ndim == 1 else [row.tobytes().hex() for row in values]
+    table["fold"], table["audio"] = audio.folds, digests
     return digest_of(*(f"{name}\n" + "\n".join(map(str, table[name])) for name in table))
 
 
