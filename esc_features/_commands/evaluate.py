@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust-results", action="store_true", default=None, help="believe results that came with the store"
     )
+    parser.add_argument("--quiet", action="store_true", help="print the leaderboard only")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,8 +40,11 @@ def run(options: argparse.Namespace) -> int:
             n_jobs=options.n_jobs,
             out=options.out,
             trust_results=options.trust_results,
+            verbose=not options.quiet,
         )
     say(board.to_text())
+    if options.quiet:
+        return 0
     folder = options.out or f"{options.store}/evaluation"
     say(f"Report, figures and tables (leaderboard.html, .md, .tex, .csv): {folder}")
     return 0

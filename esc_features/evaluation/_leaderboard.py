@@ -303,7 +303,7 @@ class Leaderboard:
         return pd.concat(parts, ignore_index=True)
 
     def confusions(self, method: str | None = None) -> np.ndarray:
-        """Return how many clips of each category (row) were taken for each (column).
+        """Return how many clips of each category (row) were mistaken for each (column).
 
         Parameters
         ----------

@@ -121,7 +121,7 @@ def run_job(job: Job) -> Store:
             failures = run.bring_up_to_date()
         except BrokenExecutor as error:
             raise StoreError(
-                "A worker process ended without a word: it was killed, perhaps because the memory was full (fewer "
+                "A worker process terminated unexpectedly: it was killed, perhaps because the memory was full (fewer "
                 "--n-jobs need less). What was computed is kept: run the same command again."
             ) from error
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -186,10 +187,15 @@ class LeaderboardDisplay:
         handles += [Line2D([], [], linestyle=":", color="black", label="chance")] * (self.chance is not None)
         handles += [Line2D([], [], linestyle="", label="≈  not told from the best")] * bool(self.same_as_best)
         handles += [
-            Line2D([], [], linestyle="--", color=GREY, label=f"{number}  {what}: {score:g} (published)")
+            Line2D([], [], linestyle="--", color=GREY, label=_two_lines(f"{number}  {what}: {score:g} (published)"))
             for number, (what, score) in enumerate(self.published, 1)
         ]
         self.figure_.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+
+
+def _two_lines(label: str) -> str:
+    """Return a label of the legend in lines, two of which fit side by side into the figure."""
+    return textwrap.fill(label, 50, subsequent_indent="    ")
 
 
 def _beside_each_other(values: np.ndarray, step: float = 0.09) -> np.ndarray:

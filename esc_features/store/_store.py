@@ -37,7 +37,7 @@ def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) ->
     path : path-like
         Folder of the store, as given to `extract_features --out`.
     byte_limit : int, default=134217728
-        Number of bytes above which no array of the store is turned into a numpy array behind your back.
+        Number of bytes above which no array of the store is silently turned into a numpy array.
 
     Returns
     -------

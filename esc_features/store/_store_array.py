@@ -59,7 +59,7 @@ class StoreArray(Reductions):
     functions : tuple of callable, default=()
         Applied to each batch in turn.
     byte_limit : int, default=134217728
-        Number of bytes above which the array is not turned into a numpy array behind your back.
+        Number of bytes above which the array is not silently turned into a numpy array.
 
     Attributes
     ----------

@@ -26,6 +26,14 @@ def dots(display):
 
 
 class TestLeaderboard:
+    def test_long_names_of_published_results_stay_inside_the_figure(self):
+        name = "EnvNet-v2 + augmentation + between-class learning (Tokozume 2018)"
+        display = LeaderboardDisplay({"a": [70.0, 80.0]}, published=[(name, 91.4), (name, 88.0)], chance=10).plot()
+        display.figure_.canvas.draw()
+        (legend,) = display.figure_.legends
+        box, figure = legend.get_window_extent(), display.figure_.bbox
+        assert figure.x0 <= box.x0 and box.x1 <= figure.x1
+
     def test_equal_folds_do_not_hide_each_other(self):
         display = LeaderboardDisplay({"a": [70.0, 70.0, 70.0, 80.0], "b": [60.0] * 4}).plot()
         for line in dots(display):
