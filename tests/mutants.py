@@ -182,10 +182,9 @@ class Bench:
             self._reached[Path(file).relative_to(self.folder)] = lines
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that reach the line, the quick ones first; all of them where none is known to."""
-        lines = self._reached.get(mutant.file, {})
-        reaching = [test for test in lines.get(mutant.line, []) if test in self.seconds]
-        return sorted(reaching or self.seconds, key=self.seconds.__getitem__)
+        """Return the tests that reach the line, the quick ones first."""
+        reaching = self._reached.get(mutant.file, {}).get(mutant.line, [])
+        return sorted(self.seconds.keys() & set(reaching), key=self.seconds.__getitem__)
 
     def notices(self, mutant: Mutant, tests: list[str]) -> str:
         """Plant the bug; return the test that fails, "time" where the tests do not end, or nothing."""
@@ -306,17 +305,21 @@ def main() -> None:
     folder = Path(os.environ["PYTHONPATH"])
     bench = Bench(folder, tests, arguments.marks)
     bench.learn()
-    survivors = []
+    survivors, not_reached = [], 0
     for place, mutant in enumerate(mutants, 1):
-        noticed = bench.notices(mutant, bench.tests_of(mutant))
+        tests = bench.tests_of(mutant)
+        noticed = bench.notices(mutant, tests) if tests else ""
         if not noticed and arguments.sure:
             noticed = bench.notices(mutant, list(bench.seconds))
+        elif not tests:
+            noticed, not_reached = "not reached", not_reached + 1
         survivors += [] if noticed else [mutant]
         print(f"{place}/{len(mutants)} {mutant}\n    {noticed or 'SURVIVES'}", flush=True)
-    tried = len(mutants)
+    tried = len(mutants) - not_reached
     print(
-        f"\n{arguments.room}: {tried - len(survivors)} of {tried} noticed ({number} possible, seed {arguments.seed})."
+        f"\n{arguments.room}: {tried - len(survivors)} of {tried} noticed; {not_reached} more are at lines that these"
     )
+    print(f"tests reach at import, in other processes or not at all ({number} possible, seed {arguments.seed}).")
     for mutant in survivors:
         print(f"survives: {mutant}")
 
