@@ -8,6 +8,7 @@ from esc_features import MelSpectrogram, extract, load_clips
 from esc_features._cli import main
 from esc_features.exceptions import StoreError
 from esc_features.extraction import explain
+from esc_features.extraction._judge import version_differences
 
 
 @pytest.fixture
@@ -117,3 +118,14 @@ def test_it_agrees_with_the_extractor(store, demo_folder):
     (reason,) = reasons(explain(store, clips, features=wanted))
     with pytest.raises(StoreError, match=reason):
         extract(clips, store, features=wanted, verbose=False)
+
+
+def test_a_library_that_a_file_does_not_name_may_have_changed_too():
+    said = version_differences({"numpy": "2.0", "old": "1"}, {"numpy": "2.0", "scipy": "1.14", "soxr": "0.5"})
+    assert said == [
+        "scipy was not recorded when it was written and is 1.14 now",
+        "soxr was not recorded when it was written and is 0.5 now",
+    ]
+    assert version_differences({"numpy": "2.0"}, {"numpy": "2.1"}) == [
+        "numpy was 2.0 when it was written and is 2.1 now"
+    ]
