@@ -1,7 +1,9 @@
 """`explain`: which parameter, clip, recording or library makes a file stale."""
 
+import json
 import shutil
 
+import h5py
 import pytest
 
 from esc_features import MelSpectrogram, extract, load_clips
@@ -70,6 +72,17 @@ def test_versions(store, update_attribute):
     (reason,) = reasons(table, "drifted")
     assert reason.startswith("soxr was 0.3.1 when it was written")
     assert table["fold"][table["state"] == "drifted"].tolist() == [4]
+
+
+def test_a_version_that_was_not_recorded_is_another_one(store):
+    path = store / "mel/fold4.h5"
+    with h5py.File(path, "r+") as file:
+        versions = json.loads(file.attrs["versions"])
+        del versions["soxr"], file.attrs["versions"]
+        text = json.dumps(versions).encode()
+        file.attrs.create("versions", text, dtype=h5py.string_dtype("utf-8", len(text)))
+    (reason,) = reasons(explain(store, features="mel"), "drifted")
+    assert reason.startswith("soxr was not recorded when it was written")
 
 
 def test_what_is_not_there(store, demo_folder):

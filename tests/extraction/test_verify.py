@@ -203,6 +203,17 @@ class TestRecomputing:
         assert "does not exist" in text and "--audio" in text
         assert problems(tmp_path / "store", recompute=1, audio=demo_folder / "audio") == []
 
+    def test_clips_that_are_recomputed_are_spread_over_a_file(self, demo_folder, tmp_path):
+        data = shutil.copytree(demo_folder, tmp_path / "data")
+        clips = load_clips(data, folds=[1])
+        extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        for count, found in ((1, []), (2, [7]), (3, [7]), (8, [6, 7])):
+            for row in (6, 7):
+                path = data / "audio" / clips["filename"][row]
+                path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
+            names = [clip for _, clip, _ in problems(tmp_path / "store", recompute=count)]
+            assert names == clips["filename"][found].tolist()
+
     def test_a_users_class_is_imported_only_if_the_user_names_it(self, store, tmp_path, monkeypatch):
         (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
         monkeypatch.syspath_prepend(tmp_path)
