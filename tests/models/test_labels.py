@@ -84,6 +84,15 @@ def plain_loop(y, loss):
 
 
 class TestSeveralLabels:
+    def test_the_columns_are_the_categories_of_x_where_it_has_as_many(self):
+        rows, matrix = np.zeros((4, 8, 8), np.float32), np.eye(4, dtype=np.int8)
+        for names, wanted in (
+            (["cow", "dog", "hen", "rain"], ["cow", "dog", "hen", "rain"]),
+            (["cow"] * 4, [0, 1, 2, 3]),
+        ):
+            net = small(max_epochs=1).fit(StoreArray.from_numpy(rows, y=names), matrix)
+            assert net.classes_.tolist() == wanted
+
     def test_learns_what_each_clip_has_and_the_silent_ones_too(self):
         net = small().fit(LAZY, Y)
         predicted = net.predict(LAZY)
