@@ -294,6 +294,28 @@ class TestNothingIsLost:
         run(edited[:-1], tmp_path / "fresh")
         assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
 
+    def test_a_kill_between_any_two_names_leaves_a_store_that_can_be_opened(self, rows, tmp_path, monkeypatch):
+        rows = [rows[0], rows[1], rows[3], rows[4]]
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+        base = run(rows, tmp_path / "base").path
+        swapped = [rows[0], rows[1] | {"fold": 2}, rows[2] | {"fold": 1}, rows[3]]
+        run(swapped, tmp_path / "fresh")
+        for point in range(100):
+            store = shutil.copytree(base, tmp_path / f"store{point}")
+            with monkeypatch.context() as patch:
+                interrupt_at(patch, point, (Path, "replace"))
+                ended = False
+                with suppress(Interrupted):
+                    run(swapped, store)
+                    ended = True
+            opened = open_store(store)
+            assert set(opened) == set(FEATURES) and len(opened) >= 2, point
+            run(swapped, store)
+            assert contents(store) == contents(tmp_path / "fresh")
+            if ended:
+                break
+        assert 8 <= point < 50
+
     def test_a_disk_without_room_is_refused_before_anything_is_touched(self, rows, folder, tmp_path, monkeypatch):
         run(rows, tmp_path / "store")
         before = contents(tmp_path / "store")
@@ -435,22 +457,24 @@ class Edits(RuleBasedStateMachine):
         return known
 
 
-def interrupt_at(patch, point):
-    """Raise at the n-th step that changes the disk: a row, a file that gets its name, the clip table."""
+STEPS = (_sinks.RowWriter, "write"), (Path, "replace"), (Path, "unlink")
+
+
+def interrupt_at(patch, point, *steps):
+    """Raise at the n-th step that changes the disk: a row, a file that gets its name or goes, the clip table."""
     left = [point]
 
     def counted(function):
         def step(*args, **kwargs):
-            if left[0] == 0:
+            if left[0] <= 0:
                 raise Interrupted
             left[0] -= 1
             return function(*args, **kwargs)
 
         return step
 
-    patch.setattr(_sinks.RowWriter, "write", counted(_sinks.RowWriter.write))
-    patch.setattr(Path, "replace", counted(Path.replace))
-    patch.setattr(Path, "unlink", counted(Path.unlink))
+    for owner, name in steps or STEPS:
+        patch.setattr(owner, name, counted(getattr(owner, name)))
 
 
 def test_any_edits_and_interruptions_end_in_the_store_of_the_final_table(tmp_path_factory, monkeypatch):
