@@ -512,3 +512,11 @@ def AsTable():  # noqa: N802
 
 def _mean(X):
     return X.to_numpy().mean(axis=2)
+
+
+def test_quiet_prints_the_leaderboard_alone(tiny_store, tmp_path, capsys):
+    from esc_features._cli import main
+
+    assert main(["evaluate", str(tiny_store.path), "--methods", "knn", "--quiet", "--out", str(tmp_path)]) == 0
+    printed, progress = capsys.readouterr()
+    assert "knn" in printed and "Report" not in printed and not progress
