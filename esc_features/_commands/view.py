@@ -20,10 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corrections", metavar="CSV", help="where corrected labels are written (default: STORE-corrections.csv)"
     )
+    parser.add_argument("--export", metavar="FOLDER", help="write clips as a site that opens from disk, and end")
+    parser.add_argument(
+        "--where", default="", help="which clips to export, as the address of a view says it: 'category=dog&fold=1'"
+    )
+    parser.add_argument("--most", type=int, default=200, help="export no more clips than this (default: 200)")
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..viewer import Viewer
+    from ..viewer import Viewer, export_site
 
     viewer = Viewer(
         options.store,
@@ -33,6 +38,12 @@ def run(options: argparse.Namespace) -> int:
         models=options.model,
         corrections=options.corrections,
     )
+    if options.export is not None:
+        try:
+            say(export_site(viewer, options.export, options.where, options.most))
+        finally:
+            viewer.close()
+        return 0
     say(f"{viewer.url}\nFor this machine alone. Ctrl-C ends.")
     if not options.no_browser:
         import webbrowser

@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 # Looked up on first use: importing the package must not import Starlette, which is of the extra `view`.
-_HOME = {"Viewer": "_viewer"}
+_HOME = {"Viewer": "_viewer", "export_site": "_export"}
 
 __all__ = [*_HOME]
 

@@ -81,7 +81,7 @@ class Collection:
                 self._columns[name] = self.store.column(name)
             return self._columns[name]
 
-    @property
+    @cached_property
     def has_several_labels(self) -> bool:
         return self.store.y.ndim == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -120,7 +119,7 @@ class Sounds:
         path = str(self._collection.column("path")[row])
         if not path:
             raise AudioError("The store does not say where its recordings are. Name their folder with --audio.")
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", path):
+        if "://" in path:
             raise AudioError(f"{path} is on another machine, and nothing is fetched. Extract the feature waveform.")
         if Path(path).is_absolute():
             return path

@@ -1,0 +1,138 @@
+"""Chosen clips as a site without a server: it opens from disk, and asks for nothing from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import urllib.parse
+import uuid
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._pictures import wav_bytes
+from ..exceptions import AudioError
+from ._collection import Query
+
+if TYPE_CHECKING:
+    from ._viewer import Viewer
+
+_STATIC = Path(__file__).parent / "static"
+_POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file:; "
+    "media-src 'self' file:; base-uri 'none'; form-action 'none'"
+)
+
+
+def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most: int = 200) -> Path:
+    """Write chosen clips as a static site, for a lecture or the supplement of a paper.
+
+    The page opens from disk or from any web server, shows and plays the clips, and makes no request to another host.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        The store, with what is to be played.
+    folder : path-like
+        Where to; it must not be there yet, or be empty.
+    where : str, default=""
+        Which clips: what the address of a view of the viewer says, such as "category=dog&fold=1". All by default.
+    most : int, default=200
+        More clips than this are refused: a page of them would be slow, and large.
+
+    Returns
+    -------
+    Path
+        The page, `index.html` in the folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no such clip, there are too many, or the folder holds something.
+
+    Examples
+    --------
+    >>> from esc_features.viewer import Viewer, export_site
+    >>> with Viewer("stores/demo") as viewer:
+    ...     export_site(viewer, "site", where="category=dog&fold=1").name
+    'index.html'
+    """
+    folder = Path(folder).expanduser().absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already and not empty. Name a new folder, or empty it.")
+    parameters = urllib.parse.parse_qs(where.rpartition("?")[2])
+    rows = viewer.rows(Query.of(parameters)).tolist()
+    if not rows:
+        raise ValueError(f"No clip is like {where!r}, so there is nothing to export.")
+    if len(rows) > most:
+        raise ValueError(f"{len(rows)} clips are more than {most}. Choose fewer with --where, or raise --most.")
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    try:
+        for name in ("pictures", "sounds"):
+            (part / name).mkdir(parents=True)
+        cards = [_write_clip(viewer, row, number, part) for number, row in enumerate(rows, 1)]
+        for name in ("style.css", "site.js", "icon.svg"):
+            shutil.copyfile(_STATIC / name, part / name)
+        (part / "index.html").write_text(_page(viewer, cards), encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder / "index.html"
+
+
+def _write_clip(viewer: Viewer, row: int, number: int, folder: Path) -> str:
+    """Write picture and sound, and return the card. Files are numbered: no name of a store becomes a path."""
+    clip, problem = viewer.brief(row), ""
+    stem = f"{number:05d}"
+    try:
+        heard = viewer.sounds.of(row)
+        (folder / "sounds" / f"{stem}.wav").write_bytes(wav_bytes(heard.samples, heard.sample_rate))
+    except AudioError as error:
+        problem = str(error)
+    try:
+        (folder / "pictures" / f"{stem}.png").write_bytes(viewer.spectrograms.png(row))
+    except AudioError:
+        return _card(clip, stem, problem, has_picture=False)
+    return _card(clip, stem, problem, has_picture=True)
+
+
+def _card(clip: dict[str, Any], stem: str, problem: str, has_picture: bool) -> str:
+    labels = escape(", ".join(clip["labels"]) or "no label")
+    name = escape(clip["name"])
+    tags = [
+        f"fold {clip['fold']}",
+        f"source {clip['source']}",
+        *(note for note in clip["notes"] if note != "resampled"),
+    ]
+    picture = f'<img src="pictures/{stem}.png" alt="Spectrogram of {labels}, {name}">' if has_picture else ""
+    sound = f'<audio controls preload="none" src="sounds/{stem}.wav" aria-label="{labels}, {name}"></audio>'
+    if problem:
+        sound = '<p class="quiet">There is no sound of this clip.</p>'
+    return (
+        f'<li><article class="card" tabindex="0">{picture}<div class="text"><b>{labels}</b>'
+        f'<span class="name">{name}</span><span class="tags">'
+        + "".join(f'<span class="tag">{escape(tag)}</span>' for tag in tags)
+        + f"</span>{sound}</div></article></li>"
+    )
+
+
+def _page(viewer: Viewer, cards: list[str]) -> str:
+    title = escape(f"{viewer.store.dataset}, {len(cards)} clips")
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            f'<title>{title}</title>\n<link rel="icon" href="icon.svg"><link rel="stylesheet" href="style.css">',
+            '<script defer src="site.js"></script>\n</head>\n<body>',
+            f'<header><h1>{title}</h1></header>\n<main><form class="bar" role="search" hidden>',
+            '<input type="search" id="text" placeholder="Category, file or source" '
+            'aria-label="Text in category, file or source"><span class="quiet" id="shown" role="status"></span></form>',
+            '<ul class="grid wide" aria-label="Clips">',
+            *cards,
+            "</ul></main>\n</body>\n</html>\n",
+        ]
+    )
