@@ -1,5 +1,6 @@
 """Store.torch: what a plain DataLoader and a plain loss get."""
 
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -46,3 +47,19 @@ def test_transform_changes_the_tensor_alone(tiny_store):
     (plain, *rest), (changed, *same) = tiny_store.torch("mfcc")[3], tiny_store.torch("mfcc", transform=torch.neg)[3]
     torch.testing.assert_close(changed, -plain)
     assert rest == same
+
+
+def test_workers_and_random_split_give_what_librosa_reads(demo_folder, tiny_store):
+    clips = load_clips(demo_folder).set_index("filename")
+    parts = torch.utils.data.random_split(tiny_store.torch("waveform"), [30, 10], torch.Generator().manual_seed(0))
+    seen = []
+    for part in parts:
+        for waveforms, numbers, names in DataLoader(part, batch_size=8, shuffle=True, num_workers=2):
+            for waveform, number, name in zip(waveforms.numpy(), numbers.tolist(), names, strict=True):
+                assert tiny_store.categories[number] == name
+                seen.append((waveform.tobytes(), name))
+    wanted = [
+        (librosa.load(clips["path"][name], sr=16000)[0].tobytes(), clips["category"][name])
+        for name in tiny_store["waveform"].filenames
+    ]
+    assert sorted(seen) == sorted(wanted)
