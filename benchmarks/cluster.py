@@ -1,5 +1,6 @@
 """Two Dask worker processes of this machine beside loky: with the disk shared, and with rows that travel.
 
+What a Dask cluster adds per clip is the difference to loky. What leaves the workers is counted by their connections.
 The parent's memory is its private memory after 2000 and after 20,000 short clips whose rows all travel. Workers are
 processes that are there already when the time begins.
 """
@@ -23,6 +24,19 @@ def main():
         extract(clips, out, features=features, n_jobs=2, verbose=False)
         return time.perf_counter() - start
 """
+_COUNT = """
+def count_what_is_sent():
+    from distributed.comm.tcp import TCP
+    write, TCP.sent = TCP.write, 0
+    async def counted(self, *arguments, **options):
+        size = await write(self, *arguments, **options)
+        TCP.sent += size
+        return size
+    TCP.write = counted
+def what_was_sent():
+    from distributed.comm.tcp import TCP
+    return TCP.sent
+"""
 _LOKY = (
     _BEGIN
     + """
@@ -34,7 +48,7 @@ if __name__ == "__main__":
 """
 )
 _DASK = (
-    _BEGIN
+    _BEGIN.replace("def main", _COUNT + "def main")
     + """
     from distributed import Client, LocalCluster
     if RETURNED:
@@ -43,12 +57,14 @@ _DASK = (
     with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         with joblib.parallel_config("dask", client=client):
             run(few, sys.argv[2] + "/warm", features)
+            client.run(count_what_is_sent)
             before = private_megabytes()
             work = run(table, sys.argv[2] + "/store", features)
             grown = private_megabytes() - before
+            sent = sum(client.run(what_was_sent).values())
     store = open_store(sys.argv[2] + "/store")
     rows = sum(store[name].nbytes for name in store)
-    print(json.dumps({"work": work, "grown": grown, "rows": rows}))
+    print(json.dumps({"work": work, "grown": grown, "sent": sent, "rows": rows}))
 if __name__ == "__main__":
     main()
 """
@@ -63,17 +79,24 @@ def run(material):
         "Dask, disk shared": _DASK.replace("RETURNED", "False").replace("FEATURES", '"waveform,mel"'),
         "Dask, rows travel": _DASK.replace("RETURNED", "True").replace("FEATURES", '"waveform,mel"'),
     }
-    times = {name: [] for name in scripts}
-    names = list(scripts)
+    times: dict[str, list[float]] = {name: [] for name in scripts}
+    names, answers = list(scripts), {}
     for number in range(rounds):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
-            times[name].append(_answer(material, scripts[name], material.many_table, few)["work"])
+            answers[name] = _answer(material, scripts[name], material.many_table, few)
+            times[name].append(answers[name]["work"])
     results = []
     for name, values in times.items():
         ratio = statistics.median(one / other for one, other in zip(values, times["loky"], strict=True))
+        added = statistics.median(one - other for one, other in zip(values, times["loky"], strict=True)) / few
+        note = f"{added * 1e3:+.2f} ms a clip beside loky" if name != "loky" else ""
         value = statistics.median(values)
-        results.append(Result(f"extraction, {few} clips, two workers", name, value, "s", ratio, ""))
+        results.append(Result(f"extraction, {few} clips, two workers", name, value, "s", ratio, note))
+    for name in names[1:]:
+        sent, rows = answers[name]["sent"], answers[name]["rows"]
+        note = f"{sent / few / 1e3:,.1f} kB a clip; reference: the rows, {rows / 1e6:,.1f} MB"
+        results.append(Result("what the workers send", name, sent / 1e6, "MB", sent / rows, note))
     return results + _growth(material)
 
 

@@ -217,6 +217,23 @@ def run_here(data, store):
     return extract(load_clips(data), store, features=FEATURES, verbose=False)
 
 
+@pytest.mark.slow
+def test_a_cluster_that_grows_and_shrinks(data, tmp_path, wanted, monkeypatch):
+    """Nobody is there when the run begins, and those who come go again as they please."""
+    monkeypatch.setattr(_run, "BLOCK_CLIPS", 8)
+    with (
+        distributed.LocalCluster(0, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        cluster.adapt(minimum=0, maximum=2, interval="200ms", target_duration="100ms", wait_count=1)
+        run(client, data, tmp_path / "store")
+        assert digests(tmp_path / "store") == wanted
+        deadline = time.monotonic() + 60
+        while client.nthreads() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not client.nthreads()
+
+
 class TestCommand:
     def test_local_processes(self, data, tmp_path, wanted, capsys):
         recipe = tmp_path / "recipe.toml"
