@@ -34,11 +34,7 @@ ATTACHED = 4242
 # the threads of a run do beside each other is done one after the other: all calls then have one order.
 RUNNER = """
 import json, os, sys, time
-import numpy, pandas, scipy.fft, soxr, soundfile, h5py, sklearn.base, tqdm.auto, joblib
-import esc_features.datasets, esc_features.extraction._extract, esc_features.features._waveform
-from concurrent.futures import Future
-from esc_features._cli import extract_features as main
-from esc_features.extraction import _run
+import concurrent.futures
 
 class OneAfterTheOther:
     def __init__(self, workers): pass
@@ -46,14 +42,17 @@ class OneAfterTheOther:
     def __exit__(self, *_): pass
     def map(self, function, items): return [function(item) for item in items]
     def submit(self, function, *arguments):
-        future = Future()
+        future = concurrent.futures.Future()
         try:
             future.set_result(function(*arguments))
         except BaseException as error:
             future.set_exception(error)
         return future
 
-_run.ThreadPoolExecutor = OneAfterTheOther
+concurrent.futures.ThreadPoolExecutor = OneAfterTheOther
+import numpy, pandas, scipy.fft, soxr, soundfile, h5py, sklearn.base, tqdm.auto, joblib
+import esc_features.datasets, esc_features.extraction._extract, esc_features.features._waveform
+from esc_features._cli import extract_features as main
 main(json.loads(sys.argv[2]))
 for line in sys.stdin:
     task = json.loads(line)
