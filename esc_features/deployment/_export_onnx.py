@@ -104,6 +104,7 @@ def _exported(layers, samples, any_length, metadata) -> bytes:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None, "with dynamo=True an export returns its program"
     exported = program.model_proto
     for name, value in metadata.items():
         exported.metadata_props.add(key=name, value=value)
@@ -167,7 +168,8 @@ def _from_store(model, store):
 def _from_recordings(recordings, rate, duration):
     from ..audio import WaveformSpec
 
-    spec, waveforms, failures = WaveformSpec(rate, duration), [], {}
+    spec, waveforms = WaveformSpec(rate, duration), []
+    failures: dict[int, str] = {}
     for chunk in read_chunks(stretches_of(recordings), duration, duration):
         waveforms += [spec.waveform_of(recording)[0] for recording in chunk.recordings]
         failures |= chunk.failures

@@ -119,7 +119,8 @@ def predict_to_file(
 def _write(journal, stretches, columns, out, threshold, gap):
     import pandas as pd
 
-    failures, windows = {}, 0
+    failures: dict[str, str] = {}
+    windows = 0
     for chunk in journal.chunks():
         failures |= chunk.failures
         windows += len(chunk.stretch)

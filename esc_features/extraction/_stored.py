@@ -76,7 +76,9 @@ def _clips_in(files: Files, audio: Path | None) -> pd.DataFrame | None:
     import pandas as pd
 
     tables, names = [], []
-    for header in (header for _, header in sorted(_describing(files).items())):
+    for _, header in sorted(_describing(files).items()):
+        if header.labels is None:  # format 2 keeps them in the table, which is gone
+            continue
         table = pd.DataFrame({name: read_column(header, name) for name in (*header.layout.given, "start", "end")})
         folder = header.labels.audio_folder if audio is None else str(audio)
         table["path"] = [recording_path(name, folder) for name in table["filename"]]

@@ -22,6 +22,7 @@ from ..storage import (
     PARTIAL,
     ClipTable,
     Header,
+    audio_folder_of,
     check_labels,
     check_published,
     read_column,
@@ -158,7 +159,7 @@ def _dataset_folder(folder: Path, files: Files) -> str:
 
 def _audio_folder(folder: Path, files: Files) -> Path:
     if os.path.lexists(folder / CLIPS_FILE):
-        return Path(ClipTable(folder / CLIPS_FILE).facts.audio_folder)
+        return Path(audio_folder_of(folder / CLIPS_FILE))
     clips = stored_clips(folder, files)
     return Path() if clips is None else Path(clips["path"].iloc[0]).parent
 
@@ -230,8 +231,9 @@ def _check_together(headers: dict[str, dict[int, Header]], files, table: ClipTab
                 yield _Problem(other.path, "", f"differs from {first.path.name} in dataset")
     for fold in all_folds:
         in_fold = [by_fold[fold] for by_fold in headers.values() if fold in by_fold]
-        for header in in_fold if table is not None else ():
-            yield from _check_clips_of_table(header, fold, table)
+        if table is not None:
+            for header in in_fold:
+                yield from _check_clips_of_table(header, fold, table)
         for other in in_fold[1:]:
             yield from _check_same_clips(in_fold[0], other, table is None)
 

@@ -28,7 +28,32 @@ def mel_frames(n_samples: int, n_fft: int, hop_length: int) -> int:
 
 
 def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
-    """Slaney's triangular mel filters of equal area, as ``librosa.filters.mel``: (n_mels, 1 + n_fft // 2) float32."""
+    """Make Slaney's triangular mel filters of equal area.
+
+    What `MelSpectrogram` and `MFCCStatistics` multiply power spectra by, as ``librosa.filters.mel`` makes it.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Samples per second, Hz.
+    n_fft : int
+        Samples per frame.
+    n_mels : int
+        Number of bands.
+    fmin, fmax : float
+        Lowest and highest frequency, Hz.
+
+    Returns
+    -------
+    ndarray of shape (n_mels, 1 + n_fft // 2), float32
+        One filter per row.
+
+    Examples
+    --------
+    >>> from esc_features.features import mel_filterbank
+    >>> mel_filterbank(16000, 512, 40, 0.0, 8000.0).shape
+    (40, 257)
+    """
     bins = np.arange(1 + n_fft // 2) * (sample_rate / n_fft)
     edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
     rising = (bins - edges[:-2, np.newaxis]) / np.diff(edges)[:-1, np.newaxis]

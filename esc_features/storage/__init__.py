@@ -1,6 +1,6 @@
 """The file format: layout, creating, checking, mapping. For the inside of the package, not for users."""
 
-from ._clip_table import ClipTable, DatasetFacts, recording_path, write_clip_table
+from ._clip_table import ClipTable, DatasetFacts, audio_folder_of, recording_path, write_clip_table
 from ._columns import (
     check_labels,
     check_published,
@@ -44,6 +44,7 @@ __all__ = [
     "FoldFile",
     "Header",
     "LabelFacts",
+    "audio_folder_of",
     "check_labels",
     "check_published",
     "content_id",

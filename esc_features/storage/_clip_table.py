@@ -266,6 +266,13 @@ class _Contents:
         return decode_texts(self.raw(name), name, self.path)
 
 
+def audio_folder_of(path: Path) -> str:
+    """Return the folder that a table names, also where its columns are damaged: what mends it is found from there."""
+    with opened(path, _read_whole(path)) as file:
+        read_version(file, (2,), path)
+        return read_text(file, "audio_folder", path)
+
+
 def _read(path: Path) -> _Contents:
     content = _read_whole(path)
     with opened(path, content) as file:

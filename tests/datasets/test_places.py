@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -36,10 +37,10 @@ def call_as_nobody(code):
 
 
 @pytest.fixture
-def open_path(tmp_path, tmp_path_factory):
+def open_path(tmp_path):
     """Let everybody come as far as this folder."""
     for folder in (tmp_path, *tmp_path.parents):
-        if folder == tmp_path_factory.getbasetemp().parent.parent:
+        if folder == Path(tempfile.gettempdir()).resolve():
             return tmp_path
         folder.chmod(folder.stat().st_mode | 0o055)
     raise AssertionError("not a folder of pytest")
