@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from ..exceptions import AudioError, StoreError
 from ..storage import FeatureFolder, find_features, read_header
 from ._judge import AudioDigests, Kept, RowsOfFeature, Verdict, WantedFile, judge, library_versions
+from ._others import Comparison, OtherFeature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,8 @@ class Plan:
     computed_states: frozenset[str]
     #: Which clips have rows of another recording than that of now.
     replaced: np.ndarray
+    #: The finished features of the store that were not asked for.
+    others: tuple[Comparison, ...] = ()
 
     @property
     def waiting(self) -> list[FilePlan]:
@@ -115,7 +118,10 @@ def make_plan(
     replaced = np.zeros(len(clips), bool)
     for name in {plan.wanted.name for plan in other if plan.state == "edited"}:
         replaced |= rows[name].replaced(clips, audio.of(clips))
-    return Plan(files, computed_states, replaced)
+    others = [OtherFeature(name, by_fold.values()) for name, by_fold in published.items() if name not in features]
+    audio.look([clips[other.knows(clips)] for other in others])
+    compared = tuple(other.compare(clips, audio.of(clips)) for other in others)
+    return Plan(files, computed_states, replaced, compared)
 
 
 def _paths(folder: FeatureFolder) -> list[Path]:

@@ -25,6 +25,7 @@ from ..storage import FoldFile, read_column, read_header
 from ._cluster import is_dask, run_on_cluster
 from ._compute import Block, Clip, Failure, Output
 from ._lock import Claim
+from ._others import lacking_line, refuse_disagreement
 from ._plan import FilePlan, Plan, make_plan, refuse_stale
 from ._publish import BegunFile, begin, check_space, moving_clips, publish, remove_left_over, seal, writing_failed
 from ._sinks import Done, this_host, write_block, write_or_return_block, write_returned
@@ -93,12 +94,15 @@ class Run:
         job, edit = self.job, self.job.edit
         plan = job.plan()
         refuse_stale(plan)
+        refuse_disagreement(plan.others, job.features, job.store)
         self._say(_plan_line(job, plan))
         changes = edit.summary(plan.replaced)
         if changes:
             self._say(f"clips: {changes}")
         for note in _notes(plan):
             self._say(f"note: {note}")
+        if lacking := lacking_line(plan.others, job.features, job.store):
+            self._say(f"note: {lacking}")
         check_space(plan.waiting, job.store)
         begun = begin(plan.waiting)
         edit.write_first(plan.replaced)

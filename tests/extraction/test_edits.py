@@ -228,6 +228,33 @@ class TestCosts:
         assert set(opened) == {"a.wav", "b.wav", "f.wav"} and len(before) + 1 == len(store)
 
 
+class TestFeaturesThatWereNotAskedFor:
+    def test_of_another_recording_are_refused_before_anything_is_computed(self, rows, folder, tmp_path, computed):
+        store, only = tmp_path / "store", {"mfcc": FEATURES["mfcc"]}
+        run(rows, store, features={"waveform": FEATURES["waveform"]})
+        before = contents(store)
+        write(folder / "h.wav", 99)
+        computed.clear()
+        command = f"extract_features DATASET --features mfcc,waveform --out {store}"
+        with pytest.raises(StoreError, match=f"^h.wav changed since 'waveform' of .* {command},"):
+            run(rows, store, features=only)
+        assert computed == [] and contents(store) == before
+        run(rows, store)
+        run(rows, tmp_path / "fresh")
+        assert contents(store) == contents(tmp_path / "fresh")
+
+    def test_lack_new_clips_which_is_said_once(self, rows, folder, tmp_path, capsys):
+        store, only = tmp_path / "store", {"mfcc": FEATURES["mfcc"]}
+        run(rows, store)
+        rows.append(clip(folder, "a", 3))
+        run(rows, store, features=only, verbose=True)
+        command = f"extract_features DATASET --features mfcc,waveform --out {store}"
+        assert f"note: 'waveform' lacks 1 of the clips: {command} brings all together\n" in capsys.readouterr().out
+        assert set(open_store(store)) == {"mfcc"}
+        run(rows, store, verbose=True)
+        assert "lacks" not in capsys.readouterr().out and set(open_store(store)) == {"mfcc", "waveform"}
+
+
 def _csv(folder, text):
     path = folder / "clips.csv"
     path.write_text(text)
