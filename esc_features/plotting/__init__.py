@@ -5,6 +5,7 @@ Each display has class methods that compute it, `plot(ax=...)`, which draws it a
 
 from ._batch_display import BatchDisplay
 from ._category_scores_display import CategoryScoresDisplay
+from ._clip_display import ClipDisplay
 from ._comparison_display import ComparisonDisplay
 from ._confusion_display import ConfusionDisplay
 from ._fold_scores_display import FoldScoresDisplay
@@ -24,6 +25,7 @@ __all__ = [
     "VERMILION",
     "BatchDisplay",
     "CategoryScoresDisplay",
+    "ClipDisplay",
     "ComparisonDisplay",
     "ConfusionDisplay",
     "FoldScoresDisplay",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..features import Feature
     from ..model_selection import FoldSplit
+    from ._sound import Sound
 
 
 def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Store:
@@ -242,6 +243,67 @@ class Store:
 
         return TorchClips(self[name], transform)
 
+    def sound(self, clip: int | str) -> Sound:
+        """Return the samples of one clip: its stored waveform, else its recording; of either the first minute.
+
+        Parameters
+        ----------
+        clip : int or str
+            Its row or its file name.
+
+        Returns
+        -------
+        Sound
+
+        Raises
+        ------
+        AudioError
+            If no waveforms are stored, and the recording is not on this machine, is another by now, or is too large.
+        StoreError
+            If there is no such clip.
+
+        Examples
+        --------
+        >>> from esc_features import open_store
+        >>> open_store("stores/demo").sound(0).samples.shape
+        (80000,)
+        """
+        from ._sound import sound_of
+
+        return sound_of(list(self._arrays.values()), self._row_of(clip))
+
+    def listen(self, clip: int | str) -> Any:
+        """Return a player of one clip: as the value of a notebook's cell, it is heard there.
+
+        Parameters
+        ----------
+        clip : int or str
+            Its row or its file name.
+
+        Returns
+        -------
+        IPython.display.Audio or Sound
+            A `Sound`, which notebooks play too, where IPython is not installed.
+
+        Examples
+        --------
+        >>> from esc_features import open_store
+        >>> store = open_store("stores/demo")
+        >>> player = store.listen(store.clips["filename"][0])
+        """
+        from ._sound import player_of
+
+        return player_of(self.sound(clip))
+
+    def _row_of(self, clip: int | str) -> int:
+        if isinstance(clip, str):
+            rows = np.flatnonzero(self._first.filenames == clip)
+            if len(rows):
+                return int(rows[0])
+        elif -len(self) <= clip < len(self):
+            return range(len(self))[clip]
+        raise StoreError(f"{self.path} has no clip {clip!r} among these {len(self)}: store.clips lists them.")
+
     @property
     def dataset(self) -> str:
         return self._facts.dataset
@@ -357,7 +419,13 @@ class Store:
             for row in self._feature_rows()
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return f"<p>{html.escape(self._headline())}</p><table>{cells}</table>{notes}"
+        return f"<p>{html.escape(self._headline())}</p><table>{cells}</table>{notes}{self._thumbnails()}"
+
+    def _thumbnails(self) -> str:
+        from ._thumbnails import thumbnails
+
+        arrays = list(self._arrays.values())
+        return thumbnails(max(arrays, key=_picturesque), arrays)
 
     def _headline(self) -> str:
         folds = " ".join(str(fold) for fold in np.unique(self.folds))
@@ -387,6 +455,10 @@ class Store:
     @property
     def _facts(self) -> DatasetFacts:
         return self._opened.clips.facts
+
+
+def _picturesque(array: StoreArray) -> tuple[bool, int]:
+    return array.ndim == 3, array.size
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

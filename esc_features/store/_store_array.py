@@ -359,7 +359,9 @@ class StoreArray(Reductions):
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         size = f"{self.nbytes / 1e6:,.1f} MB, read when it is asked for"
         lines = (repr(self), f"{self.feature_name} of {self.dataset}: {parameters}", size)
-        return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+        from ._thumbnails import thumbnails
+
+        return "".join(f"<p>{html.escape(line)}</p>" for line in lines) + thumbnails(self, [self])
 
     # How it reads
 

@@ -1,0 +1,80 @@
+"""Clips inside a notebook's page: small pictures and players, held by the page itself."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._pictures import data_uri, spectrogram_png
+from ..datasets import clip_name
+from ..exceptions import AudioError
+from ..lazy import as_float32
+from ._sound import holds_waveforms, sound_of
+
+if TYPE_CHECKING:
+    from ._store_array import StoreArray
+
+_MOST_CLIPS = 8
+_HEIGHT, _WIDTH = 64, 160
+_LARGEST_ROW = 32 << 20
+# Of each clip: the page of a notebook stays small.
+_SECONDS, _BYTES = 5.0, 200_000
+
+
+def thumbnails(shown: StoreArray, arrays: list[StoreArray]) -> str:
+    """Return a few clips, spread over all, as HTML: pictures of an array's rows, and what any of the arrays plays.
+
+    Only what is shown is read. It is "" where the rows are no pictures; what cannot be read is said in its place,
+    because a notebook shows nothing at all of a value whose picture fails.
+    """
+    is_sound = holds_waveforms(shown)
+    if not len(shown) or not (is_sound or len(shown.shape) == 3) or shown[:1].nbytes > _LARGEST_ROW:
+        return ""
+    rows = np.arange(min(_MOST_CLIPS, len(shown))) * len(shown) // min(_MOST_CLIPS, len(shown))
+    try:
+        figures = "".join(_figures(shown, arrays, rows, is_sound))
+    except Exception as error:
+        return f"<p>No pictures: {html.escape(str(error))}</p>"
+    count = f"<p>{len(rows)} of {len(shown)} clips:</p>" if len(rows) < len(shown) else ""
+    return f'{count}<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>'
+
+
+def _figures(shown: StoreArray, arrays: list[StoreArray], rows: np.ndarray, is_sound: bool):
+    few = shown[rows]
+    read = as_float32(few.to_numpy())
+    for row, key, labels, values in zip(rows.tolist(), few.clip_keys, _labels(few), read, strict=True):
+        picture = data_uri(spectrogram_png(_drawn(values) if is_sound else values, _HEIGHT, _WIDTH), "image/png")
+        name, size = html.escape(clip_name(*key)), f"width:{_WIDTH}px"
+        yield (
+            f'<figure style="margin:0;{size}"><img alt="{name}" src="{picture}" style="{size};height:{_HEIGHT}px">'
+            f'<figcaption style="overflow-wrap:anywhere"><b>{html.escape(labels)}</b><br><small>{name}</small>'
+            f"</figcaption>{_player(arrays, row)}</figure>"
+        )
+
+
+def _player(arrays: list[StoreArray], row: int) -> str:
+    try:
+        return sound_of(arrays, row, _SECONDS, _BYTES).player()
+    except AudioError:
+        return ""
+
+
+def _labels(array: StoreArray) -> list[str]:
+    if not array.facts.several_labels:
+        return [str(category) for category in array.y]
+    names = np.array(array.categories, object)
+    return [", ".join(names[row.astype(bool)]) for row in array.y]
+
+
+def _drawn(samples: np.ndarray) -> np.ndarray:
+    """Draw a waveform: 1 between the lowest and the highest sample of each column, 0 elsewhere."""
+    starts = np.unique(np.arange(_WIDTH) * len(samples) // _WIDTH)
+    peak = max(1e-3, float(np.abs(samples).max()))
+    low, high = np.minimum.reduceat(samples, starts) / peak, np.maximum.reduceat(samples, starts) / peak
+    height, half = np.linspace(-1, 1, _HEIGHT)[:, None], 1 / _HEIGHT
+    return ((height >= low - half) & (height <= high + half)).astype(np.float32)
+
+
+__all__ = ["thumbnails"]
