@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -300,13 +301,16 @@ def audio_differences(header: Header, clips: pd.DataFrame, audio: AudioDigests) 
 def library_versions(feature: Feature) -> dict[str, str]:
     """Return the versions of the libraries that decide the numbers of a feature."""
     libraries = sorted({*_LIBRARIES, *getattr(feature, "libraries", ())})
-    versions = {"esc_features": metadata.version("esc_features")}
-    for library in libraries:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = "unknown"
-    return versions
+    return {"esc_features": metadata.version("esc_features")} | {name: _version(name) for name in libraries}
+
+
+@cache
+def _version(library: str) -> str:
+    # A module that is loaded stays what it is: asked once per process, for it takes milliseconds.
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def version_differences(stored: dict, now: dict) -> list[str]:

@@ -190,7 +190,10 @@ _WHOLE_RECORDING = {"start": 0.0, "end": np.inf}
 
 
 def encode_texts(texts: list[str], what: str) -> np.ndarray:
-    encoded = [encode_text(text, what, LONGEST_TEXT) for text in texts]
+    encoded = [text.encode(errors="backslashreplace") for text in texts]
+    joined = b"".join(encoded)
+    if has_control(joined) or b"\0" in joined or max(map(len, encoded), default=0) > LONGEST_TEXT:
+        encoded = [encode_text(text, what, LONGEST_TEXT) for text in texts]  # which names the first that is refused
     return np.array(encoded, h5py.string_dtype("utf-8", max(1, *map(len, encoded), 1)))
 
 
