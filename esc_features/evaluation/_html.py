@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from ._figures import draw_figures, picture
+from . import _figures
 from ._report import (
     confused_sentence,
     difference_rows,
@@ -48,8 +48,8 @@ _CAPTIONS = {
 
 def html_of(board: Leaderboard, drawn: Mapping[str, Figure] | None = None) -> str:
     """Return the whole report, with the figures where they are drawn already."""
-    drawn = draw_figures(board) if drawn is None else drawn
-    figures = {name: _inline(name, picture(figure, name, "svg").decode()) for name, figure in drawn.items()}
+    drawn = _figures.draw_figures(board) if drawn is None else drawn
+    figures = {name: _inline(name, _figures.picture(figure, name, "svg").decode()) for name, figure in drawn.items()}
     head, first = escape(headline(board)), figures.pop("leaderboard", "")
     sections = [_table_part(board), first, "<h2>By fold</h2>", _table(fold_rows(board))]
     if "comparisons" in figures:

@@ -98,12 +98,7 @@ def client_without_the_store(tiny_store):
         worker.wait()
 
 
-def test_a_worker_without_the_store_says_how_to_bring_it_there(client_without_the_store, tiny_store, tmp_path, capsys):
+def test_a_worker_without_the_store_says_how_to_bring_it_there(client_without_the_store, tiny_store, tmp_path):
     wanted = rf"no store at {tiny_store.path} on .*mount.*copy"
     with joblib.parallel_config("dask", client=client_without_the_store), pytest.raises(StoreError, match=wanted):
         evaluate(tiny_store, ["knn"], out=tmp_path / "results", verbose=False)
-    address = client_without_the_store.scheduler.address
-    arguments = ["evaluate", str(tiny_store.path), "--methods", "knn", "--dask", address]
-    assert main([*arguments, "--out", str(tmp_path / "results")]) == 2
-    said = capsys.readouterr().err
-    assert "There is no store at" in said and "Traceback" not in said
