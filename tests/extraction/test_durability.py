@@ -51,7 +51,8 @@ def whole_calls(lines):
         if call.endswith(" <unfinished ...>"):
             begun[thread] = call.removesuffix(" <unfinished ...>")
         elif call.startswith("<... "):
-            yield begun.pop(thread) + call.partition(" resumed>")[2]
+            # strace puts the result of such a call in a column of its own, many spaces on.
+            yield begun.pop(thread) + re.sub(r"\)\s+= ", ") = ", call.partition(" resumed>")[2])
         else:
             yield call
 
