@@ -6,11 +6,13 @@ import io
 import itertools
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import soundfile
@@ -54,13 +56,25 @@ def small_store(tmp_path_factory, demo_folder):
     return extract(demo_folder, out, features="waveform,mel,mfcc", folds=[1, 2, 3], verbose=False).path
 
 
-def run_example(name, *arguments, folder):
-    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, arguments)]
-    root = str(EXAMPLES.parent)
-    environment = {**os.environ, "PYTHONPATH": root, "MPLBACKEND": "Agg"}
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+@pytest.fixture
+def run_example(tmp_path, monkeypatch, capsys):
+    """A function that runs an example as a script in `tmp_path` and returns what it prints.
+
+    In this process, which has the libraries loaded already; `test_runs_from_the_command_line` starts one of its own.
+    """
+
+    def run(name, *arguments):
+        script = str(EXAMPLES / f"{name}.py")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(EXAMPLES)
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        try:
+            runpy.run_path(script, run_name="__main__")
+        finally:
+            plt.close("all")
+        return capsys.readouterr().out
+
+    return run
 
 
 def figures_in(folder):
@@ -68,8 +82,8 @@ def figures_in(folder):
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_runs_and_saves_its_figures(name, small_store, tmp_path):
-    said = run_example(name, small_store, *FAST[name], folder=tmp_path)
+def test_runs_and_saves_its_figures(name, small_store, run_example, tmp_path):
+    said = run_example(name, small_store, *FAST[name])
     number = name[:2]
     assert figures_in(tmp_path) == {f"{number}_{figure}" for figure in FIGURES[number]}
     if "03" <= number <= "08":
@@ -109,8 +123,8 @@ def fifty_categories(tmp_path_factory, demo_folder):
 
 
 @pytest.mark.parametrize("name", ["01_extract_and_cross_validate", "04_convnet_on_spectrograms", "09_leaderboard"])
-def test_runs_on_fifty_categories_too(name, fifty_categories, tmp_path):
-    run_example(name, fifty_categories, *FAST[name], folder=tmp_path)
+def test_runs_on_fifty_categories_too(name, fifty_categories, run_example, tmp_path):
+    run_example(name, fifty_categories, *FAST[name])
     assert figures_in(tmp_path) == {f"{name[:2]}_{figure}" for figure in FIGURES[name[:2]]}
 
 
@@ -134,8 +148,10 @@ def test_there_is_a_test_of_every_example():
     assert sorted(FAST) == sorted(path.stem for path in EXAMPLES.glob("[0-9]*.py"))
 
 
-def test_takes_a_folder_of_recordings_too(demo_folder, tmp_path):
-    run_example("02_waveforms_and_spectrograms", demo_folder, "--out", "here", "--figures", "there", folder=tmp_path)
+def test_runs_from_the_command_line(demo_folder, tmp_path):
+    command = [sys.executable, EXAMPLES / "02_waveforms_and_spectrograms.py", demo_folder]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "MPLBACKEND": "Agg"}
+    subprocess.run([*command, "--out", "here", "--figures", "there"], cwd=tmp_path, env=environment, check=True)
     assert (tmp_path / "here" / "mel" / "fold1.h5").exists()
     assert (tmp_path / "there" / "02_batch.png").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,26 +18,65 @@ _AMIN = 1e-10
 
 
 class MelPower(nn.Module):
-    """Short-time Fourier transform by convolution with its sines and cosines, then mel filters."""
+    """Short-time Fourier transform in two steps of matrix products (Cooley and Tukey, 1965), then mel filters.
 
-    waves: torch.Tensor
+    A frame of rows × columns samples costs n_fft × (rows + columns) products instead of n_fft², and needs no operator
+    but those that every runtime of ONNX has.
+    """
+
+    window: torch.Tensor
+    over_rows: torch.Tensor
+    twiddles: torch.Tensor
+    over_columns: torch.Tensor
     filters: torch.Tensor
 
     def __init__(self, rate: float, n_fft: int, hop_length: int, n_mels: int, fmin: float, fmax: float):
         super().__init__()
-        self.padding, self.hop_length = n_fft // 2, hop_length
-        times = np.arange(n_fft)
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * times / n_fft)
-        # The product is reduced first: sine and cosine of large numbers lose digits.
-        angles = 2 * np.pi * (np.outer(np.arange(1 + n_fft // 2), times) % n_fft) / n_fft
-        waves = np.concatenate([np.cos(angles), np.sin(angles)]) * window
-        self.register_buffer("waves", torch.from_numpy(waves.astype(np.float32))[:, np.newaxis])
-        self.register_buffer("filters", torch.from_numpy(mel_filterbank(rate, n_fft, n_mels, fmin, fmax)))
+        self.n_fft, self.hop_length = n_fft, hop_length
+        rows = max(number for number in range(1, math.isqrt(n_fft) + 1) if n_fft % number == 0)
+        columns = n_fft // rows
+        self.frame_shape = (rows, columns)
+        row, column, half = np.arange(rows), np.arange(columns), np.arange(rows // 2 + 1)
+        over_columns = _roots(column, column, columns)
+        buffers = {
+            "window": 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft),
+            "over_rows": _parts(_roots(half, row, rows), axis=0),
+            "twiddles": _parts(_roots(half, column, n_fft)[np.newaxis], axis=0),
+            "over_columns": np.block([[over_columns.real, over_columns.imag], [-over_columns.imag, over_columns.real]]),
+        }
+        # Power is that of a real signal: bin k and bin n_fft - k are the same, and each is counted once.
+        bins = (half[:, np.newaxis] + rows * column).ravel()
+        bins = np.minimum(bins, n_fft - bins)
+        once = np.zeros(len(bins), bool)
+        once[np.unique(bins, return_index=True)[1]] = True
+        buffers["filters"] = (mel_filterbank(rate, n_fft, n_mels, fmin, fmax)[:, bins] * once).T
+        for name, values in buffers.items():
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(values, np.float32)))
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
-        padded = nn.functional.pad(waveforms, (self.padding, self.padding)).unsqueeze(1)
-        real, imaginary = nn.functional.conv1d(padded, self.waves, stride=self.hop_length).chunk(2, dim=1)
-        return self.filters @ (real.square() + imaginary.square())
+        by_row = self.over_rows @ (self._frames(waveforms) * self.window).unflatten(2, self.frame_shape)
+        real, imaginary = by_row.chunk(2, dim=2)
+        cosine, sine = self.twiddles
+        turned = torch.cat([real * cosine - imaginary * sine, real * sine + imaginary * cosine], dim=3)
+        real, imaginary = (turned @ self.over_columns).chunk(2, dim=3)
+        return ((real.square() + imaginary.square()).flatten(2) @ self.filters).transpose(1, 2)
+
+    def _frames(self, waveforms):
+        """Return the centred frames (clips, frames, n_fft), of blocks of `hop_length` samples beside each other."""
+        padding, blocks = self.n_fft // 2, -(-self.n_fft // self.hop_length)
+        count = 1 + (waveforms.shape[1] + 2 * padding - self.n_fft) // self.hop_length
+        padded = nn.functional.pad(waveforms, (padding, padding + blocks * self.hop_length))
+        samples = padded[:, : (count + blocks - 1) * self.hop_length].unflatten(1, (-1, self.hop_length))
+        return torch.cat([samples[:, first : first + count] for first in range(blocks)], dim=2)[..., : self.n_fft]
+
+
+def _roots(one: np.ndarray, other: np.ndarray, order: int) -> np.ndarray:
+    """Return exp(-2πi ab / order) of all pairs; the product is reduced first: large angles lose digits."""
+    return np.exp(-2j * np.pi * (np.outer(one, other) % order) / order)
+
+
+def _parts(values: np.ndarray, axis: int) -> np.ndarray:
+    return np.concatenate([values.real, values.imag], axis=axis)
 
 
 class Decibels(nn.Module):
