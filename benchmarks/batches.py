@@ -175,9 +175,9 @@ def _write_peers(rows: np.ndarray, folder: Path):
     peers = {
         "np.load(mmap_mode='r')": memmap,
         "h5py contiguous": h5("contiguous"),
-        "h5py, a row a chunk": h5("chunked"),
+        "h5py, one row per chunk": h5("chunked"),
         "h5py gzip": h5("gzip"),
-        ".npy a clip": files,
+        "one .npy per clip": files,
     }
     for add in (_zarr, _datasets, _lhotse):
         try:

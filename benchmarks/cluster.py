@@ -90,12 +90,12 @@ def run(material):
     for name, values in times.items():
         ratio = statistics.median(one / other for one, other in zip(values, times["loky"], strict=True))
         added = statistics.median(one - other for one, other in zip(values, times["loky"], strict=True)) / few
-        note = f"{added * 1e3:+.2f} ms a clip beside loky" if name != "loky" else ""
+        note = f"{added * 1e3:+.2f} ms per clip beside loky" if name != "loky" else ""
         value = statistics.median(values)
         results.append(Result(f"extraction, {few} clips, two workers", name, value, "s", ratio, note))
     for name in names[1:]:
         sent, rows = answers[name]["sent"], answers[name]["rows"]
-        note = f"{sent / few / 1e3:,.1f} kB a clip; reference: the rows, {rows / 1e6:,.1f} MB"
+        note = f"{sent / few / 1e3:,.1f} kB per clip; reference: the rows, {rows / 1e6:,.1f} MB"
         results.append(Result("what the workers send", name, sent / 1e6, "MB", sent / rows, note))
     return results + _growth(material)
 
@@ -108,7 +108,7 @@ def _growth(material):
     results = []
     for count in (400, 2000) if material.quick else (2000, 20_000):
         answer = _answer(material, script, table, count)
-        note = f"{answer['work'] / count * 1e3:.2f} ms a clip, the workers' part counted"
+        note = f"{answer['work'] / count * 1e3:.2f} ms per clip, the workers' part counted"
         results.append(Result("growth of the parent, rows travel", f"{count} clips", answer["grown"], "MB", None, note))
     return results
 

@@ -4,7 +4,7 @@ Each contestant is a process of its own. Its start-up (imports) and its work are
 clips, where the loops of librosa calls are run on 400 of them and scaled, because they are linear.
 
 Between the two, each uses a gigabyte of memory and gives it back, which is not counted: the host of a virtual machine
-takes memory away that was free for some seconds, and whoever uses it next waits, 3 ms a MB on the one of RESULTS.md.
+takes memory away that was free for some seconds, and whoever uses it next waits, 3 ms per MB on the one of RESULTS.md.
 """
 
 import shutil
@@ -137,12 +137,12 @@ def run(material):
             value = statistics.median(map(figure, rows))
             start = statistics.median(row["seconds"] - row["work"] - row["touching"] for row in rows)
             cpu = statistics.median(row["cpu"] - row["touching_cpu"] for row in rows)
-            note = f"start-up {start:.1f} s" if figure is _total else f"{value / 2:.2f} ms a clip"
+            note = f"start-up {start:.1f} s" if figure is _total else f"{value / 2:.2f} ms per clip"
             if figure is _total:
                 note += f"; {cpu:.1f} s of CPU for {rows[0]['clips']} clips"
             parts = rows[-1].get("parts")
             if parts and figure is _work:
-                note += "; ms a clip and thread: " + ", ".join(f"{key} {value}" for key, value in parts.items())
+                note += "; ms per clip and thread: " + ", ".join(f"{key} {value}" for key, value in parts.items())
             results.append(Result(title, name, value, "s", ratio, note))
     return results + _from_stored_waveforms(material, rounds)
 
@@ -180,7 +180,7 @@ def _from_stored_waveforms(material, rounds):
 
     times = interleave({"bare kernel in two threads (reference)": bare, "esc_features": ours}, rounds)
     title = f"mel of 64 bands from stored waveforms, {len(waveforms)} clips"
-    return compare(title, times, "bare kernel in two threads (reference)", 1e3 / len(waveforms), "ms a clip")
+    return compare(title, times, "bare kernel in two threads (reference)", 1e3 / len(waveforms), "ms per clip")
 
 
 def _work(answer):

@@ -55,8 +55,8 @@ def run(material):
         read = child(_READ, folder)
         title = f"growth, {size} clips of 10 ms"
         results += [
-            Result(title, "build", built / size * 1e3, "ms a clip", None, f"{built:.1f} s"),
-            Result(title, "run again, nothing to do", statistics.median(seconds) / size * 1e3, "ms a clip"),
+            Result(title, "build", built / size * 1e3, "ms per clip", None, f"{built:.1f} s"),
+            Result(title, "run again, nothing to do", statistics.median(seconds) / size * 1e3, "ms per clip"),
             Result(title, "open_store (the first in a process)", read["opened"] * 1e3, "ms"),
             Result(title, "batch of 64 rows", read["batch"] * 1e6, "µs", None, "most of them read for the first time"),
             Result(title, "memory of the reader", read["memory"], "MB", None, "libraries loaded by it included"),

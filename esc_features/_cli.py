@@ -1,4 +1,4 @@
-"""The program `esc_features`, and `extract_features`, the script of its main job."""
+"""The program `esc_features`, and `extract_features`, a shortcut for its main command."""
 
 import argparse
 import importlib
@@ -13,32 +13,34 @@ from ._terminal import never_fail_to_encode, printable, say
 # Name of each command -> what it does, in the order of `--help`. The module of that name in `_commands` does it.
 COMMANDS = {
     "extract": "compute features into a store; the same as extract_features",
-    "show": "print what is in a store, or the card of a model",
+    "show": "print the content of a store, or the card of a model",
     "verify": "check the integrity of a store",
-    "repair": "mend what verify finds, computing only what is wrong",
-    "explain": "say which files would be recomputed, and why",
-    "view": "see and hear the clips in a browser",
-    "evaluate": "compare methods by the official folds, and rank them",
+    "repair": "mend what verify finds, and compute nothing else",
+    "explain": "tell which files would be recomputed, and why",
+    "view": "browse and play the clips in a web browser",
+    "evaluate": "evaluate methods over the official folds, and rank them",
     "train": "fit a method on all folds of a store, and save it as one file",
-    "predict": "say what is heard in recordings of any length",
-    "listen": "say what the microphone hears",
+    "predict": "detect sounds in recordings of any length",
+    "listen": "classify the sound of the microphone, live",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run `esc_features COMMAND`; return 0, 1 where something was found wrong, or 2 where the call is not usable."""
+    """Run `esc_features COMMAND`; return 0, 1 if something was found wrong, or 2 if it was used incorrectly."""
     never_fail_to_encode()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments and arguments[0] in COMMANDS:
         return _run(arguments[0], f"esc_features {arguments[0]}", arguments[1:])
     parser = _Parser(
         prog="esc_features",
-        description="Precomputed features of sounds: make a store, look at it, check it, use it.",
+        description="Make, check, view and use stores of precomputed features of sounds.",
         epilog="commands:\n" + "\n".join(f"  {name:11}{what}" for name, what in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="see below; COMMAND --help tells more")
+    parser.add_argument(
+        "command", choices=COMMANDS, metavar="COMMAND", help="one of those below; COMMAND --help describes it"
+    )
     parser.parse_args(arguments)
     return 2
 
@@ -67,13 +69,13 @@ def _run(name: str, program: str, arguments: list[str]) -> int:
 
 
 def _description(command: ModuleType) -> str:
-    """Return `DESCRIPTION`, or what the docstring says after the name of the command."""
-    says = (command.__doc__ or "").partition(": ")[2].strip()
-    return getattr(command, "DESCRIPTION", says[:1].upper() + says[1:])
+    """Return `DESCRIPTION`, or what follows the name of the command in the docstring."""
+    text = (command.__doc__ or "").partition(": ")[2].strip()
+    return getattr(command, "DESCRIPTION", text[:1].upper() + text[1:])
 
 
 class _Parser(argparse.ArgumentParser):
-    """Names the option or command that was probably meant."""
+    """Suggests the option or command that was probably meant."""
 
     def parse_args(self, args=None, namespace=None):  # type: ignore[override]
         options, unknown = self.parse_known_args(args, namespace)

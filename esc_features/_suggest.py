@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return " Did you mean 'mel'?" for a name that is nearly one of the known ones, "" where none is near.
+    """Return " Did you mean 'mel'?" for a name that is similar to a known one, "" if none is similar.
 
-    A name that is part of a known one counts as near ("bird" for "chirping_birds"), before any that only looks alike.
+    Known names that contain the name ("chirping_birds" for "bird") take precedence over those that only look alike.
     """
     wanted = str(name).casefold()
     folded = {each.casefold(): each for each in known}
@@ -17,7 +17,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def list_some(items: Iterable[object], most: int = 5) -> str:
-    """Write the first few items, and how many more there are."""
+    """Return the first few items, and how many more there are."""
     texts = [str(item) for item in items]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more

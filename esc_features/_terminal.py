@@ -1,12 +1,12 @@
-"""What a program prints: no name of a file can steer the terminal, and no terminal is too plain."""
+"""Printing: file names cannot send escape codes to the terminal, and an ASCII-only terminal causes no error."""
 
 import codecs
 import sys
 import unicodedata
 
-# What our own texts use beyond ASCII.
+# The characters beyond ASCII in our own texts.
 _PLAIN = {"±": "+-", "–": "-", "—": "-", "…": "...", "×": "x", "≥": ">=", "≤": "<=", "·": "|", "→": "->"}
-# Marks, embeddings, overrides and isolates: they make a text read in another order than it is written.
+# Marks, embeddings, overrides and isolates, which change the order in which a text is displayed.
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
 
@@ -29,7 +29,7 @@ def say(text: object = "", *, error: bool = False) -> None:
 
 
 def never_fail_to_encode() -> None:
-    """Let both streams write what their encoding lacks in ASCII, rather than raise."""
+    """Make both streams write characters that their encoding lacks in ASCII, rather than raise."""
     codecs.register_error("esc_features.plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -2,7 +2,7 @@
 
 
 class AudioError(ValueError):
-    """A recording cannot be read, or what it holds cannot be turned into a feature."""
+    """A recording cannot be read, or no feature can be computed of it."""
 
 
 class ClipTableError(ValueError):
@@ -10,15 +10,15 @@ class ClipTableError(ValueError):
 
 
 class DownloadError(OSError):
-    """A download failed for good; what had arrived whole is kept."""
+    """A download failed after all attempts; finished downloads are kept."""
 
 
 class StoreError(ValueError):
-    """A store or a file in it cannot be used as asked: the message says what to run."""
+    """A store, or a file in it, cannot be used as requested: the message says what to run."""
 
 
 class StoreLockedError(StoreError):
-    """Another extractor is writing to the store: the message says which."""
+    """Another extraction is writing to the store: the message says which."""
 
 
 class ModelError(ValueError):
@@ -26,23 +26,23 @@ class ModelError(ValueError):
 
 
 class SourceLeakWarning(UserWarning):
-    """Clips being scored share their source recording with clips of the training data."""
+    """Clips that are scored share their source recording with clips of the training data."""
 
 
 class ExtractionError(StoreError):
-    """Some clips could not be extracted; everything else was.
+    """Some clips could not be extracted; all others were.
 
     Parameters
     ----------
     store : path-like
         Folder of the store.
     failures : list
-        The failures, one a clip and feature.
+        The failures, one per clip and feature.
 
     Attributes
     ----------
     failures : pandas.DataFrame
-        A row for each clip and feature that failed: `fold`, `filename`, `feature`, `error`.
+        One row per clip and feature that failed: `fold`, `filename`, `feature`, `error`.
     """
 
     def __init__(self, store, failures):
@@ -50,19 +50,19 @@ class ExtractionError(StoreError):
 
         self.store, self.failures = store, pd.DataFrame(failures)
         clips, folds = self.failures["filename"].nunique(), sorted(self.failures["fold"].unique().tolist())
-        # A line each: the columns of a table would cut off the end of a message, which says what to do.
+        # One line per failure: the columns of a table would cut off the end of a message, which says what to do.
         lines = [
             f"  fold {failure.fold}, {failure.filename}, {failure.feature}: {failure.error}"
             for failure in self.failures.head(50).itertuples()
         ]
         if len(self.failures) > 50:
-            lines.append(f"  and {len(self.failures) - 50} more, all of them in the error's attribute `failures`")
+            lines.append(f"  and {len(self.failures) - 50} more; the attribute `failures` of the error has all of them")
         super().__init__(
             f"{clips} clips could not be extracted, so fold {', '.join(map(str, folds))} of their features are not "
             f"published in {store}:\n" + "\n".join(lines) + "\nReplace or remove these clips and run the same command "
-            "again: everything else is kept."
+            "again: all other rows are kept."
         )
 
     def __reduce__(self):
-        # Made again of what it was made of: only its message would travel otherwise.
+        # Rebuilt from its arguments; by default only the message would be pickled.
         return type(self), (self.store, self.failures)

@@ -2,15 +2,15 @@
 Extract once, cross-validate in seconds
 =======================================
 
-Compute the features of a data set into a store, then cross-validate the three baselines of the paper that introduced
-ESC-50 over its official folds, beside the figures published there.
+Extract the features of a data set into a store, then cross-validate the three baselines of the paper that introduced
+ESC-50 over its official folds, and compare the accuracies with the published ones.
 
 Run it on ``path/to/ESC-50``, on ``esc10``, which is downloaded, or without an argument on the demo data set.
 """
 
 # %%
-# Waveforms, mel spectrograms and the paper's 26 numbers per clip go into a folder, one file per feature and fold. Run
-# this again, and nothing is computed: it is there.
+# Waveforms, mel spectrograms and the paper's 26 statistics per clip are written to a folder, one file per feature and
+# fold. If you run this again, nothing is computed, because everything is there.
 
 import time
 
@@ -31,7 +31,7 @@ print(store)
 print(f"ready in {time.perf_counter() - begun:.1f} s")
 
 # %%
-# The paper's recipe: mean and standard deviation of MFCCs and zero-crossing rate, unscaled, and three classifiers.
+# The paper's method: means and standard deviations of MFCCs and zero-crossing rate, unscaled, and three classifiers.
 
 X = store["mfcc"]
 baselines = {
@@ -41,20 +41,21 @@ baselines = {
 }
 
 # %%
-# ``store.y`` has the names of the categories; here are their numbers, as in the paper: k-NN and SVM give a tied vote to
-# the lower class, and the alphabetical order of the names moves the SVM by more than a point on ESC-10.
+# ``store.y`` has the names of the categories, and ``store.target`` their numbers, which the paper used. k-NN and SVM
+# break ties in favour of the first class, so on ESC-10 the alphabetical order of the names would change the accuracy of
+# the SVM by more than a percentage point.
 
 y = store.target
 
 # %%
-# ``cv=store.cv()`` is the protocol: train on all official folds but one, test on that one, in turn. A random split
-# would put clips of one recording on both sides.
+# ``cv=store.cv()`` is the official protocol: each fold in turn is the test set, and the others are the training set. A
+# random split would put clips of one recording in both.
 
 results = {name: cross_validate(model, X, y, cv=store.cv()) for name, model in baselines.items()}
 
 # %%
-# The published means (K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 2015) stand beside ours
-# where the data set is the paper's.
+# For ESC-10 and ESC-50, the published means (K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 2015)
+# are shown beside ours.
 
 folds = np.unique(store.folds)
 table = pd.DataFrame({name: 100 * result["test_score"] for name, result in results.items()}, index=folds).T
@@ -72,7 +73,7 @@ if set(store.categories) >= ESC10:
 print(f"\nAccuracy in %, {store.dataset}:\n{table.round(1).to_string()}")
 
 # %%
-# Five folds are few and they differ: look at each.
+# Five folds are few, and they differ, so look at each of them.
 
 display = FoldScoresDisplay.from_cross_validate(
     results, folds, chance=1 / len(store.categories), title=f"{store.dataset}, {len(store.categories)} categories"
@@ -80,7 +81,7 @@ display = FoldScoresDisplay.from_cross_validate(
 save(display.figure_, options, "01_fold_scores")
 
 # %%
-# What does the best of them mistake for what? Each clip is predicted by a model that has not heard its fold.
+# Which categories does the best of them confuse? Each clip is predicted by a model that was trained without its fold.
 
 best = table["mean"].idxmax()
 names = pd.Series(store.y, store.target).drop_duplicates()

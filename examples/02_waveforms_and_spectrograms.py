@@ -2,12 +2,12 @@
 Waveforms and mel spectrograms
 ==============================
 
-What a recording sounds and looks like, as samples over time and as a mel spectrogram, before anything is trained on it.
+What recordings sound and look like, as waveforms and as mel spectrograms, before anything is trained on them.
 """
 
 # %%
-# ESC-50 is 770 MB, its table 90 kB. Look at the table first: which categories there are, and what ESC-10 is. The demo
-# has nothing to download.
+# ESC-50 has 770 MB, but its table only 90 kB. Look at the table first, to see which categories there are and what
+# ESC-10 is. The demo needs no download.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,8 +23,8 @@ if options.dataset in ("esc10", "esc50"):
     print(f"{len(metadata)} clips, {metadata['category'].nunique()} categories, {metadata['esc10'].sum()} in ESC-10")
 
 # %%
-# Four categories of the data set, as in the course that these examples follow. ``X[rows]`` reads nothing: it is a view
-# of the store that remembers which rows it stands for.
+# Take four categories of the data set, as in the course that these lessons follow. ``X[rows]`` reads nothing: it is a
+# view of these rows of the store.
 
 store = get_store(options, "waveform,mel")
 rows = four_categories(store)
@@ -33,28 +33,28 @@ print(waveforms)
 print(mels)
 
 # %%
-# The folds are dealt out evenly, and a category in a fold has clips of several source recordings.
+# The clips are spread evenly over the folds, and each category has clips of several source recordings in each fold.
 
 table = mels.clips.groupby(["category", "fold"]).agg(clips=("filename", "size"), sources=("src_file", "nunique"))
 print(table.unstack().to_string())
 
 # %%
-# A network knows numbers, not names. ``target`` is the number in the whole data set, so that of four categories has
-# gaps; a loss wants 0 to n - 1.
+# A network needs numbers, not names. ``target`` numbers the categories of the whole data set, so four of them have
+# gaps, but a loss function needs 0 to n - 1.
 
 numbers = category_numbers(mels.y)
 print(numbers)
 
 # %%
-# Listen first. Nothing below is easier than what your ears do now.
+# Listen first: your ears do easily what the networks of the next lessons have to learn.
 
 categories, first = np.unique(mels.y, return_index=True)
 Players({mels.y[clip]: waveforms[clip] for clip in first.tolist()}, waveforms.sample_rate)
 
 # %%
-# One clip of each category: the waveform above, all on one amplitude scale, and the spectrogram below. Each column of a
-# spectrogram is the power in 128 bands of frequency at that moment. The bands lie on the mel scale, like our hearing:
-# close together in the low frequencies, far apart in the high ones.
+# One clip of each category: above, the waveforms on a common amplitude scale; below, the spectrograms. Each column of a
+# spectrogram holds the power in 128 frequency bands at one moment. The bands follow the mel scale, which imitates
+# hearing: they are narrow at low frequencies and wide at high ones.
 
 figure, axes = plt.subplots(
     2, len(first), figsize=(3.1 * len(first), 4.6), sharex="col", sharey="row", layout="constrained"
@@ -71,7 +71,7 @@ figure.suptitle(store.dataset)
 save(figure, options, "02_waveforms_and_spectrograms")
 
 # %%
-# An overview: one row per category, one clip of each fold. What do the clips of a row have in common?
+# An overview with one row per category and one clip per fold. What do the clips of a row have in common?
 
 clips = mels.clips.reset_index(drop=True)
 chosen = clips.groupby(["category", "fold"]).head(1).sort_values(["category", "fold"]).index
@@ -79,20 +79,20 @@ overview = BatchDisplay.from_store(mels, chosen, columns=len(np.unique(mels.fold
 save(overview.figure_, options, "02_overview")
 
 # %%
-# A dozen at random, as a network gets to see them. Which of them can you tell apart by eye?
+# Twelve random clips, as a network sees them. Which categories can you tell apart by eye?
 
 batch = BatchDisplay.from_store(mels, 12, random_state=0)
 save(batch.figure_, options, "02_batch")
 
 # %%
-# Reading is by batch, out of the page cache: what was asked for and no more.
+# Only the rows that you take are read, from a memory map.
 
 sample = mels.take(range(8))
 print(f"read: {sample.nbytes / 1e6:.1f} of the {store['mel'].nbytes / 1e6:.1f} MB in the store")
 
 # %%
-# ``map`` puts a function between the store and whoever reads: the result is as lazy as before, and nothing is written.
-# Here, each spectrogram loses its mean; networks and searches take it like ``store["mel"]``.
+# ``map`` applies a function to each batch when it is read. The result is just as lazy, and nothing is written. Here the
+# mean of each spectrogram is removed; networks and searches accept the result like ``store["mel"]``.
 
 
 def centred(batch):

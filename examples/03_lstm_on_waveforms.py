@@ -2,11 +2,11 @@
 An LSTM on waveforms
 ====================
 
-The obvious first try: give the samples to a recurrent network and let it find out the rest.
+The obvious first attempt: give raw samples to a recurrent network, and let it work out the rest.
 """
 
 # %%
-# Four categories; one fold is held out, the others are for training.
+# Take four categories. One fold is held out, and the others are the training set.
 
 from _common import command_line, four_categories, get_store, save
 
@@ -22,30 +22,30 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# The course's network takes the 80,000 samples of a clip as one step of the sequence. ``HoldOutFold`` keeps a fold out
-# of the training, to look at after every epoch; nothing is chosen by it.
+# The course's network takes the 80,000 samples of a clip as a single step of the sequence. ``HoldOutFold`` excludes a
+# fold from training and scores it after every epoch. The scores are only displayed; they are used for no choice.
 
 lstm = RNNClassifier(max_epochs=options.epochs, train_split=HoldOutFold(fold), random_state=0)
 lstm.fit(X, y)
 print(lstm.summary(X))
 
 # %%
-# It memorises the training clips and knows little about others: a dog that barks half a second later is another
-# sequence of numbers altogether.
+# It memorises the training clips and does not generalise: if a dog barks half a second later, the samples are entirely
+# different.
 
 print(f"whole clip as one step: training accuracy {lstm.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {lstm.score(X[held_out], y[held_out]):.3f} (fold {fold})")
 save(HistoryDisplay.from_estimator(lstm, title=f"{store.dataset}, LSTM").figure_, options, "03_history")
 
 # %%
-# The same in confusion matrices.
+# The confusion matrices of the training clips and the held-out clips show the same.
 
 display = ConfusionDisplay.from_estimator(lstm, X, y, held_out=held_out, categories=store.categories)
 save(display.figure_, options, "03_confusion")
 
 # %%
-# A sequence of 100 ms steps is what an LSTM is made for, and the network is almost fifty times smaller. It is a fair
-# try, but raw samples stay hard for it: the next example shows what a spectrogram does.
+# An LSTM is made for sequences, so give it steps of 100 ms. This network is almost fifty times smaller. It is a fairer
+# attempt, but raw samples remain difficult. The next lesson uses spectrograms instead.
 
 steps = RNNClassifier(
     max_epochs=options.epochs, module__frame_length=1600, train_split=HoldOutFold(fold), random_state=0

@@ -2,12 +2,12 @@
 A ConvNet on mel spectrograms
 =============================
 
-The spectrogram is an image, so a network for images applies. It has a fortieth of the parameters of the LSTM before,
-and is far more accurate.
+A spectrogram can be treated as an image, so a network for images applies. It has a fortieth of the parameters of the
+previous lesson's LSTM, and is far more accurate.
 """
 
 # %%
-# The same clips and folds as before; only the feature changes.
+# The clips and folds are those of the previous lesson; only the feature changes.
 
 from _common import command_line, four_categories, get_store, save
 from sklearn.model_selection import cross_val_score
@@ -24,21 +24,21 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# Four convolutions, each halving the image, and a linear layer.
+# The network has four convolutions, each of which halves the image, and a linear layer.
 
 convnet = ConvNetClassifier(max_epochs=options.epochs, train_split=HoldOutFold(fold), random_state=0)
 convnet.fit(X, y)
 print(convnet.summary(X))
 
 # %%
-# The curves tell whether training was long enough, and where the network began to memorise.
+# The curves show whether training was long enough, and when the network began to memorise.
 
 print(f"training accuracy {convnet.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {convnet.score(X[held_out], y[held_out]):.3f} (fold {fold})")
 save(HistoryDisplay.from_estimator(convnet, title=f"{store.dataset}, ConvNet").figure_, options, "04_history")
 
 # %%
-# Which sounds are mistaken for which?
+# Which categories are confused?
 
 display = ConfusionDisplay.from_estimator(
     convnet,
@@ -51,7 +51,7 @@ display = ConfusionDisplay.from_estimator(
 save(display.figure_, options, "04_confusion")
 
 # %%
-# One fold is few clips. scikit-learn holds out each fold in turn; the folds are known to ``X``.
+# One fold has few clips, so hold out each fold in turn. The splitter takes the folds from ``X``.
 
 scores = cross_val_score(ConvNetClassifier(max_epochs=options.epochs, random_state=0), X, y, cv=store.cv())
 print(f"all folds: held-out accuracy {scores.mean():.3f} ± {scores.std():.3f}")

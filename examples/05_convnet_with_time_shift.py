@@ -2,12 +2,12 @@
 Random time shifts
 ==================
 
-A dog that barks a moment later is still a dog. Training batches are shifted at random, so the network cannot learn when
-things happen in the training clips.
+A dog that barks a moment later is still a dog. Here training batches are shifted in time at random, so that the network
+cannot learn when events happen in the training clips.
 """
 
 # %%
-# The same clips and folds as before.
+# The clips and folds are those of the previous lesson.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,8 +28,9 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# What a shift does: one clip as it is, and as five epochs may see it. Up to 20 % either way; the gap is silence, at the
-# clip's minimum. A clip without pauses shows it best: take the one that is loudest on average.
+# This is what a shift does: one clip as it is, and as the network may see it in five epochs. The shift is up to 20 % in
+# either direction, and the gap is filled with the minimum of the clip, which is silence. A clip without pauses shows
+# this best, so take the one that is loudest on average.
 
 loudest = int(np.argmax([spectrogram.mean() for spectrogram in X]))
 clip = torch.from_numpy(X[loudest])
@@ -46,13 +47,13 @@ save(
 )
 
 # %%
-# It is a parameter of the batches for training: predictions never see it, and the store holds each clip once.
+# Transforms are a parameter of the training batches: predictions are not affected, and the store holds each clip once.
 
 plain = ConvNetClassifier(max_epochs=options.epochs, train_split=HoldOutFold(fold), random_state=0)
 shifted = clone(plain).set_params(iterator_train__transforms=[TimeShift(0.2)])
 
 # %%
-# With and without, everything else being equal.
+# Train with and without shifts, everything else being equal.
 
 for name, net in {"without shifts": plain, "with shifts": shifted}.items():
     net.fit(X, y)
@@ -60,8 +61,8 @@ for name, net in {"without shifts": plain, "with shifts": shifted}.items():
     print(f"held-out accuracy {net.score(X[held_out], y[held_out]):.3f} (fold {fold})")
 
 # %%
-# Did it help? Shifted clips are harder to memorise, so look at the loss of the held-out ones. This is one fold of
-# few clips, though: ``cross_val_score(shifted, X, y, cv=store.cv())`` asks all of them.
+# Did it help? Shifted clips are harder to memorise, so compare the losses on the held-out clips. But this is only one
+# fold with few clips: ``cross_val_score(shifted, X, y, cv=store.cv())`` scores all folds.
 
 figure, axes = plt.subplots(2, 2, figsize=(8.5, 5.6), sharex=True, sharey="col", layout="constrained")
 for row, name, net in zip(axes, ["without shifts", "with shifts"], [plain, shifted], strict=True):
@@ -71,7 +72,7 @@ figure.suptitle(f"{store.dataset}, ConvNet")
 save(figure, options, "05_history")
 
 # %%
-# Which sounds are mistaken for which, by the network that was trained with shifts?
+# Which categories does the network confuse that was trained with shifts?
 
 display = ConfusionDisplay.from_estimator(
     shifted,

@@ -2,14 +2,14 @@
 Transfer from images
 ====================
 
-A ResNet-18 that was trained on a million photographs knows edges and textures, which spectrograms have too. Its layers
-stay as they are; only a new last layer is trained.
+A ResNet-18 that was trained on a million photographs detects edges and textures, which spectrograms have, too. Its
+layers are kept as they are, and only a new last layer is trained.
 
-``--weights`` takes a name of torchvision's (downloaded once), a local file, or ``none`` for random weights.
+``--weights`` takes the name of weights in torchvision (downloaded once), a local file, or ``none`` for random weights.
 """
 
 # %%
-# The same clips and folds as before.
+# The clips and folds are those of the previous lessons.
 
 from _common import command_line, four_categories, get_store, save
 
@@ -26,16 +26,16 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# The spectrogram is repeated to three channels. The backbone is frozen and in eval mode throughout, so its batch-norm
-# statistics do not move either.
+# The spectrogram is repeated to three channels. The backbone is frozen and always in evaluation mode, so the statistics
+# of its batch normalisation do not change either.
 
 resnet = ResNetClassifier(
     weights=options.weights, max_epochs=options.epochs, lr=0.01, train_split=HoldOutFold(fold), random_state=0
 )
 
 # %%
-# Without a connection there may be no weights. Random ones, frozen, would be of no use at all, so then this example
-# trains the whole network from the start. That shows the steps, but it is not transfer.
+# Without a network connection there may be no weights. Frozen random weights would be useless, so in that case this
+# lesson trains the whole network from scratch. That shows the steps, but it is not transfer learning.
 
 try:
     if options.weights == "none":
@@ -43,19 +43,19 @@ try:
     resnet.fit(X, y)
 except DownloadError as error:
     print(error)
-    print("RANDOM WEIGHTS, trained from the start: the accuracies below do not come from transfer.")
+    print("RANDOM WEIGHTS, trained from scratch: the accuracies below are not those of transfer learning.")
     resnet.set_params(weights=None, freeze=False, lr=3e-4).fit(X, y)
 
 # %%
-# A few passes are enough for one layer. While the backbone is frozen, its output for a clip never changes: the feature
-# ``ResNetEmbedding`` puts it into the store once, and any scikit-learn classifier is trained on it in no time.
+# A few epochs are enough for one layer. Since the backbone is frozen, its output for a clip never changes: the feature
+# ``ResNetEmbedding`` stores it once, and any scikit-learn classifier can then be trained on it within seconds.
 
 print(f"training accuracy {resnet.score(X[~held_out], y[~held_out]):.3f}, ", end="")
 print(f"held-out accuracy {resnet.score(X[held_out], y[held_out]):.3f} (fold {fold})")
 save(HistoryDisplay.from_estimator(resnet, title=f"{store.dataset}, ResNet-18").figure_, options, "06_history")
 
 # %%
-# Which sounds are mistaken for which?
+# Which categories are confused?
 
 display = ConfusionDisplay.from_estimator(
     resnet,

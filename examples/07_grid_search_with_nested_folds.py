@@ -2,13 +2,13 @@
 Grid search over model and feature, with nested folds
 =====================================================
 
-How many mel bands, and which learning rate? Settings are compared on folds inside the training folds. The fold that is
-reported plays no part in the choice; otherwise its score would be too good.
+How many mel bands, and which learning rate? Settings are compared on inner folds of the training set. The reported fold
+has no influence on the choice; otherwise its score would be too good.
 """
 
 # %%
-# Spectrograms of 32 and of 64 bands join the waveforms in the store. What a grid asks for is read from there; what is
-# not there would be computed from the stored waveforms, with a line that says so.
+# Spectrograms with 32 and with 64 bands are added to the waveforms in the store, and the search reads them from there.
+# A spectrogram that is not in the store would be computed from the stored waveforms, and a message would say so.
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,8 @@ rows = four_categories(store)
 X, y = store.audio[rows], store.y[rows]
 
 # %%
-# A pipeline that starts with a feature is fitted on the store's recordings, so the feature's parameters are parameters
-# of the model. The standardisation is learnt from the training folds of each fit.
+# A pipeline that starts with a feature is fitted on the recordings of the store, so the feature's parameters are
+# parameters of the model. The standardisation is fitted on the training folds only.
 
 model = make_pipeline(
     MelSpectrogram(hop_length=1024), Standardizer(), ConvNetClassifier(max_epochs=options.epochs, random_state=0)
@@ -37,8 +37,8 @@ model = make_pipeline(
 grid = {"melspectrogram__n_mels": [32, 64], "convnetclassifier__lr": [1e-3, 3e-3]}
 
 # %%
-# The same splitter inside and outside: it takes the folds from the clips that it is given. Outside it holds out each
-# fold in turn; inside, for the search, each of the folds that are left.
+# The outer and the inner loop use the same splitter, which takes the folds from the clips that it is given. The outer
+# loop holds out each fold in turn, and the inner one, for the search, each of the remaining folds.
 
 search = GridSearchCV(model, grid, cv=store.cv(), n_jobs=options.n_jobs, error_score="raise")
 nested = cross_validate(
@@ -53,7 +53,7 @@ nested = cross_validate(
 )
 
 # %%
-# What was chosen without each fold, its accuracy inside, and the accuracy on the fold itself.
+# The settings chosen without each fold, their accuracy on the inner folds, and the accuracy on the fold itself.
 
 folds = np.unique(X.folds)
 chosen = pd.DataFrame([search.best_params_ for search in nested["estimator"]], index=pd.Index(folds, name="fold"))
@@ -65,7 +65,7 @@ print(f"held-out accuracy {nested['test_score'].mean():.3f} ± {nested['test_sco
 print(f"{len(ParameterGrid(grid))} settings were compared in each fold")
 
 # %%
-# Inside and outside, side by side. "Inside" is what was maximised, so it is the one that may flatter.
+# Inner and outer accuracy, side by side. The inner accuracy was maximised, so it may be too optimistic.
 
 display = FoldScoresDisplay.from_scores(
     {"inside, best setting": chosen["inside"], "held out": chosen["held out"]},
@@ -76,7 +76,8 @@ display = FoldScoresDisplay.from_scores(
 save(display.figure_, options, "07_fold_scores")
 
 # %%
-# All clips, each predicted by the model that was chosen and trained without its fold; and the training clips.
+# Confusion matrices: of all clips, each predicted by the model that was chosen and trained without its fold, and of the
+# training clips.
 
 predictions = {"training": ([], []), "held out": ([], [])}
 for search, training, held_out in zip(

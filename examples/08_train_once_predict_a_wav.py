@@ -2,23 +2,22 @@
 Train once, predict a new recording
 ===================================
 
-The model that was trained from the store is saved with its feature. It takes a WAV file as it is, and cannot compute
-the spectrogram differently from those that it was trained on.
+A model trained from the store is saved together with its feature. It takes WAV files as they are, and computes their
+spectrograms exactly like those that it was trained on.
 
 ``--wav`` is a recording of your own, of any length and sample rate.
 """
 
 # %%
-# Four categories, and one fold held out, to know how good the model is.
+# Take four categories, and hold out one fold to measure how good the model is.
 
-import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
 from _common import command_line, four_categories, get_store, save
 from sklearn.pipeline import make_pipeline
 
-from esc_features import MelSpectrogram
+from esc_features import MelSpectrogram, load_model, save_model
 from esc_features.models import ConvNetClassifier
 from esc_features.plotting import BLUE, VERMILION, ConfusionDisplay, SpectrogramDisplay
 from esc_features.preprocessing import Standardizer
@@ -31,7 +30,8 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# The pipeline starts with the feature. Over the store's recordings it computes nothing: the spectrograms are there.
+# The pipeline starts with the feature. For recordings of the store it computes nothing, because the spectrograms are
+# there.
 
 model = make_pipeline(MelSpectrogram(), Standardizer(), ConvNetClassifier(max_epochs=options.epochs, random_state=0))
 model.fit(X[~held_out], y[~held_out])
@@ -41,16 +41,16 @@ display = ConfusionDisplay.from_estimator(model, X, y, held_out=held_out, catego
 save(display.figure_, options, "08_confusion")
 
 # %%
-# One file holds all of it: the feature's parameters, the standardisation, the network, the names of the categories. As
-# with every pickle, load only what you saved yourself.
+# One file holds everything: the feature's parameters, the standardisation, the network and the names of the categories.
+# It contains no pickle, so it is safe to load a file from somebody else.
 
-path = options.figures / "08_model.joblib"
-joblib.dump(model, path)
-loaded = joblib.load(path)
+path = options.figures / "08_model.esc"
+save_model(model, path)
+loaded = load_model(path)
 print(f"model: {path}, {path.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# Somebody brings a recording. If you gave none, it is a clip of the fold held out, written to a WAV file.
+# Now predict a new recording. If you gave none, a clip of the held-out fold is written to a WAV file.
 
 wav = options.wav
 if not wav:
@@ -61,7 +61,7 @@ if not wav:
     print(f"{wav} is {X.filenames[clip]}: {y[clip]}")
 
 # %%
-# Decoded, resampled, cut or padded, transformed and classified in one call.
+# The recording is decoded, resampled, cut or padded, transformed and classified in one call.
 
 (answer,), (probabilities,) = loaded.predict([wav]), loaded.predict_proba([wav])
 print(f"{wav}: {answer} ({probabilities.max():.0%})")
@@ -70,7 +70,7 @@ if not options.wav:
     print(f"largest difference to the probabilities from the store: {difference:.1g}")
 
 # %%
-# What it heard, and how sure it is.
+# The spectrogram of the recording, and the predicted probabilities.
 
 feature = loaded[0]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.2), width_ratios=(2, 1), layout="constrained")

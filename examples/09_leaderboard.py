@@ -1,16 +1,16 @@
 """
-Rank the known methods, honestly
-================================
+Rank the built-in methods
+=========================
 
-Every method is fitted on all official folds but one and scored once on that one, in turn; all choices are made on inner
-folds of the training folds. The result stands beside published results, and ends as a figure.
+Each official fold in turn is held out, and every method is fitted on the others and scored once on it. All choices are
+made on inner folds of the training set. The results are shown beside published ones, as a table and as a figure.
 
-Run it on ``path/to/ESC-50`` or ``esc10`` with ``--methods knn,svm,forest,rnn,convnet,convnet+shift,deepconvnet``; the
-default takes the quick ones. ``esc_features evaluate STORE`` is the same from the command line.
+Run it on ``path/to/ESC-50`` or ``esc10`` with ``--methods knn,svm,forest,rnn,convnet,convnet+shift,deepconvnet``; by
+default it runs the fast ones. ``esc_features evaluate STORE`` does the same from the command line.
 """
 
 # %%
-# Extract what the methods need. ``evaluate`` would do so as well, from where the recordings were.
+# Extract the features that the methods need.
 
 from _common import command_line, get_store, save
 
@@ -21,17 +21,17 @@ options = command_line(__doc__, methods="knn,svm,forest", jobs=1)
 store = get_store(options, "waveform,mel,mfcc", categories=None)
 
 # %%
-# Each result is written as soon as it is known: stop this and run it again, and it goes on.
+# Each result is written as soon as it is known, so you can stop this and run it again to continue.
 
 board = evaluate(store, options.methods, n_jobs=options.jobs)
 print(board.to_text())
 
 # %%
-# Which pairs of categories the best method confuses.
+# The pairs of categories that the best method confuses most often.
 
 print(board.most_confused().to_string(index=False))
 
 # %%
-# A dot is a fold, a bar the mean, a dashed line a published result.
+# Dots are folds, bars are the means with their 95 % intervals, and dashed lines are published results.
 
 save(LeaderboardDisplay.from_leaderboard(board).figure_, options, "09_leaderboard")

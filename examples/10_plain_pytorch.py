@@ -2,12 +2,12 @@
 Plain PyTorch, and why a store is faster
 ========================================
 
-A ``Dataset`` that decodes each clip when it is asked for, as most tutorials write it; the same tuples from the store; a
-plain training loop over either, and how long they take.
+A ``Dataset`` that decodes each clip when it is needed, as most tutorials write it, the same data from the store, and
+how long both take; then a plain training loop.
 """
 
 # %%
-# The same clips as in the other lessons.
+# The clips are those of the other lessons.
 
 import time
 
@@ -27,7 +27,7 @@ parameters = store["mel"].parameters
 frames = {name: parameters[name] for name in ("n_fft", "hop_length", "n_mels")}
 
 # %%
-# The plain way: (audio, class number, name) of one clip. Everything happens in ``__getitem__``, in every epoch.
+# A plain data set returns (audio, class number, name) of one clip. ``__getitem__`` does all the work, in every epoch.
 
 
 class Clips(Dataset):
@@ -56,8 +56,8 @@ audio, number, name = plain[0]
 print(f"plain: {tuple(audio.shape)} {audio.dtype}, {number}, {name}")
 
 # %%
-# The store's way gives the same tuple, and the same samples. Only the numbers may differ: here they are those of
-# ``store.categories``, of which we use four.
+# The store's data set returns the same tuple with the same samples. Only the class numbers may differ: here they are
+# positions in ``store.categories``, of which we use four.
 
 stored = Subset(store.torch("waveform"), rows.tolist())
 same, number, name = stored[0]
@@ -65,7 +65,7 @@ print(f"store: {tuple(same.shape)} {same.dtype}, {number}, {name}")
 print(f"largest difference of the samples: {(audio - same).abs().max():.1g}")
 
 # %%
-# How long does it take to see every clip once, as a spectrogram? Batches of 16, no worker processes.
+# How long does it take to read every clip once, as a spectrogram, in batches of 16 and without worker processes?
 
 
 def seconds_per_epoch(dataset):
@@ -80,12 +80,14 @@ fast = seconds_per_epoch(Subset(store.torch("mel"), rows.tolist()))
 print(f"decoded and transformed each time: {slow:.2f} s; from the store: {fast:.3f} s; {slow / fast:.0f} times as fast")
 
 # %%
-# The first decodes, resamples and transforms every clip in every epoch, and in every fold of a cross-validation, and
-# for every setting of a search. The store has done this once; what is left is to copy rows out of the page cache. With
-# ``DataLoader(num_workers=2)`` the plain way uses more cores for the same work, and sends each batch through a pipe.
+# The plain data set decodes, resamples and transforms every clip in every epoch, in every fold of a cross-validation
+# and for every setting of a search. For the store this was done once, and what remains is to copy rows from a memory
+# map. With ``DataLoader(num_workers=2)`` the plain data set uses more cores for the same work, and sends each batch
+# through a pipe.
 
 # %%
-# A loop without any estimator: the network is a module, the batches are tensors, the numbers are ready for the loss.
+# A training loop without an estimator: the network is a module, the batches are tensors, and the class numbers are
+# ready for the loss function.
 
 fold = int(store.folds[rows].min())
 training = rows[store.folds[rows] != fold].tolist()
@@ -104,7 +106,7 @@ for epoch in range(1, options.epochs + 1):
     print(f"epoch {epoch}: loss of the last batch {loss.item():.3f}")
 
 # %%
-# Normalisation layers answer differently when they train, so ``eval`` comes first.
+# Normalisation layers behave differently during training, so call ``eval`` first.
 
 net.eval()
 with torch.no_grad():

@@ -2,15 +2,15 @@
 Long recordings with several sounds at once
 ===========================================
 
-Field recordings are long, sounds overlap in them, and annotations are corrected for weeks. Here such recordings are
-made of the data set's clips, at places that are known: one recording per fold, so that folds share no source. They are
-cut into windows, labelled by the annotations, and scored by mean average precision.
+Field recordings are long, sounds in them overlap, and annotations are corrected again and again. Here such recordings
+are mixed from the clips of the data set at known positions, one recording per fold, so that folds share no recording.
+They are cut into windows, labelled with the annotations, and scored by mean average precision.
 
-``--minutes 12`` makes an hour of the five folds of ESC-10.
+``--minutes 12`` makes an hour of recordings from the five folds of ESC-10.
 """
 
 # %%
-# One recording per fold, with its clips at random places over quiet noise. The annotations say where each one is.
+# One recording per fold: its clips at random positions over quiet noise. The annotations record where each clip is.
 
 import time
 from pathlib import Path
@@ -49,22 +49,23 @@ annotations = pd.DataFrame(annotations)
 print(f"{len(annotations)} sounds in {options.minutes * len(np.unique(short.folds)):g} minutes")
 
 # %%
-# A clip is a stretch of a recording: windows of 3 s, half overlapped, with each label that they hear enough of.
+# Each clip is now a window of 3 s, and windows overlap by half. A window gets the label of every annotation that it
+# overlaps sufficiently.
 
 folds = np.unique(short.folds)
 recordings = load_clips(pd.DataFrame({"filename": [f"fold{fold}.flac" for fold in folds], "fold": folds}), home)
 windows = label_windows(cut_windows(recordings, duration=3, hop=1.5), annotations)
-print(windows["labels"].map(len).value_counts().sort_index().rename("windows with so many labels").to_string())
+print(windows["labels"].map(len).value_counts().sort_index().rename("windows").to_string())
 
 # %%
-# The store's ``y`` is an indicator matrix: a row per window, a column per category.
+# The store's ``y`` is an indicator matrix with one row per window and one column per category.
 
 feature = MFCCStatistics(duration=3.0)
 store = extract(windows, home / "store", features={"mfcc": feature})
 print(store.y.shape, store.categories)
 
 # %%
-# Scikit-learn's classifiers for several labels work as they are. The folds are those of the recordings.
+# The multi-label classifiers of scikit-learn work as they are. The folds are those of the recordings.
 
 methods = {
     "logistic": make_pipeline(feature, StandardScaler(), OneVsRestClassifier(LogisticRegression(C=0.1, max_iter=1000))),
@@ -75,7 +76,8 @@ print(board.to_text())
 save(LeaderboardDisplay.from_leaderboard(board).figure_, options, "11_leaderboard")
 
 # %%
-# What was heard when: the probability of one category over a recording that the model has not seen, and where it was.
+# The probability of one category over time, in a recording that the model was not trained on, and where the category
+# really is.
 
 X, y = store["mfcc"], store.y
 held_out = X.folds == folds[0]
@@ -89,12 +91,12 @@ for _, place in annotations[
     (annotations["filename"] == f"fold{folds[0]}.flac") & (annotations["label"] == category)
 ].iterrows():
     axes.axvspan(place["start"], place["end"], color=VERMILION, alpha=0.25, linewidth=0)
-axes.set(xlabel="seconds", title=f"{category} in a recording of fold {folds[0]}; shaded: where it is", ylim=(0, 1))
+axes.set(xlabel="Time (s)", title=f"{category} in the recording of fold {folds[0]} (shaded: annotations)", ylim=(0, 1))
 save(figure, options, "11_heard")
 
 # %%
-# What an edit costs. An annotation is corrected: no recording is opened. A recording comes in: its windows are
-# computed, and the others copied.
+# The cost of an edit. When an annotation is corrected, no recording is opened. When a recording is added, its windows
+# are computed and the others are copied.
 
 annotations.loc[0, "label"] = next(label for label in store.categories if label != annotations["label"][0])
 started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the examples share: options, the store, the four categories, saved figures, sounds to play."""
+"""What the lessons share: options, the store, the four categories, saving figures, and players."""
 
 import argparse
 import base64
@@ -19,7 +19,7 @@ COURSE = ("dog", "cow", "chirping_birds", "vacuum_cleaner")
 def command_line(doc, **options):
     """Read the command line of an example; `options` are its own, with their default values.
 
-    In a notebook there is none (what stands there is the kernel's own), so everything has its default value.
+    In a notebook there is none (the arguments are those of the kernel), so all options have their default values.
     """
     parser = argparse.ArgumentParser(description=(doc or "").strip().partition("\n")[0])
     kinds = "demo, esc10, esc50, a folder like ESC-50, or a store"
@@ -36,7 +36,7 @@ def command_line(doc, **options):
 
 
 def get_store(options, features, categories=COURSE):
-    """Open the store that was named, or extract what it lacks. Of ESC-50 by name only `categories` are downloaded."""
+    """Open the store, or extract the features that it lacks. Of `esc50`, only `categories` are downloaded."""
     dataset, out = options.dataset, options.out
     if dataset not in ("demo", "esc10", "esc50") and any(Path(dataset).glob("*/fold*.h5")):
         return open_store(dataset)
@@ -48,7 +48,7 @@ def get_store(options, features, categories=COURSE):
 
 
 def four_categories(store):
-    """Return the rows of the course's categories; for those that the data set lacks, others are substituted."""
+    """Return the rows of the course's categories; others are substituted for those that the data set lacks."""
     there = [category for category in COURSE if category in store.categories]
     others = [category for category in store.categories if category not in there]
     chosen = [*there, *others][:4]
@@ -59,7 +59,7 @@ def four_categories(store):
 
 
 def save(figure, options, name):
-    """Save a figure and say where."""
+    """Save a figure and print where."""
     options.figures.mkdir(parents=True, exist_ok=True)
     path = options.figures / f"{name}.png"
     figure.savefig(path, dpi=120)
@@ -67,9 +67,9 @@ def save(figure, options, name):
 
 
 class Players:
-    """Sounds to play in a notebook or a page: the value of a cell that ends with it. In a terminal, their names.
+    """Players of sounds, as the value of a cell in a notebook or on a page; in a terminal, the names of the sounds.
 
-    The samples are in the page, so that it plays from any folder and without a server.
+    The page contains the samples, so it plays from any folder and without a server.
     """
 
     def __init__(self, sounds, sample_rate):

@@ -1,4 +1,4 @@
-"""What the options of several commands have in common."""
+"""Options that several commands share."""
 
 import argparse
 
@@ -17,7 +17,7 @@ def numbers(text: str) -> list[int]:
 
 
 def number(text: str) -> int:
-    """Read one whole number."""
+    """Read one integer."""
     try:
         return int(text)
     except ValueError:
@@ -25,7 +25,7 @@ def number(text: str) -> int:
 
 
 def pairs(text: str) -> dict[str, str | None]:
-    """Read "filename=file,category=label"; nothing after the sign is None."""
+    """Read "filename=file,category=label"; an empty right side is None."""
     found = [word.partition("=") for word in words(text)]
     if not found or not all(sign and ours.strip() for ours, sign, _ in found):
         raise argparse.ArgumentTypeError(f"{text!r} should be pairs such as filename=file,category=label.")
@@ -44,34 +44,32 @@ def add_features(parser: argparse.ArgumentParser, default: str) -> None:
 
 def add_trust(
     parser: argparse.ArgumentParser,
-    what: str = "a module of yours whose classes may be imported; may be given several times",
+    what: str = "a module of your own whose classes may be imported; may be repeated",
 ) -> None:
     parser.add_argument("--trust", action="append", default=[], metavar="NAME", help=what)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """Add what may be said about a data set: where it is, how it is read, and which part of it."""
+    """Add the options of a data set: where it is, how it is read, and which part of it is used."""
     parser.add_argument(
-        "--audio", dest="audio_dir", metavar="FOLDER", help="where the file names of a table start from"
+        "--audio", dest="audio_dir", metavar="FOLDER", help="folder that the file names of a table are relative to"
     )
     parser.add_argument(
-        "--columns", type=pairs, help="which column is which: filename=file,category=label (or category=)"
+        "--columns", type=pairs, help="names of the columns: filename=file,category=label (category= for none)"
     )
-    parser.add_argument("--categories", type=words, help="only these, separated by commas")
-    parser.add_argument("--folds", type=numbers, help="only these, separated by commas")
-    parser.add_argument("--folds-by", metavar="source:K[:SEED]", help="make K folds that keep source recordings whole")
-    parser.add_argument(
-        "--corrections", metavar="CSV", help="a table of labels to change: filename[,start,end],category"
-    )
-    parser.add_argument("--data-home", help="where downloaded recordings are kept")
+    parser.add_argument("--categories", type=words, help="use only these, separated by commas")
+    parser.add_argument("--folds", type=numbers, help="use only these, separated by commas")
+    parser.add_argument("--folds-by", metavar="source:K[:SEED]", help="assign K folds, keeping source recordings whole")
+    parser.add_argument("--corrections", metavar="CSV", help="table of labels to change: filename[,start,end],category")
+    parser.add_argument("--data-home", help="folder for downloaded recordings")
 
 
 def dataset_options(options: argparse.Namespace) -> dict:
-    """Return them as the keyword arguments of `find_clips` and `extract`."""
+    """Return these options as keyword arguments of `find_clips` and `extract`."""
     names = ("audio_dir", "columns", "categories", "folds", "folds_by", "corrections", "data_home")
     return {name: getattr(options, name) for name in names}
 
 
 def add_dask(parser: argparse.ArgumentParser) -> None:
-    what = "work on a Dask cluster: the address of its scheduler, or local:N for N processes of this machine"
+    what = "run on a Dask cluster: address of its scheduler, or local:N for N processes on this machine"
     parser.add_argument("--dask", metavar="ADDRESS", help=what)

@@ -1,27 +1,27 @@
-"""`esc_features evaluate`: compare methods by the official folds, and rank them."""
+"""`esc_features evaluate`: evaluate methods over the official folds, and rank them."""
 
 import argparse
 
 from .._terminal import say
 from ._options import add_dask, add_store, number, numbers
 
-INTERRUPTED = "The results so far are kept. Run the same command again to go on."
+INTERRUPTED = "The results so far are kept. Run the same command again to continue."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument(
         "--methods",
-        help="names, or module:name of a pipeline of yours, separated by commas; birdnet+convnet is their mean",
+        help="names, or module:name of a pipeline of your own, separated by commas; birdnet+convnet is an ensemble",
     )
-    parser.add_argument("--folds", type=numbers, help="score only these, separated by commas")
-    parser.add_argument("--seeds", type=numbers, default=[0], help="one fit for each (default: 0)")
-    parser.add_argument("--metrics", help="what the table shows, such as macro_f1,top5,log_loss; the first ranks")
-    parser.add_argument("--n-jobs", type=number, default=1, help="fits at a time (default: 1)")
+    parser.add_argument("--folds", type=numbers, help="score only these folds, separated by commas")
+    parser.add_argument("--seeds", type=numbers, default=[0], help="fit each method once per seed (default: 0)")
+    parser.add_argument("--metrics", help="columns of the table, such as macro_f1,top5,log_loss; the first one ranks")
+    parser.add_argument("--n-jobs", type=number, default=1, help="number of parallel fits (default: 1)")
     add_dask(parser)
     parser.add_argument("--out", help="folder of the results (default: STORE/evaluation)")
     parser.add_argument(
-        "--trust-results", action="store_true", default=None, help="believe results that came with the store"
+        "--trust-results", action="store_true", default=None, help="trust results that came with the store"
     )
     parser.add_argument("--quiet", action="store_true", help="print the leaderboard only")
 

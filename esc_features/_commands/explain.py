@@ -1,4 +1,4 @@
-"""`esc_features explain`: say what extract_features would change now, and why."""
+"""`esc_features explain`: tell what extract_features would change now, and why."""
 
 import argparse
 
@@ -8,13 +8,13 @@ from ._options import add_dataset_options, add_features, add_store, dataset_opti
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
-    parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips that the store names")
+    parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips of the store")
     add_features(parser, "those of the recipe, or the store")
     add_dataset_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 where something would be changed."""
+    """Return 0, or 1 if something would be changed."""
     from ..extraction import explain
 
     clips = None

@@ -7,9 +7,9 @@ from ._options import add_dask, add_dataset_options, add_features, dataset_optio
 
 DESCRIPTION = (
     "Compute the features of a data set into a store, one file per feature and fold. Run it again after an "
-    "interruption, after edits of the clips or with more features: only what is missing is computed."
+    "interruption, after editing the clips or with more features: only what is missing is computed."
 )
-INTERRUPTED = "What was computed is kept. Run the same command again to finish."
+INTERRUPTED = "Finished work is kept. Run the same command again to continue."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,12 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dask(parser)
     add_dataset_options(parser)
     parser.add_argument("--mirror", help="where to download from, in the layout of the ESC-50 repository")
-    parser.add_argument("--overwrite", action="store_true", help="replace files of other settings or library versions")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files of other parameters or library versions"
+    )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 where a clip failed."""
+    """Return 0, or 1 if a clip failed."""
     from .._dask import connected
     from ..exceptions import ExtractionError
     from ..extraction import extract

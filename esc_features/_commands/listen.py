@@ -1,4 +1,4 @@
-"""`esc_features listen`: say what the microphone hears, live."""
+"""`esc_features listen`: classify the sound of the microphone, live."""
 
 import argparse
 
@@ -9,10 +9,10 @@ from ._options import add_trust
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="file that save_model or esc_features train wrote")
     parser.add_argument("--hop", type=float, default=1.0, help="seconds from one window to the next (default: 1)")
-    parser.add_argument("--threshold", type=float, default=0.5, help="print categories from here on (default: 0.5)")
-    parser.add_argument("--seconds", type=float, help="end after so many (default: Ctrl-C ends it)")
-    parser.add_argument("--device", help="which microphone, by number or name (default: that of the system)")
-    add_trust(parser, "a class or function that the model asks for; may be given several times")
+    parser.add_argument("--threshold", type=float, default=0.5, help="least probability to print (default: 0.5)")
+    parser.add_argument("--seconds", type=float, help="stop after this time (default: at Ctrl-C)")
+    parser.add_argument("--device", help="number or name of the microphone (default: that of the system)")
+    add_trust(parser, "a class or function that the model may import; may be repeated")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,11 +21,11 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options.model, trusted=options.trust)
     device = int(options.device) if (options.device or "").isdigit() else options.device
     duration = model.card_.duration
-    say(f"Listening in windows of {duration:g} s, every {options.hop:g} s. Ctrl-C ends.", error=True)
+    say(f"Listening in windows of {duration:g} s, every {options.hop:g} s. Stop with Ctrl-C.", error=True)
     try:
         for window in listen(model, options.hop, device=device):
             if window.missed:
-                say(f"{window.missed:.1f} s were not heard: a larger --hop leaves more time.", error=True)
+                say(f"{window.missed:.1f} s of sound were lost: a larger --hop leaves more time.", error=True)
             say(_line(window, options.threshold))
             if options.seconds is not None and window.end + options.hop > options.seconds:
                 break

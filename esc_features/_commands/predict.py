@@ -1,32 +1,32 @@
-"""`esc_features predict`: say what is heard in recordings of any length."""
+"""`esc_features predict`: detect sounds in recordings of any length."""
 
 import argparse
 
 from .._terminal import say
 from ._options import add_dask, add_trust, number
 
-INTERRUPTED = "With --out, what was heard is kept: run the same command again to go on."
+INTERRUPTED = "With --out, the results so far are kept: run the same command again to continue."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="file that save_model or esc_features train wrote")
-    parser.add_argument("recordings", nargs="+", help="files, folders, patterns and URLs")
+    parser.add_argument("recordings", nargs="+", help="files, folders, patterns or URLs")
     parser.add_argument("--hop", type=float, help="seconds from one window to the next (default: a window's length)")
-    parser.add_argument("--threshold", type=float, help="write events of at least this probability, not windows")
-    parser.add_argument("--gap", type=float, default=0.0, help="seconds between windows of one event (default: 0)")
-    out = "what to write: .csv, .parquet, .txt (Audacity) or .selections.txt (Raven); default: print events"
+    parser.add_argument("--threshold", type=float, help="write events of at least this probability instead of windows")
+    parser.add_argument("--gap", type=float, default=0.0, help="longest pause within an event, in seconds (default: 0)")
+    out = "file to write: .csv, .parquet, .txt (Audacity) or .selections.txt (Raven); default: print events"
     parser.add_argument("--out", help=out)
     parser.add_argument("--n-jobs", type=number, default=-1, help="workers (default: one per core)")
     add_dask(parser)
-    add_trust(parser, "a class or function that the model asks for; may be given several times")
+    add_trust(parser, "a class or function that the model may import; may be repeated")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 where a recording could not be read."""
+    """Return 0, or 1 if a recording could not be read."""
     import warnings
 
-    # After Ctrl-C, joblib tells of each window that was under way.
+    # After Ctrl-C, joblib warns about each window that was in progress.
     warnings.filterwarnings("ignore", message=".*tasks? (which|have|has)", category=UserWarning)
     from .._dask import connected
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 def _write(options: argparse.Namespace) -> int:
     from ..deployment import predict_to_file
 
-    heard = predict_to_file(
+    done = predict_to_file(
         options.model,
         options.recordings,
         options.out,
@@ -48,11 +48,11 @@ def _write(options: argparse.Namespace) -> int:
         trusted=options.trust,
         verbose=not options.quiet,
     )
-    _name_failures(heard.failures)
+    _name_failures(done.failures)
     if not options.quiet:
-        found = f"{heard.windows:,} windows" if heard.events is None else f"{heard.events:,} events"
-        say(f"{heard.recordings:,} recordings, {found}: {', '.join(map(str, heard.files))}")
-    return int(bool(heard.failures))
+        found = f"{done.windows:,} windows" if done.events is None else f"{done.events:,} events"
+        say(f"{done.recordings:,} recordings, {found}: {', '.join(map(str, done.files))}")
+    return int(bool(done.failures))
 
 
 def _print(options: argparse.Namespace) -> int:
@@ -74,4 +74,4 @@ def _print(options: argparse.Namespace) -> int:
 
 def _name_failures(failures: dict[str, str]) -> None:
     for reason in failures.values():
-        say(f"Not heard: {reason}", error=True)
+        say(f"Failed: {reason}", error=True)

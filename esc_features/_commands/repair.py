@@ -1,27 +1,27 @@
-"""`esc_features repair`: mend what verify finds, computing only what is wrong."""
+"""`esc_features repair`: mend what verify finds, and compute nothing else."""
 
 import argparse
 
 from .._terminal import say
 from ._options import add_store, add_trust, number, words
 
-INTERRUPTED = "What was computed is kept. Run the same command again to finish."
+INTERRUPTED = "Finished work is kept. Run the same command again to continue."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
-    parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips that the store names")
-    parser.add_argument("--audio", help="folder of the recordings (default: the one that the store names)")
-    parser.add_argument("--features", help="names of features of which no file can be read, separated by commas")
+    parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips of the store")
+    parser.add_argument("--audio", help="folder of the recordings (default: the one recorded in the store)")
+    parser.add_argument("--features", help="features of which no file can be read, separated by commas")
     parser.add_argument("--recipe", help="TOML file that names features of your own classes")
     add_trust(parser)
-    parser.add_argument("--again", type=words, default=[], help="features to compute anew, separated by commas")
+    parser.add_argument("--again", type=words, default=[], help="features to compute again, separated by commas")
     parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 where a clip failed."""
+    """Return 0, or 1 if a clip failed."""
     from ..exceptions import ExtractionError
     from ..extraction import repair
 

@@ -1,4 +1,4 @@
-"""`esc_features show`: print what is in a store, or the card of a model."""
+"""`esc_features show`: print the content of a store, or the card of a model."""
 
 import argparse
 from pathlib import Path

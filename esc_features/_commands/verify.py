@@ -10,15 +10,15 @@ _MOST_LINES = 100
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
-    parser.add_argument("--quick", action="store_true", help="structure only; otherwise the checksum of every row too")
+    parser.add_argument("--quick", action="store_true", help="check the structure only, not the checksum of every row")
     parser.add_argument("--recompute", type=number, default=0, metavar="K", help="extract K clips of each file again")
-    parser.add_argument("--audio", help="folder of the recordings (default: the one that the store names)")
+    parser.add_argument("--audio", help="folder of the recordings (default: the one recorded in the store)")
     parser.add_argument("--recipe", help="TOML file that names features of your own classes")
     add_trust(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 where there are problems."""
+    """Return 0, or 1 if there are problems."""
     from ..extraction import verify
 
     problems = verify(

@@ -1,4 +1,4 @@
-"""`esc_features view`: see and hear the clips of a store in a browser."""
+"""`esc_features view`: browse and play the clips of a store in a web browser."""
 
 import argparse
 
@@ -10,21 +10,21 @@ INTERRUPTED = "The viewer has ended."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
-    parser.add_argument("--port", type=int, default=0, help="where to listen on 127.0.0.1 (default: a free port)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
-    parser.add_argument("--audio", metavar="FOLDER", help="where the file names start from, if recordings have moved")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free port)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--audio", metavar="FOLDER", help="folder of the recordings, if they have moved")
     parser.add_argument("--results", metavar="FOLDER", help="results of evaluate (default: STORE/evaluation)")
     parser.add_argument(
         "--model", action="append", default=[], help="a model file to try recordings with; may be repeated"
     )
     parser.add_argument(
-        "--corrections", metavar="CSV", help="where corrected labels are written (default: STORE-corrections.csv)"
+        "--corrections", metavar="CSV", help="file for corrected labels (default: STORE-corrections.csv)"
     )
-    parser.add_argument("--export", metavar="FOLDER", help="write clips as a site that opens from disk, and end")
+    parser.add_argument("--export", metavar="FOLDER", help="write clips as a web page that opens from disk, and exit")
     parser.add_argument(
-        "--where", default="", help="which clips to export, as the address of a view says it: 'category=dog&fold=1'"
+        "--where", default="", help="which clips to export, as in the address of a view: 'category=dog&fold=1'"
     )
-    parser.add_argument("--most", type=int, default=200, help="export no more clips than this (default: 200)")
+    parser.add_argument("--most", type=int, default=200, help="export at most this many clips (default: 200)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         finally:
             viewer.close()
         return 0
-    say(f"{viewer.url}\nFor this machine alone. Ctrl-C ends.")
+    say(f"{viewer.url}\nReachable from this machine only. Stop with Ctrl-C.")
     if not options.no_browser:
         import webbrowser
 

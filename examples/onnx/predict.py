@@ -1,4 +1,4 @@
-"""Say what is in recordings, with onnxruntime, numpy and soundfile alone: python predict.py dogs.onnx a.wav b.wav"""
+"""Classify recordings with onnxruntime, numpy and soundfile alone: python predict.py dogs.onnx a.wav b.wav"""
 
 import json
 import sys
@@ -14,7 +14,7 @@ samples = round(float(about["duration"]) * rate)
 for path in sys.argv[2:]:
     recording, its_rate = soundfile.read(path, dtype="float32", always_2d=True)
     if its_rate != rate:
-        sys.exit(f"{path} has {its_rate} Hz and the model takes {rate} Hz: resample it, with soxr for instance.")
+        sys.exit(f"{path} has {its_rate} Hz, but the model takes {rate} Hz. Resample it, with soxr for instance.")
     waveform = np.zeros((1, samples), np.float32)
     clip = recording.mean(axis=1)[:samples]
     waveform[0, : len(clip)] = clip

@@ -203,7 +203,7 @@ def test_a_browser_page_says_the_same(exported, small_net, waveforms, tmp_path):
                 page.wait_for_selector("body[data-probabilities]", timeout=60_000)
                 heard = json.loads(page.evaluate("document.body.dataset.probabilities"))
                 np.testing.assert_allclose(heard, small_net.predict_proba(waveforms[[number]])[0], atol=1e-4)
-            assert page.inner_text("#said").startswith(small_net.predict(waveforms[[2]])[0])
+            assert page.inner_text("#status").startswith(small_net.predict(waveforms[[2]])[0])
             if folder := os.environ.get("SCREENSHOTS"):
                 page.screenshot(path=Path(folder) / "onnx_page.png")
             browser.close()
