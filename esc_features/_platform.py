@@ -51,7 +51,7 @@ def will_need(mapping: mmap.mmap, ranges: Iterable[Sequence[int]]) -> None:
 
 
 def read_ahead(paths: Iterable[str], most: int = 4 << 20) -> None:
-    """Ask the kernel to fetch the first `most` bytes of files that are read soon; those that do not open are skipped."""
+    """Ask the kernel to fetch the first `most` bytes of files that are read soon, skipping those that do not open."""
     if not hasattr(os, "posix_fadvise"):
         return
     for path in paths:
