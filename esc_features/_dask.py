@@ -1,4 +1,4 @@
-"""Work on the workers of a Dask cluster, for the commands that have an option --dask."""
+"""Dask clusters, for the commands with an option --dask."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 _LOCAL = "local"
-# Of a terminal it reaches the workers, too, which would each print where they were; this process ends them.
+# Ctrl-C in a terminal reaches the workers, too, and each would print a traceback; this process ends them.
 _IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Let joblib use a Dask cluster: "tcp://HOST:PORT" of its scheduler, or "local[:N]" for N processes made here.
+    """Let joblib use a Dask cluster: "tcp://HOST:PORT" of its scheduler, or "local[:N]" for N processes started here.
 
-    None changes nothing. A cluster that is made here ends with the block; one that was there before goes on.
+    None changes nothing. A cluster that is started here ends with the block; one that was running before is left running.
     """
     if address is None:
         yield
@@ -36,7 +36,7 @@ def connected(address: str | None) -> Iterator[None]:
         except (OSError, TimeoutError, ValueError) as error:
             raise ValueError(
                 f"No Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, and give the "
-                "address that it prints, such as tcp://192.168.0.1:8786; or use local:N for N processes made here."
+                "address that it prints, such as tcp://192.168.0.1:8786; or use local:N for N processes on this machine."
             ) from error
         stack.enter_context(joblib.parallel_config("dask", client=client))
         yield
@@ -51,7 +51,7 @@ def _processes(count: int) -> Iterator[object]:
         threads_per_worker=1,
         processes=True,
         dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": ":0"},  # of its other pages: no word if 8787 is somebody else's
+        scheduler_kwargs={"dashboard_address": ":0"},  # no warning if port 8787 is in use
         silence_logs=logging.ERROR,
         preload=[_IGNORE_CTRL_C],
     )
