@@ -40,6 +40,7 @@ def test_code_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch):
     assert not said, "".join(said)
 
 
+@pytest.mark.slow
 def test_the_code_of_the_readme_runs(tiny_store, tmp_path, monkeypatch, capsys):
     (code,) = blocks(ROOT / "README.md", "python")
     (tmp_path / "stores").mkdir()
@@ -67,7 +68,7 @@ def test_recipes_of_the_site_can_be_read(tmp_path):
 
 
 def commands():
-    """Each command line of a code block: where it stands, and its words."""
+    """Yield the words of each command line in a code block."""
     for path in [ROOT / "README.md", *PAGES]:
         for block in blocks(path, ""):
             for line in block.splitlines():
@@ -79,7 +80,7 @@ def commands():
                     yield pytest.param(words, id=f"{path.name}: {line[:60]}")
 
 
-@pytest.mark.parametrize("words", commands())
+@pytest.mark.parametrize("words", list(commands()))
 def test_commands_are_accepted(words):
     parser = _cli._Parser()
     importlib.import_module(f"esc_features._commands.{words[0]}").add_arguments(parser)
