@@ -16,7 +16,7 @@ _IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 def connected(address: str | None) -> Iterator[None]:
     """Let joblib use a Dask cluster: "tcp://HOST:PORT" of its scheduler, or "local[:N]" for N processes started here.
 
-    None changes nothing. A cluster that is started here ends with the block; one that was running before is left running.
+    None changes nothing. A cluster that is started here ends with the block; one that was running before goes on.
     """
     if address is None:
         yield
@@ -36,7 +36,7 @@ def connected(address: str | None) -> Iterator[None]:
         except (OSError, TimeoutError, ValueError) as error:
             raise ValueError(
                 f"No Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, and give the "
-                "address that it prints, such as tcp://192.168.0.1:8786; or use local:N for N processes on this machine."
+                "address that it prints, such as tcp://192.168.0.1:8786; or use local:N for N processes here."
             ) from error
         stack.enter_context(joblib.parallel_config("dask", client=client))
         yield

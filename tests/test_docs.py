@@ -21,7 +21,8 @@ NOT_RUN = {"docs/guide/clusters.md"}
 
 
 def blocks(path, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    found = re.findall(r"^```([\w{}]*)[^\n]*\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    return [text for kind, text in found if kind == language]
 
 
 def pages_with_code():

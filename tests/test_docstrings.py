@@ -11,7 +11,7 @@ from numpydoc.validate import validate
 
 import esc_features
 
-# Where public names live; what is behind an extra is documented like the rest. `storage` and `lazy` are for other rooms.
+# Where public names live, also those that need an extra; `storage` and `lazy` are for other rooms.
 MODULES = ["", *sorted(info.name for info in pkgutil.iter_modules(esc_features.__path__) if info.name[0] != "_")]
 MODULES.remove("storage")
 MODULES.remove("lazy")
