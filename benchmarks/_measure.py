@@ -15,7 +15,7 @@ from pathlib import Path
 
 LIBRARIES = (
     *("numpy", "scipy", "soxr", "soundfile", "librosa", "h5py", "scikit-learn", "skorch", "torch", "joblib"),
-    *("zarr", "datasets", "lhotse", "webdataset"),
+    *("zarr", "datasets", "lhotse", "webdataset", "opensoundscape"),
 )
 
 

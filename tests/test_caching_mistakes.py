@@ -153,7 +153,7 @@ class TestFourWhatCannotBeHashed:
 
     @pytest.mark.parametrize("value", [object(), len, lambda x: x, {1, 2}, np.zeros(2), float("nan"), io.BytesIO()])
     def test_is_an_error_before_anything_is_written(self, clips, tmp_path, value):
-        with pytest.raises(ValueError, match="no lasting description"):
+        with pytest.raises(ValueError, match="cannot be described"):
             run(clips, tmp_path / "store", Scale(value))
         assert not list(tmp_path.glob("store/*/*"))
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from esc_features import MelSpectrogram, audio, extract, load_clips, open_store
-from esc_features.audio import _source
-from esc_features.extraction import _sinks
+from esc_features import MelSpectrogram, audio, cut_windows, extract, load_clips, open_store
+from esc_features.audio import _decoding, _source
+from esc_features.extraction import _run, _sinks
 from esc_features.extraction._compute import Facts
 from esc_features.storage import _clip_table, _cold_rows, _fold_file
 from esc_features.store import StoreArray, _opening
@@ -180,6 +181,20 @@ class TestExtraction:
         extract(clips, tmp_path / "store", features="waveform,mel", n_jobs=1, verbose=False)
         assert sorted(path for path, *_ in opened) == sorted(clips["path"])
         assert len(resampled) == len(clips)
+
+    def test_digests_a_long_recording_once_for_all_its_windows(self, tmp_path, monkeypatch):
+        soundfile.write(tmp_path / "hours.flac", np.random.default_rng(0).uniform(-0.5, 0.5, 80000), 8000)
+        windows = cut_windows(load_clips(tmp_path), 1, hop=0.5)
+        monkeypatch.setattr(_source, "_WHOLE", 0)
+        monkeypatch.setattr(_source, "_SETTLED", -(10**15))
+        monkeypatch.setattr(_run, "_MOST_CLIPS", 4)
+        blocks = count(monkeypatch, _run, "write_block")
+        digests = count(monkeypatch, _source, "_digest")
+        decoded = count(monkeypatch, _decoding.LibsndfileSamples, "_decode")
+        extract(windows, tmp_path / "store", features={"mel": MelSpectrogram(duration=1)}, n_jobs=1, verbose=False)
+        samples = sum(number for _, _, number in decoded)
+        assert (len(windows), len(blocks), len(digests)) == (19, 5, 1)
+        assert samples == 80000 + 4 * 4000  # each once, but for what two blocks share
 
     def test_another_feature_decodes_nothing(self, clips, tmp_path, monkeypatch):
         extract(clips, tmp_path / "store", features="waveform", n_jobs=1, verbose=False)

@@ -1,4 +1,4 @@
-"""Is a file as long as it says, and what is it if it is no audio? For what libsndfile does not tell."""
+"""Whether a file is as long as its header says, and what a file is that holds no audio: libsndfile tells neither."""
 
 import io
 import struct
@@ -9,7 +9,7 @@ _OGG_PAGE = 27 + 255 + 255 * 255
 
 
 def promised_length(head: bytes) -> int | None:
-    """Bytes that an AIFF, AU or Wave64 file of this beginning (40 bytes) must have; None where it does not say."""
+    """Return the length (bytes) that the first 40 bytes of an AIFF, AU or Wave64 file promise; None if they do not."""
     if len(head) < 40:
         return None
     if head[:4] == b"FORM":
@@ -23,7 +23,7 @@ def promised_length(head: bytes) -> int | None:
 
 
 def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
-    """Does an Ogg file lack its last page, or a part of it? False for other files."""
+    """Tell whether an Ogg file lacks its last page, or a part of it; False for other files."""
     stream.seek(0)
     if stream.read(4) != b"OggS":
         return False
@@ -41,7 +41,7 @@ def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
 def without_tag(stream: BinaryIO, length: int) -> tuple[BinaryIO, int]:
     """Return a stream and its length without the ID3 tags before it.
 
-    libsndfile passes over one such tag, and then reads a WAV or FLAC file short by its length.
+    libsndfile skips one such tag, but then misses as many bytes at the end of a WAV or FLAC file.
     """
     start = 0
     while tag := _tag_length(stream, start):
@@ -64,7 +64,7 @@ def _tag_length(stream: BinaryIO, start: int) -> int:
 
 
 class _Rest(io.RawIOBase):
-    """What follows in a stream from some place on."""
+    """A stream without the bytes before some position."""
 
     def __init__(self, stream: BinaryIO, start: int):
         self._stream, self._start = stream, start
@@ -86,9 +86,9 @@ class _Rest(io.RawIOBase):
 
 
 def what_it_is(head: bytes) -> str:
-    """Say what a file of this beginning is, which is no audio; empty where that is not known."""
+    """Say what a file that begins like this is, if it is known not to be audio; else an empty string."""
     if head.startswith(b"version https://git-lfs"):
-        return "is a pointer of git-lfs, and the recording is not here yet: run `git lfs pull` where it is."
+        return "is a git-lfs pointer, not the recording itself: run `git lfs pull` in its repository."
     if head.lstrip()[:9].lower() == b"<!doctype" or head.lstrip()[:5].lower() == b"<html":
-        return "is a web page and no audio, perhaps of a login or an error. Get the file again."
+        return "is a web page, not audio: perhaps of a login or an error. Get the file again."
     return ""

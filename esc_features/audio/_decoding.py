@@ -1,4 +1,4 @@
-"""Samples of an audio file, by their numbers: read from the file itself, or by libsndfile."""
+"""Samples of an audio file by their position: read from the file itself, or decoded by libsndfile."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ._wav import WavLayout, wav_layout
 
 # Formats whose headers promise a number of samples that libsndfile believes.
 _PROMISING = ("FLAC", "MP3")
-# Formats in which a sample depends on how the decoder came to it: after a seek the first ones differ.
+# Formats in which samples depend on those decoded before: after a seek the first ones differ.
 _INEXACT = ("OGG", "MP3")
 _CUT = "is cut short or damaged: its header promises {}, the file {}. Get the file again."
 # libsndfile's sample count of a stream that does not say how long it is.
 _UNKNOWN = 1 << 62
-# Samples decoded at a time where they are only passed over.
+# Samples decoded at a time where they are only skipped.
 _PASSED = 1 << 18
 
 
@@ -27,7 +27,7 @@ class UnusableError(Exception):
 
 
 class Pcm16Samples:
-    """The samples of a WAV file of 16 bits, read at their place."""
+    """The samples of a 16-bit WAV file, read directly from the file."""
 
     def __init__(self, stream: BinaryIO, layout: WavLayout):
         self._stream, self._layout = stream, layout
@@ -42,9 +42,10 @@ class Pcm16Samples:
 
 
 class LibsndfileSamples:
-    """The samples of whatever libsndfile reads, each decoded once where stretches are asked for in order.
+    """The samples of any file that libsndfile reads.
 
-    What overlaps with the stretch before is kept and not decoded again.
+    Where stretches are read in order of time, each sample is decoded once: what overlaps with the previous stretch is
+    kept.
     """
 
     def __init__(self, stream: BinaryIO, length: int, layout: WavLayout | None):
@@ -86,7 +87,7 @@ class LibsndfileSamples:
         return frames
 
     def _go_to(self, first: int) -> None:
-        if self._sound.seekable() and first != self._position:
+        if self._sound.seeks_exactly() and first != self._position:
             self._seek(first)
         if first < self._position:
             self._sound, self._position = self._open(), 0
@@ -119,22 +120,26 @@ class LibsndfileSamples:
             raise UnusableError(_CUT.format(f"{self.samples} samples", "lacks the last"))
         self._sound, self._position, self._has_end = self._open(), 0, True
 
-    def _open(self) -> soundfile.SoundFile:
+    def _open(self) -> _ForwardSoundFile:
         self._stream.seek(0)
         try:
-            return _ExactSoundFile(self._stream)
+            return _ForwardSoundFile(self._stream)
         except (RuntimeError, TypeError, ValueError, OSError, MemoryError) as error:
             self._stream.seek(0)
             raise UnusableError(what_it_is(self._stream.read(200)) or _no_audio(error)) from error
 
 
-class _ExactSoundFile(soundfile.SoundFile):
-    """A sound file that counts as seekable only where a seek changes no sample.
+class _ForwardSoundFile(soundfile.SoundFile):
+    """A sound file that says it cannot be sought in, so that soundfile leaves that to us.
 
-    Otherwise soundfile seeks after each read, to where it is already, and the samples that follow are others.
+    It would seek after each read, to where it is already: FLAC is then decoded again from the frame before, and the
+    samples of OGG and MP3 that follow are others.
     """
 
     def seekable(self) -> bool:
+        return False
+
+    def seeks_exactly(self) -> bool:
         return super().seekable() and self.format not in _INEXACT
 
 

@@ -1,4 +1,4 @@
-"""What was done to a recording, and what is odd about it: one integer a clip."""
+"""What was done to a recording, and what is odd about it: one integer per clip."""
 
 import enum
 
@@ -7,7 +7,7 @@ class Note(enum.IntFlag):
     """Remarks on how a clip became a waveform, combined with ``|`` and kept with the clip.
 
     Nothing is changed silently: whatever turns a recording into a waveform of the wanted rate and length
-    leaves its mark here, and so does audio that a person should look at.
+    is noted here, and so is audio that a person should look at.
 
     Examples
     --------
@@ -24,7 +24,7 @@ class Note(enum.IntFlag):
     CONSTANT = 32  # every sample is the same, but not zero
     CLIPPED = 64  # flat at full scale for three samples or more
     LENGTH_UNKNOWN = 128  # the header does not say how long it is: read to the end of the file
-    EXTRA_BYTES = 256  # bytes that are no audio follow the audio: ignored
+    EXTRA_BYTES = 256  # bytes that are not audio follow the audio: ignored
 
 
 def describe_notes(notes: int) -> str:

@@ -1,4 +1,4 @@
-"""A recording that is opened once and read in many stretches."""
+"""A recording that is opened once and read as many stretches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ._source import open_source, open_stream, path_name
 LOUDEST = 1e12
 # Samples per second; beyond any sound, and resampling would take minutes.
 _FASTEST = 10_000_000
-# Seconds by which the end of a stretch may lie beyond the recording's: tables of clips are rounded.
-_ROUNDING = 0.01
+# Seconds by which a stretch may end after its recording: tables of clips are rounded.
+END_TOLERANCE = 0.01
 
 
 class OpenRecording:
-    """A recording that is opened, checked and digested once, and read in as many stretches as are wanted.
+    """A recording that is opened, checked and digested once, and of which any number of stretches is read.
 
     For windows of long recordings. Memory does not grow with the length of the file: it holds the file itself up to
     64 MB, and the stretch read last. Stretches may be read in any order and overlap; in order of time each sample is
@@ -30,13 +30,12 @@ class OpenRecording:
     - WAV, FLAC, AIFF and other codings without loss: those of ``librosa.load(path, sr=None, offset=start,
       duration=end - start)``, bit for bit.
     - MP3 and OGG: those of ``librosa.load(path, sr=None)`` at that place, bit for bit. (With an ``offset``, librosa
-      seeks, after which these decoders give other samples at first.) To read them backwards means to decode from
-      the start again.
+      seeks, after which these decoders give other samples at first.) Reading backwards decodes from the start again.
 
     Parameters
     ----------
     path : str or path-like
-        A file of whatever libsndfile reads, told apart by content and not by name, or a URL that fsspec knows.
+        A file that libsndfile can read, recognised by content and not by name, or a URL that fsspec knows.
 
     Attributes
     ----------
@@ -49,7 +48,7 @@ class OpenRecording:
     Raises
     ------
     AudioError
-        The file is missing, no regular file, no audio, cut short or empty. The message names the file and the cause.
+        The file is missing, not a regular file, not audio, cut short or empty; the message says which and why.
 
     Examples
     --------
@@ -111,7 +110,7 @@ class OpenRecording:
             frames = self._file.read(first, count)
         except UnusableError as reason:
             raise AudioError(f"{self.path!r} {reason}") from reason.__cause__
-        mono = frames[:, 0] if self.channels == 1 else frames.mean(axis=1)
+        mono = _mono(frames)
         _check_finite(mono, first, self.path)
         return Recording(
             mono, self.sample_rate, self.channels, self.samples, self.digest, self.path, self.notes, start, end
@@ -120,10 +119,10 @@ class OpenRecording:
     def _check_stretch(self, start: float, end: float) -> None:
         if not (0 <= start < math.inf and end > start):
             raise AudioError(
-                f"{self.path!r} from {start} to {end} s is no stretch of a recording: start is at least 0 s, and end "
-                "is after it. Correct the table of clips."
+                f"{self.path!r} from {start} to {end} s is not a stretch of a recording: start is at least 0 s, "
+                "and end is after it. Correct the table of clips."
             )
-        if start >= self.duration or self.duration + _ROUNDING < end < math.inf:
+        if start >= self.duration or self.duration + END_TOLERANCE < end < math.inf:
             raise AudioError(
                 f"{self.path!r} is {self.duration:.6g} s long and has no stretch from {start:.6g} to {end:.6g} s. "
                 "Correct the table of clips."
@@ -145,8 +144,8 @@ def read_recording(
 ) -> Recording:
     """Decode an audio file, or a stretch of it, and average its channels.
 
-    For one stretch; `OpenRecording` reads many of one file without opening and digesting it each time. Reads whatever
-    libsndfile reads: WAV of any width, FLAC, OGG, MP3 and more, told apart by content and not by name. The samples are
+    For one stretch; `OpenRecording` reads many of one file without opening and digesting it each time. Reads what
+    libsndfile reads: WAV of any width, FLAC, OGG, MP3 and more, recognised by content and not by name. The samples are
     those of ``librosa.load(path, sr=None, offset=start, duration=min(end - start, duration))``, bit for bit;
     `OpenRecording` says what holds for MP3 and OGG.
 
@@ -167,8 +166,8 @@ def read_recording(
     Raises
     ------
     AudioError
-        The file is missing, no regular file, no audio, cut short, empty, does not have the stretch, or holds NaN or
-        infinity; a download failed. The message names the file and the cause.
+        The file is missing, not a regular file, not audio, cut short, empty, does not have the stretch, or holds NaN
+        or infinity; or a download failed. The message names the file and the cause.
 
     Examples
     --------
@@ -187,7 +186,7 @@ def read_recording(
 
 
 def recording_duration(path: str | os.PathLike) -> float:
-    """Say how long a recording is, from its header.
+    """Return how long a recording is, from its header.
 
     Parameters
     ----------
@@ -202,7 +201,7 @@ def recording_duration(path: str | os.PathLike) -> float:
     Raises
     ------
     AudioError
-        The file is missing, no regular file, no audio, cut short or empty.
+        The file is missing, not a regular file, not audio, cut short or empty.
 
     Examples
     --------
@@ -232,6 +231,15 @@ def _usable_samples(stream, length: int, path: str) -> Pcm16Samples | Libsndfile
     return file
 
 
+def _mono(frames: np.ndarray) -> np.ndarray:
+    """Average the channels of an array (samples, channels)."""
+    if frames.shape[1] == 1:
+        return frames[:, 0]
+    if frames.shape[1] == 2:  # the same bits as below in a thirtieth of the time
+        return np.add(frames[:, 0], frames[:, 1]) * np.float32(0.5)
+    return frames.mean(axis=1)
+
+
 def _check_finite(mono: np.ndarray, first: int, path: str) -> None:
     peak = max(mono.max(), -mono.min())
     if peak <= LOUDEST:  # false for NaN
@@ -239,4 +247,4 @@ def _check_finite(mono: np.ndarray, first: int, path: str) -> None:
     bad = first + np.flatnonzero(~np.isfinite(mono))
     if len(bad):
         raise AudioError(f"{path!r} has {len(bad)} samples that are NaN or infinite, the first is number {bad[0]}.")
-    raise AudioError(f"{path!r} has samples as large as {peak:.3g}: full scale is 1, this is no sound.")
+    raise AudioError(f"{path!r} has samples as large as {peak:.3g}: full scale is 1, so this is not sound.")

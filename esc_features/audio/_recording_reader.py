@@ -1,4 +1,4 @@
-"""Clips that follow each other: the recording that the last one came from stays open."""
+"""Clips one after the other, with the recording of the last one kept open."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ._recording import Recording
 
 
 class RecordingReader:
-    """Read clips one after the other, keeping the recording open from which the last one was cut.
+    """Read clips one after the other, keeping the recording of the last one open.
 
-    For a table of clips: each recording is opened and digested once where its clips stand together, however many there
-    are, and samples that they share are decoded once.
+    For a table of clips: a recording is opened and digested once if its clips are adjacent, however many there are,
+    and samples that they share are decoded once.
 
     Examples
     --------

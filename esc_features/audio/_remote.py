@@ -1,4 +1,4 @@
-"""Recordings at URLs, by fsspec: downloaded whole to a temporary file, or refused by name."""
+"""Recordings at URLs, read through fsspec: downloaded as a whole to a temporary file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from ..exceptions import AudioError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)", re.IGNORECASE)
-# Seconds between attempts, where the server may answer another time.
+# Seconds between attempts, where a later one may succeed.
 _WAITS = (0.5, 2.0, 5.0)
 # Seconds in which a server must accept the connection, and then send something.
 _CONNECT, _SILENCE = 30, 60
@@ -36,12 +36,28 @@ class LocalFile:
 
 
 def is_url(path: str) -> bool:
-    """Whether a path is a URL, ``http://...`` or ``s3://...``, and no file name."""
+    """Tell whether a path is a URL and not a file name.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    bool
+        True for ``http://...``, ``s3://...`` and the chained URLs of fsspec, ``simplecache::s3://...``.
+
+    Examples
+    --------
+    >>> from esc_features.audio import is_url
+    >>> is_url("https://host/a.wav"), is_url("C:/sounds/a.wav")
+    (True, False)
+    """
     return _URL.match(path) is not None
 
 
 def download(url: str) -> LocalFile:
-    """Bring the bytes of a URL to this machine, all of them, or raise AudioError."""
+    """Download all bytes of a URL, or raise AudioError."""
     files, place = _filesystem(url)
     if "file" in _names(files):
         return LocalFile(place, temporary=False)
@@ -74,7 +90,7 @@ def _options(url: str) -> dict[str, Any]:
     import aiohttp
     from fsspec.config import conf
 
-    # Long recordings take longer than aiohttp's five minutes; silence is what means that nothing more will come.
+    # Long recordings take longer than the five minutes that aiohttp allows; only silence means that nothing will come.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
     return {"client_kwargs": {"timeout": timeout, **conf.get(protocol, {}).get("client_kwargs", {})}}
 
@@ -96,11 +112,11 @@ def _get(files: Any, place: str, local: str, url: str) -> None:
                 raise AudioError(
                     f"{url!r} cannot be downloaded: {reason.rstrip('.')}. Try again later, or get a copy."
                 ) from error
-            _logger.info("%s: %s; once again in %s s", url, reason, wait)
+            _logger.info("%s: %s; trying again in %s s", url, reason, wait)
             time.sleep(wait)
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the same request may succeed later: not where the server says that this client may not have it."""
+    """Tell whether the same request may succeed later: not if the server refuses this client."""
     status = getattr(error, "status", None)
     return not isinstance(error, PermissionError) and (status is None or status >= 500 or status == 429)

@@ -8,7 +8,7 @@ _PCM = b"\x01\x00"
 _EXTENSIBLE = b"\xfe\xff"
 # The rest of an extensible format's identifier, the same for every coding that has an old-style number.
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-# What programs write for the length of audio which they stream and cannot come back to correct:
+# What programs write as the length of audio that they stream, which they cannot correct afterwards:
 # ffmpeg -1, sox 0x7FFFF000, others the largest value, with or without the header's bytes.
 _STREAMED = {0x7FFFFFFF, 0x7FFFF000, 0x80000000}
 
@@ -84,7 +84,7 @@ def _promised(size, long_size, held):
 
 
 def _ends_in_chunk(stream, position, length):
-    """Is there nothing after the samples, or what looks like another chunk?"""
+    """Tell whether nothing follows the samples, or what looks like another chunk."""
     position += position % 2
     if position >= length:
         return True

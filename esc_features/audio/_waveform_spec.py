@@ -1,4 +1,4 @@
-"""From a recording at its own rate and length to a waveform at a wanted one."""
+"""From a recording at its own rate and length to a waveform of a given rate and length."""
 
 import math
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from ._recording import Recording
 
 @dataclass(frozen=True)
 class WaveformSpec:
-    """The rate and the length of a waveform: all that a feature says about how a recording is to be read.
+    """The rate and the length of a waveform: all that a feature specifies about how a recording is read.
 
-    Equal specifications give equal waveforms, so that features which share one share the work.
+    Equal specifications give equal waveforms, so features with the same one share the work.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class WaveformSpec:
 
         It is cut to its first `duration` seconds, resampled by soxr's HQ resampler as ``librosa.resample`` does, and
         padded with zeros. Each stretch of a long recording is resampled by itself: the waveform of a window is that of
-        a file which holds the window and nothing else, whatever lies around it.
+        a file that holds only the window, whatever surrounds it.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class WaveformSpec:
         -------
         waveform : ndarray of shape (n_samples,), float32
         notes : int
-            What was done and seen, combined `Note` values.
+            What was done and found, combined `Note` values.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class WaveformSpec:
         return self.cut_or_pad(mono), int(notes)
 
     def cut_or_pad(self, samples: np.ndarray) -> np.ndarray:
-        """Cut a waveform that is at this rate already, or follow it by zeros.
+        """Cut a waveform that is at this rate already, or pad it with zeros.
 
         Parameters
         ----------
@@ -93,14 +93,14 @@ class WaveformSpec:
         Returns
         -------
         ndarray of shape (n_samples,), float32
-            The array itself where it has the length already.
+            The array itself if it has the length already.
         """
         return _fit_length(samples, self.n_samples)
 
     def _note_on_length(self, recording: Recording, wanted: int) -> int:
         if recording.clip_samples > wanted:
             return Note.CUT
-        # The length of a window from 0.1 to 3.1 s is 3 s but for the last digit of a float: no padding worth a note.
+        # A window from 0.1 to 3.1 s is 3 s long but for the last digit of a float: no padding worth a note.
         as_long = recording.clip_samples == wanted - 1 and math.isclose(recording.end - recording.start, self.duration)
         return Note.PADDED if recording.clip_samples < wanted and not as_long else Note(0)
 
@@ -117,7 +117,7 @@ class WaveformSpec:
 
 
 def _fit_length(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut a float32 waveform, or follow it by zeros; the array itself where it has the length already."""
+    """Cut a float32 waveform or pad it with zeros; the array itself if it has the length already."""
     if len(samples) == length:
         return samples
     fitted = np.zeros(length, np.float32)

@@ -1,4 +1,4 @@
-"""Annotations of recordings: tables, selections of Raven, labels of Audacity."""
+"""Annotations of recordings: tables, Raven selection tables, Audacity labels."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def load_annotations(
 ) -> pd.DataFrame:
     """Read what was heard when in long recordings.
 
-    Use it with `label_windows`. The kind of file is told by its content: a CSV table, a selection table of Raven (also
-    as BirdNET writes it) or a label track of Audacity.
+    Use it with `label_windows`. The kind of file is recognised by its content: a CSV table, a Raven selection table
+    (also as BirdNET writes it) or an Audacity label track.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def load_annotations(
     -----
     Of a table, ``start`` and ``end`` may be empty: the whole recording. Raven's ``Begin File`` and ``File Offset (s)``
     are used where there are such columns, and a selection that is shown in two views is one annotation. The
-    frequencies of Audacity's spectral selections are ignored. A label of Audacity may be a point in time.
+    frequencies of Audacity's spectral selections are ignored. An Audacity label may be a point in time.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def _load(path: Path, columns: Mapping[str, str], filename: str | None) -> pd.Da
 def _checked(raw: RawTable, columns: Mapping[str, str]) -> pd.DataFrame:
     positions = raw.positions(_COLUMNS, columns)
     if absent := [column for column in ("filename", "label") if column not in positions]:
-        raw.refuse_header(absent, ". Annotations are filename,start,end,label; or a file of Raven or Audacity.")
+        raw.refuse_header(absent, ". Annotations are filename,start,end,label, or a file of Raven or Audacity.")
     check = Checks(raw, positions)
     start, end = check.seconds("start", 0.0), check.seconds("end", np.inf)
     both = [f"{one:g} to {other:g} s" for one, other in zip(start, end, strict=True)]
@@ -128,7 +128,7 @@ def _is_audacity(text: str) -> bool:
 
 
 def _times(line: str) -> list[str] | None:
-    """Return start, end and label of a line of Audacity's; None where it is none."""
+    """Return start, end and label of a line of an Audacity file; None if it is not one."""
     cells = [*line.split("\t", 2), ""][:3]
     try:
         float(cells[0]), float(cells[1])
@@ -145,7 +145,7 @@ def _audacity(text: str, where: str, name: str) -> RawTable:
         cells = _times(line)
         if cells is None:
             raise ClipTableError(
-                f"{where}: line {number} is no label of Audacity ({line[:40]!r}). It is start, end (s) and label, "
+                f"{where}: line {number} is not an Audacity label ({line[:40]!r}), which is start, end (s) and label, "
                 "separated by tabs: export the labels again."
             )
         rows.append([name, *map(str.strip, cells)])
@@ -159,7 +159,7 @@ def _raven(raw: RawTable, columns: Mapping[str, str], name: str) -> RawTable:
     if label not in cells:
         raw.refuse_header(
             [f"label (mapped to {label!r})" if label else "label"],
-            "; in a selection table of Raven, columns={'label': '<the column of the label>'}.",
+            "; in a Raven selection table, columns={'label': '<the column of the label>'}.",
         )
     names = [file or name for file in cells.get("Begin File", [name] * len(raw.places))]
     rows: dict[tuple, int] = {}  # what a selection says -> the first line that says it

@@ -11,7 +11,7 @@ from ..exceptions import ClipTableError
 
 
 def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFrame:
-    """Deal the source recordings of a clip table out to folds, with the categories spread evenly.
+    """Distribute the source recordings of a clip table over folds, with the categories spread evenly.
 
     Use it where a data set comes without folds. All clips of one source recording (`src_file`) get the same fold, so
     that no recording is in training and test at once.
@@ -27,7 +27,7 @@ def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        A new table with other numbers, 1 to K, in `fold`; ``attrs["folds_by"]`` says how they were made.
+        A new table with new numbers, 1 to K, in `fold`; ``attrs["folds_by"]`` says how they were made.
 
     Raises
     ------
@@ -36,8 +36,8 @@ def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFram
 
     Notes
     -----
-    Greedy: the recordings with most clips are dealt out first, equals in an order drawn from the seed, each to the fold
-    where the squared shares of its categories grow least, and of equal ones to the smallest. A category with fewer
+    Greedy: the recordings with most clips come first, ties in an order drawn from the seed. Each goes to the fold where
+    the squared shares of its categories grow least, and of tied folds to the smallest. A category with fewer
     recordings than folds is missing in some of them.
 
     Examples

@@ -108,7 +108,7 @@ class Checks:
         self.refuse(
             [each is None for each in labels],
             cells,
-            f"Cells in {column} that are no labels",
+            f"Cells in {column} that are not labels",
             "Write several labels as 'dog;rain', and leave the cell empty where there is none.",
         )
         return pd.Series(labels, index=range(len(labels)), dtype=object)

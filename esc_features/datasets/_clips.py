@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from .._suggest import list_some
+from ..audio import is_url
 from ..exceptions import ClipTableError
-from ._columns import is_url
 from ._layouts import Layout, audio_place, recognise
 from ._official import OFFICIAL_DATASETS, official_name
 from ._raw import frame_table

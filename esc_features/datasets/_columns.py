@@ -111,8 +111,3 @@ def leaves_folder(name: str) -> bool:
     (False, True)
     """
     return _LEAVING.search(name) is not None
-
-
-def is_url(path: str) -> bool:
-    """Tell whether a recording's place is a URL and not a file of this machine."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path) is not None

@@ -1,4 +1,4 @@
-"""Long recordings, cut into windows."""
+"""Long recordings cut into windows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from .._suggest import list_some
+from ..audio import END_TOLERANCE, recording_duration
 from ..exceptions import AudioError, ClipTableError
 from ._clips import check_clips
 from ._columns import clip_keys, clip_name
 
 # Seconds; less than a sample, and more than what adding up times in floating point gets wrong.
 _NOTHING = 1e-6
-# Seconds by which a clip may end after its recording: tables are rounded.
-_ROUNDING = 0.01
 
 
 def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, last: str = "drop") -> pd.DataFrame:
@@ -40,8 +39,8 @@ def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, 
     Returns
     -------
     pandas.DataFrame
-        A clip table with one row per window, in the order of the clips. What else the table says of a clip holds for
-        its windows; `src_file` stays, so every splitter keeps the windows of one recording together.
+        A clip table with one row per window, in the order of the clips. The other columns are those of the clip;
+        `src_file` stays, so every splitter keeps the windows of one recording together.
 
     Raises
     ------
@@ -106,7 +105,7 @@ def _add(starts: np.ndarray, duration: float) -> np.ndarray:
 def _ends(clips: pd.DataFrame) -> pd.Series:
     """Return where each clip ends (s), in place of infinity the end of its recording."""
     lengths = clips["path"].map(_durations(clips["path"].unique()))
-    beyond = (clips["start"] >= lengths) | (lengths + _ROUNDING < clips["end"]) & np.isfinite(clips["end"])
+    beyond = (clips["start"] >= lengths) | (lengths + END_TOLERANCE < clips["end"]) & np.isfinite(clips["end"])
     if beyond.any():
         names = [clip_name(*key) for key in clip_keys(clips[beyond])]
         found = zip(clips.index[beyond], names, lengths[beyond], strict=True)
@@ -119,8 +118,6 @@ def _ends(clips: pd.DataFrame) -> pd.Series:
 
 
 def _durations(paths: Iterable[str]) -> dict[str, float]:
-    from ..audio import recording_duration
-
     def duration(path: str) -> float | str:
         try:
             return recording_duration(path)

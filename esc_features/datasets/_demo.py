@@ -22,7 +22,7 @@ FOLDS = (1, 2, 3, 4, 5)
 Random = np.random.Generator
 _TIME = np.arange(SAMPLES, dtype=np.float32) / RATE
 
-# Raised when a change makes other samples, so that folders of an older version are made again.
+# Increment it when a change makes other samples, so that folders of an older version are made again.
 _VERSION = 1
 
 
@@ -53,8 +53,8 @@ def make_demo(
     Returns
     -------
     pandas.DataFrame
-        The clip table as `load_clips` returns it; ``clips.attrs["name"]`` is ``"demo"``. Of each kind and fold
-        the source recordings have two takes, one, one, in turn.
+        The clip table as `load_clips` returns it; ``clips.attrs["name"]`` is ``"demo"``. In each fold, every third
+        source recording of a kind has two takes, the others one.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def make_demo(
 
     Notes
     -----
-    The WAV files are 16-bit, mono, 44.1 kHz: 441 kB a clip, 53 MB by default. A folder that is complete is left
-    as it is; one that is not, because the making was interrupted, is completed.
+    The WAV files are 16-bit, mono, 44.1 kHz: 441 kB per clip, 53 MB by default. A folder that is complete is left
+    as it is; one that is not, because it was interrupted, is completed.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def _make(folder: Path, settings: dict[str, int]) -> None:
 
 
 def _claim(folder: Path, settings: dict) -> bool:
-    """Refuse a folder with anything else in it, or make it ours; tell whether its WAV files are of this version."""
+    """Refuse a folder with anything else in it, or mark it as ours; tell whether its WAV files are of this version."""
     label = folder / "demo.json"
     found: dict = {}
     if label.is_file():
@@ -210,7 +210,7 @@ def _gain(decibels: float) -> np.float32:
 
 
 def _noise(random: Random, slope: float, low: float, high: float) -> np.ndarray:
-    """Noise between two frequencies (Hz) whose amplitude goes with frequency ** slope."""
+    """Noise between two frequencies (Hz) whose amplitude is proportional to frequency ** slope."""
     frequency = np.arange(SAMPLES // 2 + 1, dtype=np.float32) * np.float32(RATE / SAMPLES)
     inside = (frequency >= low) & (frequency <= high)
     spectrum = np.zeros(len(frequency), dtype=np.complex64)

@@ -1,4 +1,4 @@
-"""Fetching small files over HTTP from a server that is not trusted."""
+"""Small files over HTTP from a server that is not trusted."""
 
 import random
 import threading
@@ -18,11 +18,11 @@ Problem = Callable[[bytes], str | None]
 
 
 class Refused(DownloadError):
-    """What the server answers will not get better by asking again."""
+    """The server answered, and asking again will not help."""
 
 
 class Failed(DownloadError):
-    """Asked several times in vain; another time it may work."""
+    """Several attempts failed; a later one may work."""
 
 
 class Mirror:
@@ -142,7 +142,7 @@ def _read(path: Path, limit: int, problem: Problem) -> bytes:
 
 
 class _TryAgain(Exception):
-    """An answer that may be better the next time."""
+    """A failure that may not happen the next time."""
 
     def __init__(self, what: str, wait: float = 0.0):
         super().__init__(what)
@@ -150,7 +150,7 @@ class _TryAgain(Exception):
 
 
 def _plainly(error: Exception) -> str:
-    """Say in a few words what an exception of the network says in many."""
+    """Put an exception of the network into a few words."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection in time"
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):

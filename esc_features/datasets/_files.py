@@ -1,4 +1,4 @@
-"""Where data sets are kept, and which files there are whole."""
+"""Where data sets are kept, and which files there are complete."""
 
 import os
 import struct

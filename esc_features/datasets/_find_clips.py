@@ -1,4 +1,4 @@
-"""A data set by name, folder, table or DataFrame: what every command takes."""
+"""A data set by name, folder, table or DataFrame: what every command accepts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_clips(
     mirror: str | os.PathLike | None = None,
     verbose: bool = True,
 ) -> pd.DataFrame:
-    """Return the clip table of whatever names a data set.
+    """Return the clip table of a data set that is given by name, folder or table.
 
     What `extract`, `explain` and the command line take as DATASET: the demo and ESC-50 by name (synthesised or
     downloaded where they are missing), a folder or table as `load_clips` reads it, or a clip table.

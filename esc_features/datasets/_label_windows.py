@@ -1,4 +1,4 @@
-"""Windows, labelled by what was annotated in them."""
+"""Windows labelled by the annotations in them."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def label_windows(
     min_overlap : float, default=0.5
         Above 0, at most 1: the share of the shorter of the two, window and annotation, that must overlap.
     categories : iterable of str, optional
-        The labels that there are; any other is an error, and ``attrs["categories"]`` of the result has them all, also
+        The labels that exist; any other is an error, and ``attrs["categories"]`` of the result has them all, also
         those that no window has. By default every label of the annotations is one.
 
     Returns
     -------
     pandas.DataFrame
-        The windows in their order with ``labels`` (sorted tuple of str, empty where nothing was annotated) in place of
-        what labels they had.
+        The windows in their order, with ``labels`` (sorted tuple of str, empty where nothing was annotated) instead of
+        any labels they had.
 
     Raises
     ------
     ClipTableError
-        If annotations are of a recording or have a label that there is not; the message has the lines.
+        If annotations are of a recording or have a label that does not exist; the message has the lines.
     ValueError
         If `min_overlap` is out of its range.
 

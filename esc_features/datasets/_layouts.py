@@ -1,4 +1,4 @@
-"""Data sets as they are unzipped, told apart by what is in the folder and not by its name."""
+"""Data sets as they are unzipped, recognised by what is in the folder and not by its name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._suggest import list_some
+from ..audio import SUFFIXES, is_url
 from ..exceptions import ClipTableError
-from ._columns import is_url
 from ._raw import RawTable, parse_table, read_file
 
-_AUDIO = frozenset(f".{kind}" for kind in "wav flac ogg oga opus mp3 aif aiff aifc au caf w64 rf64".split())  # noqa: SIM905
 _LAYOUTS = (
     "Known are ESC-50 (meta/*.csv, audio/), UrbanSound8K (metadata/UrbanSound8K.csv, audio/fold1/), FSD50K "
     "(FSD50K.ground_truth/, FSD50K.dev_audio/), a folder for each category, and recordings without labels. For any "
@@ -22,7 +21,7 @@ _LAYOUTS = (
 
 @dataclass
 class Layout:
-    """A table as it stands, and where its recordings are: a folder, a URL, or None where its `path` column says so."""
+    """A table as it is, and where its recordings are: a folder, a URL, or None if its `path` column says it."""
 
     raw: RawTable
     audio: Path | str | None
@@ -136,7 +135,7 @@ def _recordings(folder: Path) -> RawTable:
         inside = list_some(sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())) or "nothing"
         tables = sorted(path.name for path in folder.glob("*.csv"))
         hint = f" If {tables[0]!r} is its table, name that file." if tables else ""
-        raise ClipTableError(f"{folder} is no data set that is known: it holds {inside}.{hint} {_LAYOUTS}")
+        raise ClipTableError(f"{folder} is not a known data set: it holds {inside}.{hint} {_LAYOUTS}")
     in_folders = [name.rpartition("/")[0] for name in names]
     if all(in_folders):
         header, columns = ["filename", "category"], [names, [path.rpartition("/")[2] for path in in_folders]]
@@ -160,5 +159,5 @@ def _find_audio(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         base = os.path.relpath(root, folder).replace(os.sep, "/")
         prefix = "" if base == "." else f"{base}/"
-        found += [prefix + name for name in files if not name.startswith(".") and Path(name).suffix.lower() in _AUDIO]
+        found += [prefix + name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
     return found

@@ -1,4 +1,4 @@
-"""Data sets by way of soundata, which knows where two dozen of them are and how they are unpacked."""
+"""Data sets through soundata, which knows where two dozen of them are and how they are unpacked."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load_soundata(
     Returns
     -------
     pandas.DataFrame
-        A clip table, as `load_clips` returns it, of the recordings that are there.
+        A clip table, as `load_clips` returns it, of the recordings that are on disk.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def load_soundata(
 
     Notes
     -----
-    A clip's tags are its category where every clip has exactly one, and else its labels; so are the labels of its
-    events, wherever in the recording (for windows, give the events to `label_windows`). ``fold`` is the data set's
+    A clip's tags are its category where every clip has exactly one, else its labels; so are the labels of its events,
+    wherever they are in the recording (for windows, give the events to `label_windows`). ``fold`` is the data set's
     fold, or its splits numbered: train, validation, test.
 
     Examples

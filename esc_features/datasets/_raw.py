@@ -1,4 +1,4 @@
-"""The cells of a table as they stand in a file or a DataFrame, each with its line."""
+"""The cells of a table as they are in a file or a DataFrame, each with its line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..exceptions import ClipTableError
 
 @dataclass
 class RawTable:
-    """What a table says before anything is believed: None where a cell of a DataFrame is missing."""
+    """A table before any check: None where a cell of a DataFrame is missing."""
 
     where: str
     header: list[str]
@@ -101,7 +101,7 @@ def frame_table(frame: pd.DataFrame, where: str) -> RawTable:
 
 
 def decode(content: bytes, where: str) -> str:
-    """Return the text of a table, or say at which line it is no text."""
+    """Return the text of a table, or raise ClipTableError with the line that is not text."""
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return content.decode(encoding)

@@ -53,7 +53,7 @@ def read_clips(raw: RawTable, columns: Mapping[str, str | None] | None = None) -
 
 @dataclass(frozen=True)
 class Choice:
-    """What is wanted of a data set: its labels corrected, folds made, and a part of it."""
+    """What is wanted of a data set: corrected labels, new folds, and a part of it."""
 
     categories: str | Iterable[str] | None = None
     folds: int | Iterable[int] | None = None
@@ -76,9 +76,9 @@ def select_clips(
     folds: int | Iterable[int] | None = None,
     esc10: bool = False,
 ) -> pd.DataFrame:
-    """Return the rows asked for; a category or fold that is not in the table is an error, not an empty part.
+    """Return the rows asked for; a category or fold that is not in the table is an error, not an empty result.
 
-    Of clips with several labels, those with any of the categories are kept, and no other label of them.
+    Clips with several labels are kept if any is among the categories, and lose their other labels.
     """
     if esc10:
         if "esc10" not in table:

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..audio import SUFFIXES, is_url
 from ..datasets import clip_keys, clip_name
-
-# What libsndfile reads and people keep recordings in.
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64", ".rf64", ".caf")
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def _files_of(each: str | os.PathLike) -> Iterable[str]:
         name = os.fspath(each)
     except TypeError:
         raise TypeError(f"A recording is given by its path or URL, not as a {type(each).__name__}.") from None
-    if "://" in name:
+    if is_url(name):
         return [name]
     path = Path(name)
     if path.is_dir():

@@ -176,9 +176,9 @@ class _Audio:
 
 
 def _digest(path: str) -> int | None:
-    from ..audio import file_digest
+    from ..audio import file_digest, is_url
 
-    if "://" in path:  # of another machine: to digest it is to download it
+    if is_url(path):  # of another machine: to digest it is to download it
         return None
     try:
         return file_digest(path)

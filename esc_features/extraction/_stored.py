@@ -15,7 +15,7 @@ from ..storage import (
     ClipTable,
     Header,
     check_labels,
-    find_files,
+    find_features,
     read_column,
     read_header,
     recording_path,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..features import Feature
 
+#: Feature -> fold -> its file, published or else partial.
 Files = dict[str, dict[int, Path]]
 
 
@@ -36,6 +37,11 @@ def find_store(store) -> tuple[Path, Files]:
     if not files:
         raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
     return folder, files
+
+
+def find_files(folder: Path) -> Files:
+    """Return the files of the store in a folder."""
+    return {feature.name: feature.files for feature in find_features(folder) if feature.files}
 
 
 def stored_clips(store: Path, files: Files, audio: Path | None = None) -> pd.DataFrame | None:

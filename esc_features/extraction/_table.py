@@ -12,9 +12,9 @@ import numpy as np
 
 from ..datasets import clip_keys
 from ..exceptions import StoreError
-from ..storage import CLIPS_FILE, find_files, write_clip_table
+from ..storage import CLIPS_FILE, write_clip_table
 from ._publish import cannot_write, now
-from ._stored import stored_clips
+from ._stored import find_files, stored_clips
 
 if TYPE_CHECKING:
     import pandas as pd

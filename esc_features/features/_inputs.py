@@ -1,4 +1,4 @@
-"""What `transform` is given: clips of recordings, or waveforms."""
+"""The input of `transform`: clips of recordings, or waveforms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Clips:
 
 
 def as_clips(X: Any) -> Clips | None:
-    """Return the clips that X names, a list of paths or a table of clips; None where it is neither."""
+    """Return the clips of X, a list of paths or a table of clips; None if it is neither."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise TypeError(f"transform takes a list of recordings. For one, put it in a list: transform([{X!r}]).")
     if hasattr(X, "columns") and {"path", "filename"} & set(X.columns):
@@ -70,7 +70,7 @@ def _seconds(table: Any, column: str, default: float) -> np.ndarray:
 
 
 def as_waveforms(X: Any) -> np.ndarray:
-    """Return X as an array of waveforms (n, samples) of some float type, or raise an error that says what it is."""
+    """Return X as an array of waveforms (n, samples) of some float type, or raise an error that says why it is not."""
     if hasattr(X, "toarray"):
         raise TypeError("transform takes paths or a dense array of waveforms, not a sparse matrix.")
     if X is None or np.isscalar(X):
@@ -112,7 +112,7 @@ def as_waveforms(X: Any) -> np.ndarray:
 
 
 def check_stored_waveforms(X: LazyArray, spec: WaveformSpec, feature: Any) -> None:
-    """Raise ValueError unless an array of a store holds waveforms of the rate that a feature reads."""
+    """Raise ValueError unless an array of a store holds waveforms of the rate that a feature is computed from."""
     parameters = getattr(X, "parameters", {})
     if len(X.shape) != 2 or X.shape[0] == 0:
         raise ValueError(f"{feature!r} is computed from waveforms (clips, samples), and X has the shape {X.shape}.")
@@ -128,6 +128,6 @@ def check_stored_waveforms(X: LazyArray, spec: WaveformSpec, feature: Any) -> No
     if stored.sample_rate != spec.sample_rate:
         raise ValueError(
             f"X holds waveforms at {stored.sample_rate} Hz, and {feature!r} reads {spec.sample_rate} Hz: its numbers "
-            f"would be others than those of the recordings. Give it the recordings, store.audio, or set "
+            f"would differ from those of the recordings. Give it the recordings, store.audio, or set "
             f"sample_rate={stored.sample_rate}."
         )

@@ -11,7 +11,7 @@ from ._spectra import MelTransform, decibels, mel_frames
 class MelSpectrogram(Feature):
     """Power on the mel scale over time, in decibels.
 
-    The usual image for a convolutional network. The numbers are librosa's, within 0.001 dB::
+    The usual input of a convolutional network. The numbers are librosa's, within 0.001 dB::
 
         power = librosa.feature.melspectrogram(y=y, sr=16000, n_mels=128, fmax=8000)
         librosa.power_to_db(power, ref=np.max)
@@ -34,7 +34,7 @@ class MelSpectrogram(Feature):
         The power that is 0 dB: the loudest value of the clip, or the same for all clips (1.0, say), which keeps
         loud and quiet clips apart.
     top_db : float or None, default=80.0
-        Values further than this below the clip's loudest are raised to it; None leaves them.
+        Values further than this below the clip's maximum are raised to it; None leaves them.
     dtype : {"float32", "float16"}, default="float32"
         Of the output. Computed in float32 either way.
 
@@ -107,13 +107,6 @@ class MelSpectrogram(Feature):
         return spectrograms
 
     def check_parameters(self) -> None:
-        """Check that the parameters make sense together.
-
-        Raises
-        ------
-        ValueError
-            The message names the parameter, its value and what it may be.
-        """
         super().check_parameters()
         check_frames(self)
         check_number(self, "fmin", at_least=0)

@@ -121,13 +121,6 @@ class MFCCStatistics(Feature):
         return statistics
 
     def check_parameters(self) -> None:
-        """Check that the parameters make sense together.
-
-        Raises
-        ------
-        ValueError
-            The message names the parameter, its value and what it may be.
-        """
         super().check_parameters()
         check_frames(self)
         check_number(self, "n_mfcc", at_least=2, whole=True)

@@ -1,4 +1,4 @@
-"""Features again from what a store or a model says about them, and classes by name, where that is safe."""
+"""Features made from their descriptions in a store or a model, and classes from their names, where that is safe."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LARGEST = 1 << 30
 
 
 def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) -> Feature:
-    """Make a feature again of its description, as a store or a model keeps it.
+    """Make a feature from its description in a store or a model.
 
-    Classes of this package are made as they are described. A class of somebody else is imported only from modules that
-    the user trusts by name: what a file names must not run because the file names it.
+    The classes of this package are made as described. Any other class is imported only from modules that the user
+    trusts by name: nothing may run only because a file names it.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) 
     Raises
     ------
     ValueError
-        The class is not trusted, is no transformer, does not take these parameters, or would need more than a gigabyte
-        for one clip.
+        The class is not trusted, is not a transformer, does not take these parameters, or would need more than a
+        gigabyte for one clip.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) 
         feature.check_parameters()
         _check_size(feature)
     except (TypeError, ImportError, AttributeError) as error:
-        raise ValueError(f"{name} cannot be made again by this version of esc_features: {error}") from error
+        raise ValueError(f"{name} cannot be made by this version of esc_features: {error}") from error
     return feature
 
 
@@ -66,14 +66,13 @@ def _check_size(feature: Feature) -> None:
         sizes |= {"filter bank": feature.n_mels * feature.n_fft, "output": math.prod(feature.output_shape())}
     for what, size in sizes.items():
         if 4 * size > _LARGEST:
-            gigabytes = f"{4 * size / 1e9:.1f} GB"
-            raise ValueError(f"{feature!r} is not made as a file says: the {what} of one clip would take {gigabytes}.")
+            raise ValueError(f"{feature!r} is refused: the {what} of one clip would take {4 * size / 1e9:.1f} GB.")
 
 
 def trusted_class(name: str, trusted: Collection[str]) -> type:
     """Import a transformer's class, "module:Class", if the user named its module or package as trusted.
 
-    It is looked at before anybody makes an instance of it. Raises ValueError where it is not to be had.
+    It is checked before an instance of it is made. Raises ValueError if there is no such class.
     """
     module, _, attribute = name.partition(":")
     if not is_trusted(module, trusted):
@@ -88,12 +87,12 @@ def trusted_class(name: str, trusted: Collection[str]) -> type:
     if not isinstance(kind, type):
         raise ValueError(f"{name!r} is not a class.")
     if not callable(getattr(kind, "transform", None)) or not callable(getattr(kind, "get_params", None)):
-        raise ValueError(f"{name!r} is no transformer: a feature's class has the methods transform and get_params.")
+        raise ValueError(f"{name!r} is not a transformer: a feature's class has the methods transform and get_params.")
     return kind
 
 
 def is_trusted(module: str, trusted: Collection[str]) -> bool:
-    """Whether a module, or a package that it is in, was named as trusted."""
+    """Tell whether a module, or a package that contains it, was named as trusted."""
     names = [trusted] if isinstance(trusted, str) else trusted
     return any(module == name or module.startswith(f"{name}.") for name in names)
 
@@ -113,7 +112,7 @@ def _rebuild(description: dict[str, Any], trusted: Collection[str]) -> Any:
 
 
 def _defaults_among(parameters: dict[str, Any], kind: type) -> dict[str, Any]:
-    """The defaults that parameters equal: a description holds 5.0 as 5, which would print as if it had been changed."""
+    """Return the defaults that parameters equal: a description holds 5.0 as 5, which would print as a change."""
     known = inspect.signature(kind).parameters
     defaults = {key: known[key].default for key in parameters if key in known}
     return {

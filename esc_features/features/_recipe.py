@@ -1,4 +1,4 @@
-"""Features by name, from a recipe file, or made of a user's own transformer."""
+"""Features by name, from a recipe file, or from a user's own transformer."""
 
 import inspect
 import os
@@ -17,7 +17,7 @@ from ._transformer_feature import as_feature
 def make_features(
     features: Any = None, recipe: str | os.PathLike | None = None, trusted: Collection[str] = ()
 ) -> dict[str, Feature]:
-    """Make features of names, instances or a recipe file.
+    """Make features from names, instances or a recipe file.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def make_features(
         A TOML file. Each table ``[features.NAME]`` has a ``class``, one of ours (``"MelSpectrogram"``) or
         ``"module:Class"`` of a module in `trusted`, and its parameters.
     trusted : collection of str, default=()
-        Modules or packages that a recipe may import classes from. Importing a module runs it, so a recipe's word is not
-        enough.
+        Modules or packages that a recipe may import classes from. Importing a module runs it, so being named in a
+        recipe is not enough.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def _read_recipe(path: str | os.PathLike, trusted: Collection[str]) -> dict[str,
     except FileNotFoundError:
         raise ValueError(f"There is no recipe file {str(path)!r}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{str(path)!r} is no TOML file: {error}.") from error
+        raise ValueError(f"{str(path)!r} is not a TOML file: {error}.") from error
     unknown = [table for table in tables if table != "features"]
     features = tables.get("features")
     if unknown or not isinstance(features, dict) or not features:

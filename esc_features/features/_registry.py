@@ -1,4 +1,4 @@
-"""The features of the package, once: for imports, names, recipes and stored descriptions."""
+"""The one list of the features of the package: for imports, names, recipes and stored descriptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._base import Feature
 
-# Class -> the module that holds it, and its name in a store. Looked up on first use, so that a feature which needs
+# Class -> the module that holds it, and its name in a store. Imported on first use, so that a feature that needs
 # torch costs nothing to those who use another.
 FEATURES = {
     "Waveform": ("_waveform", "waveform"),
@@ -27,7 +27,7 @@ def feature_class(name: str) -> type[Feature]:
     Parameters
     ----------
     name : str
-        Of the class (``"MelSpectrogram"``) or in a store (``"mel"``).
+        The class (``"MelSpectrogram"``) or the name in a store (``"mel"``).
 
     Returns
     -------
@@ -36,7 +36,7 @@ def feature_class(name: str) -> type[Feature]:
     Raises
     ------
     KeyError
-        There is none of this name.
+        There is no feature of this name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""ResNet18's view of a spectrogram."""
+"""Embeddings of spectrograms by ResNet18."""
 
 import os
 
@@ -11,9 +11,9 @@ _STD = (0.229, 0.224, 0.225)
 
 
 class ResNetEmbedding(ImageEmbedding):
-    """What a network trained on photographs sees in a spectrogram: 1024 numbers of torchvision's ResNet18.
+    """Embedding of a spectrogram by a network trained on photographs: 1024 numbers of torchvision's ResNet18.
 
-    For the usual network under any scikit-learn classifier, or for weights of your own. The picture is the mel
+    A common baseline under any scikit-learn classifier, also with weights of your own. The picture is the mel
     spectrogram (128 bands up to half the sample rate, 80 dB down from the clip's loudest) as 224×224 pixels in three
     channels, normalised as torchvision does; the numbers are the average and the maximum of each of the last 512 maps.
 

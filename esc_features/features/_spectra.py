@@ -64,7 +64,7 @@ def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, fmin: float, fma
 
 @dataclass(frozen=True)
 class MelTransform:
-    """The way from a waveform to its power on the mel scale: short-time Fourier transform, then mel filters."""
+    """From a waveform to its power on the mel scale: short-time Fourier transform, then mel filters."""
 
     sample_rate: int
     n_fft: int
@@ -93,7 +93,7 @@ class MelTransform:
 
 
 def _imprecise_frames(mel: np.ndarray, total: np.ndarray, peaks: np.ndarray, floor: float | None) -> np.ndarray:
-    """Find the frames in which a filter that counts is so weak that single precision does not do."""
+    """Find the frames in which a filter that counts is too weak for single precision."""
     lowest = np.float32(_AMIN) if floor is None else max(mel.max() * np.float32(floor), np.float32(_AMIN))
     # What lies below the floor is raised to it, however imprecise.
     counts = mel >= lowest * np.float32(0.9)

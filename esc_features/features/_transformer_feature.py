@@ -1,4 +1,4 @@
-"""A user's own transformer of waveforms, as a feature."""
+"""A user's own transformer of waveforms as a feature."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ._description import describe
 
 
 def as_feature(transformer: Any) -> Feature:
-    """Take a scikit-learn transformer of waveforms as a feature.
+    """Make a feature from a scikit-learn transformer of waveforms.
 
     Parameters
     ----------
     transformer : Feature or transformer
         An instance with ``transform`` of a float32 array ``(n, samples)``. Its ``sample_rate`` (Hz) and ``duration``
-        (s) say which waveforms it gets; 16000 and 5.0 if it has none. It must need no fitting. To be stored, not only
-        computed, its class is in an importable module and its parameters can be written down.
+        (s) say which waveforms it gets; 16000 and 5.0 if it has none. It must not need fitting. To be stored and not
+        only computed, its class must be in an importable module and its parameters must be plain values.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def as_feature(transformer: Any) -> Feature:
         return transformer
     if not hasattr(transformer, "transform") or not hasattr(transformer, "get_params"):
         raise TypeError(
-            f"{transformer!r} is no feature: it needs the methods transform and get_params of a scikit-learn "
+            f"{transformer!r} is not a feature: it needs the methods transform and get_params of a scikit-learn "
             "transformer (inherit from sklearn.base.BaseEstimator and TransformerMixin)."
         )
     return TransformerFeature(transformer)

@@ -1,4 +1,4 @@
-"""The waveform itself, at one rate and of one length."""
+"""The waveform itself, at a given rate and of a given length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._base import Feature
 class Waveform(Feature):
     """The samples of a recording: one channel, one sample rate, one length.
 
-    What every other feature is computed from, and the input of networks that read raw audio. Channels are averaged, the
+    What every other feature is computed from, and the input of networks that take raw audio. Channels are averaged, the
     rate is changed by soxr's HQ resampler, long recordings are cut to their first ``duration`` seconds and short ones
     padded with zeros: ``librosa.load(path, sr=sample_rate, duration=duration)``, bit for bit, with zeros at the end.
 
@@ -24,7 +24,7 @@ class Waveform(Feature):
     duration : float, default=5.0
         Seconds.
     dtype : {"float32", "float16", "int16"}, default="float32"
-        Of the output. ``"int16"`` holds ``sample * 32768``, rounded and clipped: half the size, as good as a CD.
+        Of the output. ``"int16"`` holds ``sample * 32768``, rounded and clipped: half the size, and as precise as a CD.
 
     Examples
     --------

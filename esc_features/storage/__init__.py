@@ -10,7 +10,7 @@ from ._columns import (
     whole_rows,
 )
 from ._create import create_file
-from ._files import PARTIAL, FeatureFolder, find_features, find_files, fold_file_name
+from ._files import PARTIAL, FeatureFolder, find_features, fold_file_name
 from ._fold_file import FoldFile, open_with_room
 from ._hdf5 import file_identity
 from ._header import read_header
@@ -51,7 +51,6 @@ __all__ = [
     "create_file",
     "file_identity",
     "find_features",
-    "find_files",
     "fold_file_name",
     "open_with_room",
     "read_column",

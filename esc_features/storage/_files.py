@@ -65,11 +65,6 @@ def _look_into(folder: Path) -> FeatureFolder:
     return feature
 
 
-def find_files(store: Path) -> dict[str, dict[int, Path]]:
-    """Return feature name -> fold -> file, published or else partial, of the store in a folder."""
-    return {feature.name: feature.files for feature in find_features(store) if feature.files}
-
-
 def check_store_is_here(store: Path) -> None:
     """Raise StoreError where an array of a store came to a machine that does not have its folder."""
     if not store.is_dir():

@@ -198,10 +198,10 @@ BAD = {
     "double beyond float": (floats(1e300, "DOUBLE"), "NaN or infinite"),
     "absurdly loud": (floats(1e30), "as large as 1e[+]30"),
     "text": (bytes_of(b"not found\n"), "libsndfile"),
-    "HTML": (bytes_of(b"<!DOCTYPE html><html><body>404</body></html>" * 100), "is a web page and no audio"),
+    "HTML": (bytes_of(b"<!DOCTYPE html><html><body>404</body></html>" * 100), "is a web page, not audio"),
     "git-lfs pointer": (
         bytes_of(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 441044\n"),
-        "pointer of git-lfs, .* run `git lfs pull`",
+        "is a git-lfs pointer, .* run `git lfs pull`",
     ),
     "zip": (bytes_of(b"PK\3\4" + bytes(1000)), "libsndfile"),
     "zeros": (bytes_of(bytes(441044)), "libsndfile"),

@@ -1,8 +1,10 @@
 """Stretches of recordings: librosa's samples, in any order, opened and decoded once, in memory that stays the same."""
 
 import math
+import os
 import struct
 import tracemalloc
+import zlib
 
 import librosa
 import numpy as np
@@ -126,12 +128,12 @@ def test_what_is_cut_and_padded_is_noted(sounds, start, end, duration, notes):
         (6.0, math.inf, "is 6 s long and has no stretch from 6 to inf s"),
         (100.0, 103.0, "is 6 s long and has no stretch from 100 to 103 s"),
         (4.0, 7.0, "is 6 s long and has no stretch from 4 to 7 s"),
-        (3.0, 2.0, "from 3.0 to 2.0 s is no stretch"),
-        (3.0, 3.0, "is no stretch"),
-        (-1.0, 2.0, "is no stretch"),
-        (math.nan, 2.0, "is no stretch"),
-        (1.0, math.nan, "is no stretch"),
-        (math.inf, math.inf, "is no stretch"),
+        (3.0, 2.0, "from 3.0 to 2.0 s is not a stretch"),
+        (3.0, 3.0, "is not a stretch"),
+        (-1.0, 2.0, "is not a stretch"),
+        (math.nan, 2.0, "is not a stretch"),
+        (1.0, math.nan, "is not a stretch"),
+        (math.inf, math.inf, "is not a stretch"),
         (1.0, 1.00001, "has not one sample"),
     ],
 )
@@ -197,6 +199,36 @@ def test_a_reader_opens_each_recording_once_while_its_clips_stand_together(sound
         for path in (one, one, other, other, one):
             assert recordings.read(path, 1, 2).digest == digests[path]
     assert opened == [one, other, one]
+
+
+def test_a_large_file_is_digested_once_until_it_changes(tmp_path, monkeypatch):
+    path = tmp_path / "hours.flac"
+    soundfile.write(path, NOISE, RATE)
+    digests = [file_digest(path)]
+    monkeypatch.setattr(_source, "_WHOLE", 0)
+    monkeypatch.setattr(_source, "_SETTLED", -1_000_000_000_000)
+    read = []
+    original = zlib.crc32
+    monkeypatch.setattr(_source.zlib, "crc32", lambda piece, crc=0: read.append(len(piece)) or original(piece, crc))
+    for _ in range(3):
+        with OpenRecording(path) as recording:
+            digests.append(recording.digest)
+    assert len(set(digests)) == 1 and sum(read) == path.stat().st_size
+    changed, times = bytearray(path.read_bytes()), path.stat()
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert file_digest(path) not in digests and sum(read) == 2 * path.stat().st_size
+
+
+def test_a_large_file_that_was_just_written_is_digested_again(tmp_path, monkeypatch):
+    """A change within the same tick of the clock leaves its times as they are."""
+    soundfile.write(tmp_path / "a.flac", NOISE, RATE)
+    monkeypatch.setattr(_source, "_WHOLE", 0)
+    monkeypatch.setattr(_source, "_SETTLED", 10**15)
+    monkeypatch.setattr(_source, "_digests", {})
+    file_digest(tmp_path / "a.flac")
+    assert _source._digests == {}
 
 
 def test_a_failure_leaves_the_reader_usable(sounds, tmp_path):

@@ -133,7 +133,7 @@ def test_a_url_is_read_as_the_file(url, folder, name, way):
         ("good", "empty.wav", "is an empty file"),
         ("partly", "a.wav", "is cut short: its header promises"),
         ("partly", "a.flac", "is cut short or damaged"),
-        ("login", "a.wav", "is a web page and no audio"),
+        ("login", "a.wav", "is a web page, not audio"),
     ],
 )
 def test_faults_are_failures_by_name(url, fault, name, message):

@@ -60,7 +60,7 @@ def test_what_is_no_list_of_labels(tmp_path, cell):
     if not cell.endswith(("]", ")")):
         assert read(tmp_path, f'a.wav,"{cell}"')["labels"].tolist() == [(cell,)]
         return
-    with pytest.raises(ClipTableError, match=r"Cells in labels that are no labels: line 2 .*'dog;rain'"):
+    with pytest.raises(ClipTableError, match=r"Cells in labels that are not labels: line 2 .*'dog;rain'"):
         read(tmp_path, f'a.wav,"{cell}"')
 
 

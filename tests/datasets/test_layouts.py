@@ -118,6 +118,9 @@ def test_recordings_without_labels(tmp_path):
     clips = load_clips(tmp_path)
     assert clips["filename"].tolist() == ["a.wav", "b.wav"]
     assert clips["labels"].tolist() == [(), ()]
+    store = extract(tmp_path, tmp_path / "store", features="mfcc", n_jobs=1, verbose=False)
+    assert (store.y.shape, store.y.dtype, store.categories) == ((2, 0), np.int8, [])
+    assert store.clips["labels"].tolist() == store["mfcc"].clips["labels"].tolist() == [(), ()]
 
 
 def test_a_flat_table_finds_the_recordings_beside_it(tmp_path):

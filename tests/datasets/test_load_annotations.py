@@ -45,7 +45,7 @@ def test_raven(tmp_path):
     assert rows(found) == [["20240501_dawn", 1.25, 2.5, "robin"], ["20240501_dawn", 3, 4, "wren"]]
     assert found["line"].tolist() == [f"{path}: line 2", f"{path}: line 4"]
     species = write(tmp_path / "b.txt", *(line.replace("Annotation", "Song type") for line in RAVEN))
-    with pytest.raises(ClipTableError, match=r"no column for label; .*in a selection table of Raven, columns="):
+    with pytest.raises(ClipTableError, match=r"no column for label; .*in a Raven selection table, columns="):
         load_annotations(species)
     assert rows(load_annotations(species, {"label": "Song type"}, filename="d.wav"))[0] == ["d.wav", 1.25, 2.5, "robin"]
 
@@ -91,7 +91,7 @@ def test_folders_and_lists(tmp_path):
             ["filename,start,end", "a.wav,0,1"],
             r"no column for label; it has .*Annotations are filename,start,end,l",
         ),
-        (["0\t1\tdog", "zero\tone\tdog"], r"line 2 is no label of Audacity \('zero\\tone\\tdog'\)"),
+        (["0\t1\tdog", "zero\tone\tdog"], r"line 2 is not an Audacity label \('zero\\tone\\tdog'\)"),
         (["0\t1\tdog", "1\t2\t"], r"Empty cells in label: line 2"),
         (["2\t1\tdog"], r"end before they start: line 1 \('2 to 1 s'\)"),
         (["0\tnan\tdog"], r"End must be a number of seconds from 0: line 1 \('nan'\)"),

@@ -275,7 +275,7 @@ def test_wrong_place(data, tmp_path):
     folder = data(HEADER, *ROWS)
     with pytest.raises(ClipTableError, match=r"There is no .*nowhere. Give the folder"):
         load_clips(tmp_path / "nowhere")
-    with pytest.raises(ClipTableError, match=r"is no data set that is known: it holds pets.csv. If 'pets.csv' is its"):
+    with pytest.raises(ClipTableError, match=r"is not a known data set: it holds pets.csv. If 'pets.csv' is its"):
         load_clips(folder / "meta")
     (tmp_path / "pets.csv").write_bytes((folder / "meta" / "pets.csv").read_bytes())
     with pytest.raises(ClipTableError, match=r"pets.csv is a table, and its recordings are not beside it .*--audio"):

@@ -96,7 +96,7 @@ def test_a_table_of_numbers_is_waveforms():
 
 
 def test_what_is_cut_is_said_once(folder, caplog, monkeypatch):
-    monkeypatch.setattr(_base, "_said", set())
+    monkeypatch.setattr(_base, "_warned_of", set())
     clips = table(folder, ("long.wav", 0.0, np.inf), ("short.wav", 0.0, np.inf), ("a.flac", 1.0, 6.0))
     with caplog.at_level(logging.WARNING, "esc_features"):
         first = Waveform().transform(clips)
@@ -109,7 +109,7 @@ def test_what_is_cut_is_said_once(folder, caplog, monkeypatch):
 
 
 def test_what_is_not_cut_is_not_said(folder, caplog, monkeypatch):
-    monkeypatch.setattr(_base, "_said", set())
+    monkeypatch.setattr(_base, "_warned_of", set())
     with caplog.at_level(logging.WARNING, "esc_features"):
         Waveform(duration=10.0).transform([folder / "a.flac", folder / "short.wav"])
     assert caplog.records == []

@@ -128,7 +128,7 @@ def test_mistakes_in_names(features, message):
         ("[features.a]\nclass='no_such_module:Thing'", "cannot be imported"),
         ("[features.a]\nclass='own_features:not_a_class'", "is not a class"),
         ("[features.'a b']\nclass='Waveform'", "becomes a folder"),
-        ("[features.a", "is no TOML file"),
+        ("[features.a", "is not a TOML file"),
     ],
 )
 def test_mistakes_in_recipes(recipe, own, text, message):
@@ -167,7 +167,7 @@ def test_a_transformer_without_rate_gets_the_default():
 
 
 @pytest.mark.parametrize(
-    "thing, message", [(object(), "is no feature"), (MelSpectrogram, r"MelSpectrogram\(\)"), (3, "no feature")]
+    "thing, message", [(object(), "is not a feature"), (MelSpectrogram, r"MelSpectrogram\(\)"), (3, "not a feature")]
 )
 def test_what_is_no_transformer(thing, message):
     with pytest.raises(TypeError, match=message):
@@ -199,11 +199,11 @@ class TestTrust:
         text = "[features.a]\nclass='subprocess:Popen'\nargs=['touch', 'started']"
         with pytest.raises(ValueError, match="--trust subprocess"):
             make_features(recipe=recipe(text))
-        with pytest.raises(ValueError, match=r"'subprocess:Popen' is no transformer"):
+        with pytest.raises(ValueError, match=r"'subprocess:Popen' is not a transformer"):
             make_features(recipe=recipe(text), trusted=["subprocess"])
 
     def test_an_estimator_that_transforms_nothing_is_not_made(self, recipe):
-        with pytest.raises(ValueError, match=r"'sklearn.svm:SVC' is no transformer"):
+        with pytest.raises(ValueError, match=r"'sklearn.svm:SVC' is not a transformer"):
             make_features(recipe=recipe("[features.a]\nclass='sklearn.svm:SVC'"), trusted=["sklearn"])
 
     @pytest.mark.parametrize("trusted", [["own_features"], "own_features"])
@@ -252,7 +252,7 @@ class TestRebuilding:
             ({"class": "esc_features.features.Mell"}, "not a feature of this version"),
             ({"class": "esc_features.features._recipe.os"}, "not a feature of this version"),
             ({"class": ""}, "not imported"),
-            ({"parameters": {"nonsense": 1}}, "cannot be made again"),
+            ({"parameters": {"nonsense": 1}}, "cannot be made by this version"),
             ({"parameters": {"n_mels": 0}}, "n_mels must be a whole number"),
         ],
     )
