@@ -23,7 +23,7 @@ def is_dask(backend: object) -> bool:
     return type(backend).__name__ == "DaskDistributedBackend"
 
 
-def run_on_cluster(client: Any, blocks: list[Block], versions: dict[str, str]) -> Iterator[tuple[Block, Done]]:
+def run_on_cluster(client: Any, blocks: Iterator[Block], versions: dict[str, str]) -> Iterator[tuple[Block, Done]]:
     """Compute blocks and give what came of them in the order in which they end.
 
     A block whose worker dies is computed by another one; one that brings several workers down is a failure of its
@@ -34,12 +34,11 @@ def run_on_cluster(client: Any, blocks: list[Block], versions: dict[str, str]) -
     wanted = tuple(sorted(versions.items()))
     _check_workers(client, wanted)
     host, workers = this_host(), _Workers(client)
-    waiting = iter(blocks)
     running: dict[Any, Block] = {}
     try:
         while True:
             room = max(1, workers.threads()) * _AHEAD
-            while len(running) < room and (block := next(waiting, None)) is not None:
+            while len(running) < room and (block := next(blocks, None)) is not None:
                 future = client.submit(_compute, block, host, wanted, pure=False, key=_name_of(block))
                 running[future] = block
             if not running:

@@ -134,9 +134,8 @@ class Run:
 
         Where files of a feature are replaced, all of its files wait for the last one: rows may go from one to another.
         """
-        blocks = _make_blocks(plan, begun, self.claim)
-        blocks_left = Counter({file.wanted.fold: 0 for file in begun})
-        blocks_left.update(block.fold for block in blocks)
+        shares = _shares(plan, begun)
+        clips_left = {share.fold: len(share.rows) for share in shares}
         replacing = {file.wanted.name for file in plan.waiting if file.state in ("edited", "stale", "drifted")}
         sealed: list[tuple[BegunFile, Future]] = []
 
@@ -150,16 +149,16 @@ class Run:
                         self._published.append((file.wanted.path, publisher.submit(_seal_and_publish, file)))
 
         # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
-        with ThreadPoolExecutor(2) as publisher, self._progress_bar(blocks) as progress:
-            for fold in [fold for fold, count in blocks_left.items() if count == 0]:
+        with ThreadPoolExecutor(2) as publisher, self._progress_bar(sum(clips_left.values())) as progress:
+            for fold in [fold for fold, count in clips_left.items() if count == 0]:
                 finish(fold)
             try:
-                for block, done in self._results(blocks):
+                for block, done in self._results(block for share in shares for block in share.blocks(self.claim)):
                     write_returned(block, done)
                     self.failures += done.failures
                     progress.update(len(block.clips))
-                    blocks_left[block.fold] -= 1
-                    if blocks_left[block.fold] == 0:
+                    clips_left[block.fold] -= len(block.clips)
+                    if clips_left[block.fold] == 0:
                         finish(block.fold)
             except OSError as error:
                 files = {str(file.wanted.partial_path): file.wanted for file in begun}
@@ -173,7 +172,7 @@ class Run:
         publish([file for file, _ in whole])
         self._published += [(file.wanted.path, future) for file, future in whole]
 
-    def _results(self, blocks: list[Block]) -> Iterator[tuple[Block, Done]]:
+    def _results(self, blocks: Iterator[Block]) -> Iterator[tuple[Block, Done]]:
         backend, _ = get_active_backend(prefer="threads")
         if is_dask(backend):
             yield from run_on_cluster(backend.client, blocks, self._versions)
@@ -187,8 +186,15 @@ class Run:
             batch_size=1,
         )
         compute = self._way_to_compute(backend)
-        for number, done in parallel(delayed(_numbered)(compute, item) for item in enumerate(blocks)):
-            yield blocks[number], done
+        at_work: dict[int, Block] = {}
+
+        def tasks():
+            for number, block in enumerate(blocks):
+                at_work[number] = block
+                yield delayed(_numbered)(compute, number, block)
+
+        for number, done in parallel(tasks()):
+            yield at_work.pop(number), done
 
     def _way_to_compute(self, backend) -> Callable[[Block], Done]:
         if getattr(backend, "supports_sharedmem", False):
@@ -197,8 +203,7 @@ class Run:
             return write_block
         return partial(write_or_return_block, host=this_host())
 
-    def _progress_bar(self, blocks: list[Block]) -> tqdm:
-        clips = sum(len(block.clips) for block in blocks)
+    def _progress_bar(self, clips: int) -> tqdm:
         hidden = not (self.job.verbose and clips)
         return tqdm(total=clips, unit="clip", desc="extract", disable=hidden, file=sys.stderr)
 
@@ -251,30 +256,43 @@ def _seal_and_publish(file: BegunFile) -> None:
     publish([file])
 
 
-def _numbered(compute: Callable[[Block], Done], item: tuple[int, Block]) -> tuple[int, Done]:
-    number, block = item
+def _numbered(compute: Callable[[Block], Done], number: int, block: Block) -> tuple[int, Done]:
     return number, compute(block)
 
 
-def _make_blocks(plan: Plan, begun: list[BegunFile], claim: Claim) -> list[Block]:
-    """Cut what is pending of each fold into blocks; a block has all the outputs of its clips."""
-    waveforms = {file.wanted.path: FoldFile(file.waveforms) for file in plan.waiting if file.waveforms}
-    blocks = []
-    for fold in sorted({file.wanted.fold for file in begun}):
-        files = [file for file in begun if file.wanted.fold == fold]
-        rows = np.unique(np.concatenate([file.pending for file in files]))
-        clips = _clips(files[0].wanted.clips)
-        step = _clips_per_block([clips[row] for row in rows.tolist()], files)
-        for chosen in (rows[start : start + step] for start in range(0, len(rows), step)):
+@dataclass(frozen=True)
+class _Share:
+    """What is pending of one fold; its blocks are made one by one, so that memory does not grow with the clips."""
+
+    fold: int
+    files: list[BegunFile]
+    rows: np.ndarray
+    waveforms: dict[Path, FoldFile]
+
+    def blocks(self, claim: Claim) -> Iterator[Block]:
+        """Cut the fold into blocks; a block has all the outputs of its clips."""
+        clips = self.files[0].wanted.clips
+        step = _clips_per_block(clips["path"].iloc[self.rows], self.files)
+        for chosen in (self.rows[start : start + step] for start in range(0, len(self.rows), step)):
             outputs = []
-            for file in files:
+            for file in self.files:
                 lacking = frozenset(np.intersect1d(chosen, file.pending).tolist())
                 if lacking:
                     wanted = file.wanted
-                    stored = waveforms.get(wanted.path)
+                    stored = self.waveforms.get(wanted.path)
                     outputs.append(Output(wanted.name, wanted.feature, file.header, lacking, stored))
-            blocks.append(Block(fold, [(row, clips[row]) for row in chosen.tolist()], outputs, claim))
-    return blocks
+            named = zip(chosen.tolist(), _clips(clips.iloc[chosen]), strict=True)
+            yield Block(self.fold, list(named), outputs, claim)
+
+
+def _shares(plan: Plan, begun: list[BegunFile]) -> list[_Share]:
+    waveforms = {file.wanted.path: FoldFile(file.waveforms) for file in plan.waiting if file.waveforms}
+    shares = []
+    for fold in sorted({file.wanted.fold for file in begun}):
+        files = [file for file in begun if file.wanted.fold == fold]
+        rows = np.unique(np.concatenate([file.pending for file in files]))
+        shares.append(_Share(fold, files, rows, waveforms))
+    return shares
 
 
 def _clips(table: pd.DataFrame) -> list[Clip]:
@@ -282,11 +300,11 @@ def _clips(table: pd.DataFrame) -> list[Clip]:
     return [Clip(*values) for values in zip(table["path"], table["start"], table["end"], names, strict=True)]
 
 
-def _clips_per_block(clips: list[Clip], files: list[BegunFile]) -> int:
+def _clips_per_block(paths: pd.Series, files: list[BegunFile]) -> int:
     """Return how many clips a task has: more where many are cut from one recording, which it reads as a whole."""
-    if not clips:
+    if paths.empty:
         return 1
-    per_recording = len(clips) // len({clip.path for clip in clips})
+    per_recording = len(paths) // paths.nunique()
     most = _BLOCK_BYTES // sum(file.header.data.row_bytes for file in files)
     return max(1, min(BLOCK_CLIPS * per_recording, _MOST_CLIPS, most))
 

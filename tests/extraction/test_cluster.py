@@ -337,14 +337,15 @@ def test_a_second_host_without_the_disk_that_vanishes(data, second_host, served,
 
         def kill_the_second_host(block, done):
             blocks_of.append("other" if done.returned else "this")
-            if blocks_of.count("other") == 2:
+            if done.returned:
                 other.kill()
             write(block, done)
 
         patch.setattr(_run, "write_returned", kill_the_second_host)
         patch.setattr(_run, "BLOCK_CLIPS", 4)
         extract(clips, store, features=FEATURES, verbose=False)
-    assert blocks_of.count("other") in (2, 3) and blocks_of.count("this") > 2
+    # One block, and perhaps one more that had arrived by then.
+    assert blocks_of.count("other") in (1, 2) and blocks_of.count("this") > 2
     assert other.wait(10) == -signal.SIGKILL
     local = open_store(data.parent / "wanted")
     for name in FEATURES:
