@@ -11,15 +11,16 @@ _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 _UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
 
 
-def printable(text: object) -> str:
-    """Write control and bidirectional characters as escapes; lines and tabs stay.
+def printable(text: object, *, one_line: bool = False) -> str:
+    """Write control and bidirectional characters as escapes; lines and tabs stay, unless it is to be one line.
 
     Examples
     --------
     >>> print(printable("dog\\x1b[31m.wav"))
     dog\\x1b[31m.wav
     """
-    return "".join(character if _is_safe(character) else _escaped(character) for character in str(text))
+    kept = "" if one_line else "\n\t"
+    return "".join(letter if letter in kept or _is_safe(letter) else _escaped(letter) for letter in str(text))
 
 
 def say(text: object = "", *, error: bool = False) -> None:
@@ -37,8 +38,6 @@ def never_fail_to_encode() -> None:
 
 
 def _is_safe(character: str) -> bool:
-    if character in "\n\t":
-        return True
     return unicodedata.category(character) not in _UNSAFE and character not in _BIDIRECTIONAL
 
 

@@ -1,4 +1,4 @@
-"""Which methods do how well on a store: by the official folds, without a leak, in one command."""
+"""Comparing methods on a store by its official folds: results, intervals, comparisons and reports."""
 
 from ..plotting import LeaderboardDisplay
 from ._bootstrap import Interval
@@ -6,7 +6,8 @@ from ._compare import compare
 from ._evaluate import evaluate
 from ._facts import Facts
 from ._held_out import HeldOut
-from ._leaderboard import Leaderboard, load_leaderboard
+from ._leaderboard import Leaderboard
+from ._load import load_leaderboard
 from ._method import Ensemble, Method
 from ._methods import named_methods
 from ._metrics import METRICS, Metric

@@ -1,4 +1,4 @@
-"""Uncertainty: intervals by drawing source recordings again, paired between methods."""
+"""Uncertainty: bootstrap intervals over source recordings, paired between methods."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Interval:
     Parameters
     ----------
     value, low, high : float
-        The score of the clips as they are, and the ends of the interval.
+        The score of the original clips, and the ends of the interval.
 
     Examples
     --------
@@ -38,14 +38,19 @@ class Interval:
 
     @property
     def holds_zero(self) -> bool:
-        """Whether the interval does not leave out 0: so small a difference may be luck."""
-        return not (self.low > 0 or self.high < 0)
+        """Whether 0 is in the interval: a difference of this size may be noise. False where there is no interval."""
+        return self.low <= 0 <= self.high
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 is outside the interval. False where there is no interval."""
+        return self.low > 0 or self.high < 0
 
 
 def resample_scores(
     by_method: Mapping[str, Sequence[HeldOut]], metric: Metric, resamplings: int = RESAMPLINGS, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Return each method's score for the clips as they are and for each resampling, (1 + resamplings,).
+    """Return each method's score for the original clips and for each resampling, (1 + resamplings,).
 
     The same recordings are drawn for all methods, so that differences of two are paired. A method with several seeds
     has several `HeldOut`: their scores are averaged.

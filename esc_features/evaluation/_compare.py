@@ -16,7 +16,7 @@ from ._facts import Facts
 from ._held_out import NONE, PROBABILITY, HeldOut
 from ._keys import digest_of
 from ._leaderboard import Leaderboard
-from ._result import Result
+from ._result import Result, check_scores
 
 _KEYS = ["filename", "start", "end"]
 _NOT_CATEGORIES = {*_KEYS, "split", "seed", "true", "predicted", "src_file", "fold", "target", "category", "note"}
@@ -38,7 +38,7 @@ def compare(
     predictions : mapping of str to DataFrame, path-like or array-like
         Name of each method -> its predictions. A DataFrame, or a CSV file, has one row per clip: `filename` (`start`
         and `end` for windows), `predicted` or one column per category with its probability, or both; where no store
-        is given `true`, and `src_file` where clips share recordings; optionally `split` and `seed`.
+        is given `true`, and `src_file` where clips share recordings; `split` and `seed` where there are several.
         `Leaderboard.predictions` makes such tables. An array has one category name per clip of the store, or one row
         of probabilities in the order of `store.categories`.
     store : Store or path-like, optional
@@ -53,7 +53,7 @@ def compare(
     Raises
     ------
     ValueError
-        If a table lacks a column, names a clip twice or not at all, or an unknown category.
+        If a table lacks a column, names a clip twice or not at all, or names an unknown category.
 
     Examples
     --------
@@ -75,11 +75,11 @@ def compare(
     tables = {str(name): _table(str(name), given, store) for name, given in predictions.items()}
     truth = _truth_of_store(store) if store is not None else _truth_of_tables(tables)
     results = [result for name, table in tables.items() for result in _results(name, table, truth)]
-    return Leaderboard(results, _facts(tables, truth, store), metrics)
+    return Leaderboard(results, _facts(tables, truth, store, results), metrics)
 
 
 class _Truth:
-    """What is true of the clips that are compared: one row per clip, by identity."""
+    """The clips that are compared and their true labels: one row per clip, by identity."""
 
     def __init__(self, clips: pd.DataFrame, labels: np.ndarray, categories: tuple[str, ...], splits: pd.Series | None):
         self.clips, self.labels, self.categories, self.splits = clips, labels, categories, splits
@@ -95,7 +95,7 @@ class _Truth:
             if len(missing):
                 first = clip_name(*self.clips[_KEYS].iloc[int(missing[0])])
                 raise ValueError(
-                    f"{name!r} says nothing of {len(missing)} of {len(self.clips)} clips (seed {seed}), such as "
+                    f"{name!r} has no prediction for {len(missing)} of {len(self.clips)} clips (seed {seed}), such as "
                     f"{first}: methods can be compared on the same clips only."
                 )
         return rows
@@ -182,11 +182,8 @@ def _results(name: str, table: pd.DataFrame, truth: _Truth) -> list[Result]:
     rows = truth.rows_of(name, table)
     scores, kind = _scores(name, table, truth)
     predicted = _predicted(name, table, truth, scores)
-    if "split" in table:
-        splits = table["split"]
-    else:
-        splits = pd.Series("all", range(len(table))) if truth.splits is None else truth.splits.iloc[rows]
-    clips = truth.clips.iloc[rows].reset_index(drop=True).assign(split=splits.to_numpy())
+    splits = _splits(table, rows, truth)
+    clips = truth.clips.iloc[rows].reset_index(drop=True).assign(split=splits)
     labels = np.asarray(truth.labels)[rows]
     held = HeldOut(clips, truth.categories, labels.astype(predicted.dtype), predicted, scores, kind)
     return [
@@ -195,8 +192,16 @@ def _results(name: str, table: pd.DataFrame, truth: _Truth) -> list[Result]:
             method_key="given", fit_seconds=np.nan, predict_seconds=np.nan, parameters=None, configurations=1,
             chosen={}, pretraining="not stated", overlap="", estimator="given", versions={}, created="",
         )
-        for (seed, split), part in table.groupby([table["seed"].to_numpy(), splits.to_numpy()]).indices.items()
+        for (seed, split), part in table.groupby([table["seed"].to_numpy(), splits]).indices.items()
     ]  # fmt: skip
+
+
+def _splits(table: pd.DataFrame, rows: np.ndarray, truth: _Truth) -> np.ndarray:
+    """Return the split of each row: the clip's, so that all tables have the same, but where splits overlap."""
+    overlap = table.duplicated([*_KEYS, "seed"]).any()
+    if truth.splits is not None and not overlap:
+        return truth.splits.to_numpy()[rows]
+    return table["split"].to_numpy() if overlap else np.full(len(table), "all")
 
 
 def _scores(name: str, table: pd.DataFrame, truth: _Truth) -> tuple[np.ndarray, str]:
@@ -207,13 +212,14 @@ def _scores(name: str, table: pd.DataFrame, truth: _Truth) -> tuple[np.ndarray, 
     if unknown or missing:
         what = f"the unknown {sorted(unknown)[0]!r}" if unknown else f"none for {sorted(missing)[0]!r}"
         raise ValueError(
-            f"The probabilities of {name!r} need one column per category ({', '.join(truth.categories[:5])}, ...): "
-            f"there is {what}."
+            f"The probabilities of {name!r} need one column per category ({', '.join(truth.categories[:5])}, ...) and "
+            f"no other: there is {what}."
         )
     scores = table[list(truth.categories)].to_numpy(np.float32)
-    several = np.ndim(truth.labels) == 2
-    if not ((scores >= 0) & (scores <= 1)).all() or not (several or np.allclose(scores.sum(axis=1), 1, atol=1e-3)):
-        raise ValueError(f"The probabilities of {name!r} are not between 0 and 1, or do not add up to 1 for each clip.")
+    try:
+        check_scores(scores, PROBABILITY, len(table), len(truth.categories), np.ndim(truth.labels) == 2)
+    except ValueError as error:
+        raise ValueError(f"The predictions of {name!r} cannot be used: {error}.") from None
     return scores, PROBABILITY
 
 
@@ -239,18 +245,25 @@ def _predicted(name: str, table: pd.DataFrame, truth: _Truth, scores: np.ndarray
     return matrix
 
 
-def _facts(tables: Mapping[str, pd.DataFrame], truth: _Truth, store: Store | None) -> Facts:
-    if any("split" in table for table in tables.values()):
-        splits = sorted({str(split) for table in tables.values() if "split" in table for split in table["split"]})
-    else:
-        splits = ["all"] if truth.splits is None else sorted(set(truth.splits))
+def _facts(tables: Mapping[str, pd.DataFrame], truth: _Truth, store: Store | None, results: Sequence[Result]) -> Facts:
+    official = None if store is None or store.y.ndim == 2 else official_name(store.clips)
+    if not all(_splits_as_the_store(name, table, truth) for name, table in tables.items()):
+        official = None  # published figures are of the official folds
     return Facts(
         dataset="given" if store is None else store.dataset,
-        official=None if store is None or store.y.ndim == 2 else official_name(store.clips),
+        official=official,
         clips=len(truth.clips),
         sources=truth.clips["src_file"].nunique(),
         categories=truth.categories,
-        splits=tuple(splits),
+        splits=tuple(sorted({result.split for result in results}, key=lambda split: (len(split), split))),
         protocol=digest_of("given", *truth.clips["filename"]),
-        stamps=("GIVEN: predictions from elsewhere; that each clip was held out is not checked",),
+        stamps=("GIVEN: predictions from elsewhere; whether each clip was held out is not checked",),
     )
+
+
+def _splits_as_the_store(name: str, table: pd.DataFrame, truth: _Truth) -> bool:
+    """Whether a table names no splits, or parts the clips as the folds do, whatever it calls them."""
+    if "split" not in table or truth.splits is None:
+        return True
+    pairs = set(zip(table["split"], truth.splits.iloc[truth.rows_of(name, table)], strict=True))
+    return len(pairs) == len({own for own, _ in pairs}) == len({fold for _, fold in pairs})

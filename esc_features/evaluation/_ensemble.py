@@ -1,4 +1,4 @@
-"""Ensembles of what was said already: the mean of probabilities."""
+"""Ensembles of stored results: the mean of their probabilities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def average(name: str, members: Sequence[Result]) -> Result:
     Raises
     ------
     ValueError
-        If a member gives no probabilities, or they were asked about different clips.
+        If a member gives no probabilities, or the members predicted different clips.
     """
     first = members[0]
     for member in members:
@@ -29,7 +29,7 @@ def average(name: str, members: Sequence[Result]) -> Result:
                 "predict_proba."
             )
         if not member.held_out.clips.equals(first.held_out.clips):
-            raise ValueError(f"{first.method!r} and {member.method!r} were asked about different clips.")
+            raise ValueError(f"{first.method!r} and {member.method!r} predicted different clips.")
     scores = np.stack([member.held_out.scores for member in members]).mean(axis=0, dtype=np.float64)
     several = first.held_out.has_several_labels
     predicted = np.asarray((scores > 0.5).astype(np.int8) if several else scores.argmax(axis=1))

@@ -1,4 +1,4 @@
-"""`evaluate`: methods by folds, each result kept as soon as it is there."""
+"""`evaluate`: methods scored by folds, each result stored as soon as it is computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ from tqdm.auto import tqdm
 
 from ..datasets import OFFICIAL_DATASETS
 from ..exceptions import StoreError
-from ..features import Waveform
 from ..store import Store, StoreAudio, open_store
 from ._ensemble import average
 from ._facts import Facts, choose_splits, make_facts, make_splits
+from ._features import with_features
 from ._fit import Fit, Split, fit_and_predict, method_key, now
 from ._keys import Description, digest_of
-from ._leaderboard import Leaderboard, choose_results
+from ._leaderboard import Leaderboard
+from ._load import choose_results
 from ._method import Ensemble, Method
 from ._methods import choose_methods
 from ._metrics import choose_metrics
@@ -46,15 +47,15 @@ def evaluate(
 ) -> Leaderboard:
     """Compare methods on a store by its folds, and rank them.
 
-    Each method is fitted on all folds but one and asked once about that one; all choices are made on inner folds of the
-    training folds. Each result is written when it is there, with what was said of each clip: a run that was killed goes
-    on, a further run adds to the same leaderboard, and no metric needs another fit.
+    Each method is fitted on all folds but one and scored once on that one; all choices are made on inner folds of the
+    training folds. Each result is written as soon as it is computed, with the prediction for each clip: a run that was
+    killed resumes, further runs add to the same leaderboard, and no metric needs another fit.
 
     Parameters
     ----------
     store : Store or path-like
-        The store. Features that a method lacks are extracted into it, where the recordings are still at their place,
-        or computed from its waveforms.
+        The store. A feature that a method needs and the store lacks is extracted into it where the recordings are still
+        in place, and else computed from its waveforms.
     methods : str, sequence or mapping, optional
         Names ("knn", "svm", "forest", "rnn", "convnet", "convnet+shift", "deepconvnet", "deepconvnet-best", "resnet",
         "efficientnet", "birdnet"), several with plus signs between them for the mean of their probabilities
@@ -110,7 +111,7 @@ def evaluate(
         trusts_all=out is not None if trust_results is None else trust_results,
     )
     folder.check_writable()
-    store = _with_features(store, _members_of(chosen), verbose)
+    store = with_features(store, _members_of(chosen), verbose)
     audio = store.audio
     splits = make_splits(store, audio, cv)
     facts = make_facts(store, audio, splits, cv)
@@ -121,7 +122,7 @@ def evaluate(
         for ensemble in chosen:
             if isinstance(ensemble, Ensemble):
                 _keep_means(ensemble, results, plan, folder)
-    except BaseException:  # what is there is a leaderboard, whatever ended the run
+    except BaseException:  # whatever ended the run, the results so far make a leaderboard
         if kept := choose_results(folder.read_all(), facts.protocol, plan.keys):
             Leaderboard(kept, facts, metrics).save(folder)
         raise
@@ -156,7 +157,7 @@ def _members_of(chosen: Sequence[Method | Ensemble]) -> list[Method]:
 
 
 class _Plan:
-    """What is to be computed: every method on every split with every seed, each with its key."""
+    """What is to be computed: each method on each split with each seed, and the keys of these results."""
 
     def __init__(self, audio: StoreAudio, splits: list[Split], seeds: tuple[int, ...], facts: Facts):
         self.audio, self.splits, self.seeds, self.facts = audio, splits, seeds, facts
@@ -180,7 +181,7 @@ def file_name(method: str, split: str, seed: int, *told: str) -> str:
 
 
 def _compute(plan: _Plan, by_method: list[list[Fit]], folder: ResultsFolder, n_jobs: int, verbose: bool):
-    """Return the results of all fits by (method, split, seed), those computed that are not there yet."""
+    """Return the results of all fits by (method, split, seed), computing those that are not there yet."""
     fits = [fit for fits in by_method for fit in fits]
     found = {fit.file_name: folder.read_result(fit.file_name) for fit in fits}
     waiting = [fit for fit in fits if not _belongs(found[fit.file_name], fit)]
@@ -216,43 +217,3 @@ def _keep_means(ensemble: Ensemble, results: dict, plan: _Plan, folder: ResultsF
         parts = [results[member.name, split.name, seed] for member in ensemble.members]
         mean = replace(average(ensemble.name, parts), method_key=key, created=now())
         folder.write_result(file_name(ensemble.name, split.name, seed, key, plan.facts.protocol), mean)
-
-
-def _with_features(store: Store, methods: list[Method], verbose: bool) -> Store:
-    """Extract what methods lack into the store, where its recordings can be found; else their waveforms must do."""
-    lacking = {method.feature.fingerprint(): method.feature for method in methods}
-    lacking = {key: feature for key, feature in lacking.items() if store.audio.precomputed(feature) is None}
-    if not lacking:
-        return store
-    clips = _find_recordings(store)
-    if clips is None or not os.access(store.path, os.W_OK):
-        without = [f for f in lacking.values() if store.audio.precomputed(Waveform.of(f.waveform())) is None]
-        if without:
-            why = "the recordings are no longer" if clips is None else "it cannot be written to, the recordings being"
-            raise StoreError(
-                f"{store.path} lacks {', '.join(map(repr, without))}, and {why} in {store.audio_folder}. Run "
-                f"extract_features FOLDER --out {store.path} with these features, or leave out their methods."
-            )
-        return store
-    from ..extraction import extract
-
-    features = {}
-    for feature in lacking.values():
-        taken = feature.name in store or feature.name in features
-        features[f"{feature.name}-{feature.fingerprint()[:6]}" if taken else feature.name] = feature
-    return extract(clips, store.path, features=features, verbose=verbose)
-
-
-def _find_recordings(store: Store):
-    """Return the clips with the paths of their recordings; None unless all are there, inside their folder."""
-    clips = store.clips.copy()
-    for name in clips["filename"]:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise StoreError(
-                f"{store.path} names the recording {plain(name)!r}, which lies outside its audio folder: check the "
-                "store with esc_features verify, and extract it again from recordings that you trust."
-            )
-    if "path" not in clips:
-        clips["path"] = [str(Path(store.audio_folder) / name) for name in clips["filename"]]
-    clips.attrs["name"] = store.dataset
-    return clips if all(Path(path).is_file() for path in clips["path"]) else None

@@ -28,7 +28,7 @@ class Facts:
     dataset : str
         Name of the data set, as the store has it.
     official : str or None
-        "esc10" or "esc50" where these are the clips, categories and folds of the official data set.
+        "esc10" or "esc50" where these are the clips and categories of the official data set, split by its folds.
     clips, sources : int
         How many clips, and how many recordings they come from.
     categories : tuple of str
@@ -56,6 +56,11 @@ class Facts:
     splits: tuple[str, ...]
     protocol: str
     stamps: tuple[str, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """Name of the data set for titles: the official one, else the store's."""
+        return self.official or self.dataset
 
     def to_json(self) -> bytes:
         """Return the facts as they are kept."""
@@ -119,7 +124,7 @@ def make_facts(store: Store, audio: StoreAudio, splits: list[Split], cv: Any) ->
     rows = [] if cv is None else [part.tobytes() for split in splits for part in (split.train, split.test)]
     return Facts(
         dataset=store.dataset,
-        official=official,
+        official=official if cv is None else None,
         clips=len(store),
         sources=len(set(audio.sources.tolist())),
         categories=tuple(map(str, store.categories)),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from .._suggest import did_you_mean
 from ..plotting import (
     CategoryScoresDisplay,
     ComparisonDisplay,
@@ -14,61 +13,52 @@ from ..plotting import (
     LeaderboardDisplay,
     ReliabilityDisplay,
 )
+from ._held_out import HeldOut
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ._leaderboard import Leaderboard
-
-_MANY_CATEGORIES = 12
 
 
 def draw_figures(board: Leaderboard) -> dict[str, Figure]:
     """Return name -> figure, of each that these results allow. pyplot forgets them."""
     import matplotlib
+    import matplotlib.pyplot as plt
 
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
-        return _draw(board)
-
-
-def _draw(board: Leaderboard) -> dict[str, Figure]:
-    drawn: dict[str, Figure] = {"leaderboard": LeaderboardDisplay.from_leaderboard(board).figure_}
+    displays: dict[str, Any] = {"leaderboard": LeaderboardDisplay}
     if len(board.table) > 1:
-        drawn["comparisons"] = ComparisonDisplay.from_leaderboard(board).figure_
+        displays["comparisons"] = ComparisonDisplay
     if not board.held_out()[0].has_several_labels:
-        drawn["confusion"] = confusion_display(board).figure_
-    drawn["categories"] = CategoryScoresDisplay.from_leaderboard(board).figure_
+        displays["confusion"] = ConfusionDisplay
+    displays["categories"] = CategoryScoresDisplay
     if board.calibrated_methods:
-        drawn["reliability"] = ReliabilityDisplay.from_leaderboard(board).figure_
+        displays["reliability"] = ReliabilityDisplay
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
+        drawn = {name: display.from_leaderboard(board).figure_ for name, display in displays.items()}
     for figure in drawn.values():
-        _forget(figure)
+        plt.close(figure)
     return drawn
 
 
-def _forget(figure: Figure) -> None:
-    import matplotlib.pyplot as plt
+def draw_roc(board: Leaderboard, category: str, ax: Axes | None) -> Axes:
+    """Draw the ROC curve of one category against all others for each method that scores categories."""
+    from sklearn.metrics import RocCurveDisplay
 
-    plt.close(figure)
-
-
-def confusion_display(board: Leaderboard, method: str | None = None) -> ConfusionDisplay:
-    """Draw the confusions of a method; many categories are put in an order in which confused ones are neighbours."""
-    counts, categories = board.confusions(method), np.array(board.facts.categories)
-    order = _by_confusion(counts) if len(categories) > _MANY_CATEGORIES else np.arange(len(categories))
-    name = board.facts.official or board.facts.dataset
-    title = f"{method or board.best} on held-out folds of {name}"
-    return ConfusionDisplay({"": counts[np.ix_(order, order)]}, categories[order].tolist(), title=title).plot(named=5)
-
-
-def _by_confusion(counts: np.ndarray) -> np.ndarray:
-    """Return the order of a hierarchical clustering in which what is confused is near."""
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import squareform
-
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    distances = 1 - (shares + shares.T) / 2
-    np.fill_diagonal(distances, 0)
-    return leaves_list(linkage(squareform(distances, checks=False), "average", optimal_ordering=True))
+    if category not in board.facts.categories:
+        raise ValueError(f"There is no category {category!r}.{did_you_mean(category, board.facts.categories)}")
+    number = board.facts.categories.index(category)
+    for name in board.table["method"]:
+        held = HeldOut.concatenate(board.held_out(name))
+        if held.offers("scores"):
+            true, scores = held.true_matrix[:, number], held.scores[:, number]
+            last = RocCurveDisplay.from_predictions(true, scores, name=name, ax=ax, plot_chance_level=ax is None)
+            ax = last.ax_
+    if ax is None:
+        raise ValueError("No method here gives scores of the categories, which a ROC curve is made of.")
+    ax.set_title(f"{category} against all others on held-out folds of {board.facts.name}")
+    return ax
 
 
 def picture(figure: Figure, name: str, kind: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Fitting a method on some clips, and asking it about the others."""
+"""Fitting a method on the training clips of a split, and predicting the held-out ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Fit:
 
 
 def method_key(method: Method) -> tuple[str, dict[str, str]]:
-    """Return the digest of what a method runs whatever the seed, and the versions of all that it is made of."""
+    """Return the digest of all that a method runs but the seed, and the versions of what it is made of."""
     made, maker = Description(method.make(0)), Description(method.make)
     grid, feature = Description(dict(method.grid)), method.feature
     versions = versions_of(made.packages | maker.packages, getattr(feature, "libraries", ()))
@@ -70,14 +70,14 @@ def identity_of(audio: StoreAudio):
 
 
 def fit_and_predict(fit: Fit, audio: StoreAudio, categories: tuple[str, ...]) -> Result:
-    """Fit on the training clips, choose by their inner folds where there is a choice, and ask about the test clips."""
+    """Fit on the training clips, choosing by their inner folds where there is a choice, and predict the test clips."""
     started = time.perf_counter()
     train, test = audio[fit.split.train], audio[fit.split.test]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SourceLeakWarning)  # evaluate has said so, once for all fits
         estimator = fit_method(fit.method, fit.seed, train, _labels(train))
         fitted = time.perf_counter()
-        held_out = _ask(estimator, test, categories, np.unique(audio.target), fit.split.name)
+        held_out = _predict(estimator, test, categories, np.unique(audio.target), fit.split.name)
     best = getattr(estimator, "best_estimator_", estimator)
     return Result(
         method=fit.method.name,
@@ -130,7 +130,7 @@ def _for_labels(estimator: BaseEstimator, grid: dict, labels: np.ndarray) -> tup
     }
 
 
-def _ask(estimator, test: StoreAudio, categories: tuple[str, ...], numbers: np.ndarray, split: str) -> HeldOut:
+def _predict(estimator, test: StoreAudio, categories: tuple[str, ...], numbers: np.ndarray, split: str) -> HeldOut:
     clips = identity_of(test).assign(split=split)
     predicted = np.asarray(estimator.predict(test))
     if test.y.ndim == 2:
@@ -142,7 +142,7 @@ def _ask(estimator, test: StoreAudio, categories: tuple[str, ...], numbers: np.n
 
 
 def _scores(estimator, test: StoreAudio, classes: np.ndarray, categories: int) -> tuple[np.ndarray, str]:
-    """Return probabilities where there are any, else what ranks, one column per category of the data set."""
+    """Return probabilities or else decision values, one column per category of the data set."""
     if hasattr(estimator, "predict_proba"):
         said, kind, absent = estimator.predict_proba(test), PROBABILITY, 0.0
     elif hasattr(estimator, "decision_function"):
@@ -163,7 +163,7 @@ def _scores(estimator, test: StoreAudio, classes: np.ndarray, categories: int) -
 
 
 def count_parameters(estimator) -> int | None:
-    """Return how many numbers the last step learnt, where it is a network or a linear model."""
+    """Return how many parameters the last step learnt, where it is a network or a linear model."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     if hasattr(last, "module_"):
         return sum(parameter.numel() for parameter in last.module_.parameters())

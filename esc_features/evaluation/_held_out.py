@@ -1,4 +1,4 @@
-"""What a method said of clips that were held out, beside what is true of them."""
+"""A method's predictions for held-out clips, beside the truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROBABILITY, DECISION, NONE = "probability", "decision", "none"
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What was said of n held-out clips.
+    """Predictions for n held-out clips, beside the truth.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ class HeldOut:
     categories : tuple of str
         The category names; everything below counts them from 0.
     truth : ndarray of int64, shape (n,), or of int8, shape (n, categories)
-        The number of each clip's category, or which it has where clips have several.
+        The number of each clip's category, or an indicator matrix where clips have several labels.
     predicted : ndarray
-        What was predicted, in the form of `truth`.
+        The predictions, in the form of `truth`.
     scores : ndarray of float32, shape (n, categories)
-        What was said of each category; no columns where the method does not say it.
+        The score of each category; no columns where the method gives none.
     kind : {"probability", "decision", "none"}
         What the scores are.
 
@@ -61,7 +61,7 @@ class HeldOut:
 
     @classmethod
     def concatenate(cls, parts: Iterable[HeldOut]) -> HeldOut:
-        """Return several as one; scores are kept where all parts have the same kind of them."""
+        """Return several as one; scores are kept where all parts have the same kind."""
         first, *rest = parts = list(parts)
         kind = first.kind if all(part.kind == first.kind for part in rest) else NONE
         scores = [part.scores if kind != NONE else np.empty((len(part), 0), np.float32) for part in parts]
@@ -89,7 +89,7 @@ class HeldOut:
 
     @cached_property
     def correct(self) -> np.ndarray:
-        """Whether each clip was right, all its labels included; float64."""
+        """Whether the prediction of each clip was right, in all its labels; float64."""
         same = self.truth == self.predicted
         return (same.all(axis=1) if self.has_several_labels else same).astype(np.float64)
 
@@ -109,7 +109,7 @@ class HeldOut:
         return (labels[:, None] == np.arange(len(self.categories))).astype(np.float64)
 
     def names(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels in words: a category per clip, or several with semicolons between them."""
+        """Return labels as names: one category per clip, or several separated by semicolons."""
         if labels.ndim == 1:
             return np.array(self.categories, dtype=object)[labels]
         words = [";".join(name for name, there in zip(self.categories, row, strict=True) if there) for row in labels]

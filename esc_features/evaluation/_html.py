@@ -26,23 +26,28 @@ if TYPE_CHECKING:
     from ._leaderboard import Leaderboard
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 88rem; margin: 2rem auto;
-       padding: 0 1rem; }
+:root { color-scheme: light dark; --ink: #222; --paper: #fff; --line: #ddd; --quiet: #555; --stamp: #fff3cd; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #ddd; --paper: #1c1c1e; --line: #444; --quiet: #aaa; --stamp: #4a3a10; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 88rem;
+       margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { border-bottom: 2px solid #888; } th:first-child, td:first-child { text-align: left; }
 td:first-child { font-weight: 600; }
 td:last-child, td:nth-last-child(2) { white-space: normal; min-width: 4rem; } .wide { overflow-x: auto; }
-.stamp { background: #fff3cd; border-left: 4px solid #d55e00; padding: .4rem .8rem; margin: .5rem 0; font-weight: 600; }
-.small { color: #555; font-size: 13px; } figure { margin: 1.5rem 0; } svg { max-width: 100%; height: auto; }
-figcaption { color: #555; font-size: 13px; }
+.stamp { background: var(--stamp); border-left: 4px solid #d55e00; padding: .4rem .8rem; margin: .5rem 0;
+         font-weight: 600; }
+.small, figcaption { color: var(--quiet); font-size: 13px; } figure { margin: 1.5rem 0; }
+svg { max-width: 100%; height: auto; border-radius: 6px; }
 """
 _CAPTIONS = {
     "leaderboard": "Each method's folds, its mean and its 95 % interval over source recordings.",
-    "comparisons": "Paired differences: coloured where the interval leaves out zero.",
-    "confusion": "Rows: what the clips are; columns: what the best method said. Seeds are averaged.",
-    "categories": "How much of each category the best method recognises.",
-    "reliability": "Whether the best method that gives probabilities is as often right as it is sure.",
+    "comparisons": "Paired differences: coloured where the interval excludes zero.",
+    "confusion": "Rows: true categories; columns: those that the best method predicted. Seeds are averaged.",
+    "categories": "The share of each category's clips that the best method recognises.",
+    "reliability": "How often the best method that gives probabilities is right, by its confidence.",
 }
 
 

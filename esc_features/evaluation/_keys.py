@@ -1,4 +1,4 @@
-"""What was really run, in words that two different pipelines never share: a result is found again by them."""
+"""Descriptions of what was really run, which two different pipelines never share: results are found again by them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_CODE = {"__doc__", "__module__", "__dict__", "__weakref__", "__annotations_
 
 
 class Description:
-    """A value in words: parameters to the last, code that is the user's own, packages by name.
+    """The description of a value: all its parameters, the user's own code, and packages by name.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Description:
     text : str
         The description.
     packages : set of str
-        Top-level packages of all classes and functions met.
+        Top-level packages of all classes and functions in it.
     """
 
     def __init__(self, value: Any):

@@ -15,17 +15,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from .._suggest import did_you_mean
-from ..features import MelSpectrogram, MFCCStatistics, Waveform, make_features
+from ..features import MelSpectrogram, MFCCStatistics, Waveform, feature_class, make_features
 from ._method import Ensemble, Method
 
-EMBEDDINGS = {
-    "resnet": ("ImageNet photographs (or the weights given)", "none known: no sound"),
-    "efficientnet": ("ImageNet photographs", "none known: no sound"),
-    "birdnet": (
-        "BirdNET 2.4 (CC BY-NC-SA 4.0): bird and noise recordings",
-        "unknown: labels of dogs, engines, sirens; maybe Freesound",
-    ),
-}
+_EMBEDDINGS = ("resnet", "efficientnet", "birdnet")
 _ALWAYS = ("knn", "svm", "forest", "rnn", "convnet", "convnet+shift", "deepconvnet")
 _PENALTIES = {"logisticregression__C": [0.001, 0.01, 0.1, 1.0]}
 
@@ -52,7 +45,7 @@ def named_methods() -> dict[str, Method]:
         Method("convnet+shift", _convnet_with_shift),
         Method("deepconvnet", _deepconvnet_fast),
         Method("deepconvnet-best", _deepconvnet_best),
-        *(Method(name, _Head(name), _PENALTIES, *knowledge) for name, knowledge in EMBEDDINGS.items()),
+        *(_on_embedding(name) for name in _EMBEDDINGS),
     ]
     return {method.name: method for method in methods}
 
@@ -60,7 +53,7 @@ def named_methods() -> dict[str, Method]:
 def choose_methods(methods: Any, store) -> list[Method | Ensemble]:
     """Return the methods meant by names, estimators, import paths or a mapping; by default all that need no extra."""
     if methods is None:
-        methods = [*_ALWAYS, *(name for name in EMBEDDINGS if name in store)]
+        methods = [*_ALWAYS, *(name for name in _EMBEDDINGS if name in store)]
     if isinstance(methods, str):
         methods = [name.strip() for name in methods.split(",") if name.strip()]
     if isinstance(methods, Method | Ensemble):
@@ -120,9 +113,8 @@ def _from_import_path(path: str) -> Method:
 def _from_estimator(name: str, estimator) -> Method:
     if isinstance(estimator, Method):
         return estimator
-    method = Method(name, _Given(estimator), pretraining="not stated")
-    _ = method.feature
-    return method
+    make = _Given(estimator)
+    return Method(name, make, {}, *_knowledge(Method(name, make).feature))
 
 
 class _Given:
@@ -148,6 +140,15 @@ class _Head:
     def __call__(self, seed: int):
         (feature,) = make_features(self.name).values()
         return make_pipeline(feature, StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
+
+
+def _on_embedding(name: str) -> Method:
+    return Method(name, _Head(name), _PENALTIES, *_knowledge(feature_class(name)))
+
+
+def _knowledge(feature) -> tuple[str, str]:
+    """Return what a feature was pretrained on, and what that shares with the clips, as far as it says so."""
+    return getattr(feature, "pretraining", "not stated"), getattr(feature, "overlap", "")
 
 
 def _knn(seed):

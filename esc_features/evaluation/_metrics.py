@@ -1,4 +1,4 @@
-"""What a score is: each metric once, for the clips as they are and for thousands of resamplings of them at a time."""
+"""The metrics, each computed for thousands of resamplings of the clips at a time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Metric:
     is_pooled: bool = False
 
     def __call__(self, held_out: HeldOut, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return the score for each row of weights; NaN where the method did not say what the metric needs."""
+        """Return the score for each row of weights; NaN where the method does not give what the metric needs."""
         weights = np.ones((1, len(held_out))) if weights is None else weights
         if not held_out.offers(self.needs):
             return np.full(len(weights), np.nan)
@@ -59,15 +59,23 @@ class Metric:
         by_split = [self.function(held_out[rows], weights[:, rows]) for rows in held_out.rows_by_split()]
         return nan_mean(np.stack(by_split), axis=0)
 
+    @property
+    def unit(self) -> str:
+        """Return "%" where it is written in percent, else nothing."""
+        return "%" if self.is_share else ""
+
+    @property
+    def factor(self) -> int:
+        """What a value is multiplied by where it is written."""
+        return 100 if self.is_share else 1
+
     def text(self, value: float) -> str:
         """Return a value as tables write it: in percent, or with three decimals."""
-        if np.isnan(value):
-            return "–"
-        return f"{100 * value:.1f}" if self.is_share else f"{value:.3f}"
+        return "–" if np.isnan(value) else f"{self.factor * value:.{1 if self.is_share else 3}f}"
 
 
 def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return the mean of what is a number; NaN, without a warning, where nothing is."""
+    """Return the mean of the numbers that are not NaN; NaN, without a warning, where there are none."""
     there = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0).sum(axis=axis) / there.sum(axis=axis)
@@ -83,7 +91,7 @@ def _accuracy(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 
 def _top5(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
-    """Equal scores count as if their order were drawn: of a k-NN's many zeros, none comes first."""
+    """Ties count as if their order were random: of a k-NN's many zeros, none comes first."""
     rows = np.arange(len(held_out))
     own = held_out.scores[rows, held_out.truth][:, None]
     above, equal = (held_out.scores > own).sum(axis=1), (held_out.scores == own).sum(axis=1)
@@ -91,7 +99,7 @@ def _top5(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 
 def _counts(held_out: HeldOut, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (hits, clips that are, clips that were said to be) of each category, each (resamplings, categories)."""
+    """Return (hits, true clips, predicted clips) of each category, each (resamplings, categories)."""
     true, said = held_out.true_matrix, held_out.predicted_matrix
     return weights @ (true * said), weights @ true, weights @ said
 
@@ -120,7 +128,7 @@ def _macro_f1(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 
 def _log_loss(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
-    smallest = np.finfo(np.float64).eps  # as scikit-learn has it: a method that is sure and wrong loses 36, not all
+    smallest = np.finfo(np.float64).eps  # as in scikit-learn: a method that is certain and wrong loses 36, not infinity
     if held_out.has_several_labels:
         chances = np.clip(held_out.scores.astype(np.float64), smallest, 1 - smallest)
         true = held_out.true_matrix
@@ -133,7 +141,7 @@ def _log_loss(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 def confidence_bins(held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (clip, confidence, whether it was right, as float) of each statement that is to be calibrated.
 
-    A statement is the category said with its probability; where clips have several labels, each category of each clip.
+    A statement is the predicted category with its probability, or each category where clips have several labels.
     """
     if held_out.has_several_labels:
         rows = np.repeat(np.arange(len(held_out)), held_out.scores.shape[1])

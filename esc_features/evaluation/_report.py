@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from .._terminal import printable
+
 if TYPE_CHECKING:
     from ._leaderboard import Leaderboard
 
 _LATEX = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
           "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≈": r"$\approx$",
-          "–": "--"}  # fmt: skip
+          "–": "--", "†": r"$\dagger$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}  # fmt: skip
 _WIDEST = 60
 
 
 def plain(text: object) -> str:
     """Return text in which control characters and marks that turn the direction of writing are spelled out."""
-    return "".join(
-        letter if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else f"\\u{ord(letter):04x}"
-        for letter in str(text)
-    )
+    return printable(text, one_line=True)
 
 
 def headline(board: Leaderboard) -> str:
@@ -37,9 +35,8 @@ def headline(board: Leaderboard) -> str:
 def table_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     """Return the table in words, column names first; the last column is the overlap of the pretraining."""
     main, others = board.metric, board.metrics[1:]
-    unit = " %" if main.is_share else ""
-    head = ["method", f"{main.name}{unit}", "95 % interval", "± folds", "± seeds", "vs best"]
-    head += [f"{metric.name}{' %' if metric.is_share else ''}" for metric in others]
+    names = [f"{metric.name} {metric.unit}".rstrip() for metric in board.metrics]
+    head = ["method", names[0], "95 % interval", "± folds", "± seeds", "vs best", *names[1:]]
     rows = [tuple(map(plain, (*head, "seconds per fold", "parameters", "tried", "pretraining", "overlap")))]
     for number, row in board.table.iterrows():
         same = "best" if number == 0 else "≈ best" if row["same_as_best"] else ""
@@ -65,13 +62,13 @@ def published_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 def explanation(board: Leaderboard) -> str:
     """Return what the numbers mean, for below a table."""
     facts = board.facts
-    kind = f"the official folds of {facts.official}" if board.published else "of the data set"
     splits = ", ".join(facts.splits[:10]) + (", ..." if len(facts.splits) > 10 else "")
+    splits += f" (the official folds of {facts.official})" if facts.official else ""
     versions = ", ".join(f"{name} {' and '.join(found)}" for name, found in board.versions.items())
     return plain(
-        f"Splits: {splits} ({kind}). Intervals: 95 %, by bootstrap over the {facts.sources} source recordings. ± is "
+        f"Splits: {splits}. Intervals: 95 %, by bootstrap over the {facts.sources} source recordings. ± is "
         "the standard deviation over folds, and over seeds where there are several. '≈ best' marks methods whose "
-        "paired difference to the best has an interval that holds 0. 'tried' counts the settings that inner folds "
+        "paired difference to the best has an interval that contains 0. 'tried' counts the settings that inner folds "
         f"chose among; parameters are those of the last step. {versions}. Protocol {facts.protocol}."
     )
 
@@ -120,11 +117,8 @@ def confused_sentence(board: Leaderboard, escape) -> str:
 
 def fold_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     """Return each method's score on each fold, seeds averaged."""
-    by_fold = board.results.groupby(["method", "split"])[board.metric.name].mean()
     rows = [("method", *map(plain, board.facts.splits))]
-    for method in board.table["method"]:
-        scores = [by_fold.get((method, split), np.nan) for split in board.facts.splits]
-        rows.append((plain(method), *("" if np.isnan(one) else board.metric.text(one) for one in scores)))
+    rows += [(plain(method), *map(board.metric.text, scores)) for method, *scores in board.by_fold.itertuples()]
     return rows
 
 
@@ -153,18 +147,30 @@ def _escape_markdown(text: str) -> str:
 
 
 def latex_of(board: Leaderboard) -> str:
-    """Return the table in LaTeX; `\\usepackage{booktabs}` is what it needs."""
-    rows = [(*row[:6], *row[6 : 5 + len(board.metrics)], row[-2]) for row in table_rows(board)]
-    rows += [(row[0], row[1], *[""] * (len(rows[0]) - 3), row[2]) for row in published_rows(board)[1:]]
-    body = [" & ".join(_escape_latex(cell) for cell in row) + r" \\" for row in rows]
-    measured = len(board.table) + 1
-    stamps = " ".join(f"{plain(stamp)}." for stamp in board.stamps)
-    caption = _escape_latex(f"{headline(board)}. {stamps} {explanation(board)}".replace("  ", " "))
-    published = [r"\midrule", *body[measured:]] if body[measured:] else []
+    """Return the table in LaTeX, for the package booktabs; what was published is a second one."""
+    shown = 5 + len(board.metrics)  # what follows is in the notes, or too wide for a page
+    head, *rows = [row[:shown] for row in table_rows(board)]
+    known = board.table.set_index("method")["pretraining"]
+    pretrained = {name: known[name] for name in known.index if known[name] != "none"}
+    rows = [(f"{row[0]}{'†' * (name in pretrained)}", *row[1:]) for name, row in zip(known.index, rows, strict=True)]
+    notes = "; ".join(f"{name}: {what}" for name, what in pretrained.items())
+    sentences = [f"{headline(board)}.", *(f"{plain(stamp)}." for stamp in board.stamps), explanation(board)]
+    if notes:
+        sentences.append(plain(f"† pretraining: {notes}."))
+    tables = [_latex_table(" ".join(sentences), f"l{'r' * 4}l{'r' * (shown - 6)}", head, rows)]
+    if published := published_rows(board):
+        columns = r"p{.42\linewidth}rp{.2\linewidth}p{.2\linewidth}"
+        tables.append(_latex_table(f"Published for {board.facts.official}.", columns, published[0], published[1:]))
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(tables)
+
+
+def _latex_table(caption: str, columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    first, *others = [" & ".join(map(_escape_latex, row)) + r" \\" for row in (head, *rows)]
     lines = [
-        r"% needs \usepackage{booktabs}", r"\begin{table}", r"\centering", rf"\caption{{{caption}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(rows[0]) - 2)}l}}", r"\toprule", body[0], r"\midrule", *body[1:measured],
-        *published, r"\bottomrule", r"\end{tabular}", r"\end{table}",
+        r"\begin{table}", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{_escape_latex(caption)}}}",
+        rf"\begin{{tabular}}{{{columns}}}", r"\toprule", first, r"\midrule", *others, r"\bottomrule",
+        r"\end{tabular}", r"\end{table}",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

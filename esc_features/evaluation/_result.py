@@ -1,4 +1,4 @@
-"""One result, what a method said on one split with one seed, and the file that keeps it."""
+"""One result: the predictions of a method on one split with one seed, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ResultError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What one fit said of the clips that it was not shown, and all that is known of the fit.
+    """The predictions of one fit for its held-out clips, and how they were made.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Result:
     seed : int
         The seed of the fit.
     held_out : HeldOut
-        What was said.
+        The predictions.
     protocol : str
         Digest of the clips, their labels and folds, and of how they were split: results of one protocol stand on one
         leaderboard.
@@ -55,7 +55,7 @@ class Result:
     fit_seconds, predict_seconds : float
         How long it took.
     parameters : int or None
-        How many numbers the last step learnt.
+        How many parameters the last step learnt.
     configurations : int
         How many settings inner folds chose among.
     chosen : dict
@@ -193,7 +193,7 @@ def _make_result(about: dict, start, end, truth, predicted, scores) -> Result:
     _check_labels(predicted, len(clips), len(categories))
     if truth.ndim != predicted.ndim:
         raise ValueError("what is true and what was predicted have different forms")
-    _check_scores(scores, kind, len(clips), len(categories), truth.ndim == 2)
+    check_scores(scores, kind, len(clips), len(categories), truth.ndim == 2)
     held_out = HeldOut(clips, categories, truth, predicted, scores, kind)
     texts = ("method", "split", "protocol", "method_key", "pretraining", "overlap", "estimator", "created")
     about |= {name: str(about[name]) for name in texts}
@@ -216,7 +216,8 @@ def _check_labels(labels: np.ndarray, clips: int, categories: int) -> None:
         raise ValueError("its labels are not those of its clips and categories")
 
 
-def _check_scores(scores: np.ndarray, kind: str, clips: int, categories: int, has_several_labels: bool) -> None:
+def check_scores(scores: np.ndarray, kind: str, clips: int, categories: int, has_several_labels: bool) -> None:
+    """Refuse scores of another form than their kind has, with a ValueError that says why."""
     if kind not in (PROBABILITY, DECISION, NONE) or scores.dtype != np.float32:
         raise ValueError(f"its scores are of an unknown kind: {kind!r}")
     if scores.shape != (clips, 0 if kind == NONE else categories) or np.isnan(scores).any():

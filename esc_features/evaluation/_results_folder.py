@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .._files import write_whole
+from .._terminal import printable
 from ._result import Result, ResultError, pack_result, unpack_result
 
 _logger = logging.getLogger("esc_features")
@@ -59,6 +60,10 @@ class ResultsFolder:
         write_whole(path, content)
         return path
 
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a report; None where there is none."""
+        return _read_regular(self.path / name)
+
     def write_result(self, name: str, result: Result) -> None:
         """Keep a result."""
         self.write(f"results/{name}", pack_result(result, self._key))
@@ -72,7 +77,7 @@ class ResultsFolder:
                 return None
             result, signed = unpack_result(content, str(path), self._key)
         except ResultError as error:
-            _logger.warning("%s It is left out, and computed anew where it is asked for.", error)
+            _logger.warning("%s It is left out, and computed anew where it is asked for.", printable(error))
             return None
         if not signed and not self.trusts_all:
             self._foreign += 1

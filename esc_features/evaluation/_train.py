@@ -9,6 +9,7 @@ from typing import Any
 from ..store import Store, open_store
 from ._bootstrap import Interval
 from ._evaluate import evaluate
+from ._features import with_features
 from ._fit import fit_method
 from ._leaderboard import Leaderboard
 from ._method import Ensemble
@@ -97,16 +98,16 @@ def train(
     if hasattr(method, "get_params"):
         method = {type(getattr(method, "_final_estimator", method)).__name__: method}
     chosen = choose_methods(method, store)
-    if len(chosen) != 1 or isinstance(chosen[0], Ensemble):
+    one = chosen[0]
+    if len(chosen) != 1 or isinstance(one, Ensemble):
         raise ValueError(f"One method is trained at a time, and no ensemble; {method!r} is not one.")
-    board = evaluate(store, chosen, seeds=[seed], n_jobs=n_jobs, out=out, verbose=verbose)
-    store = open_store(store.path)  # evaluate may have added the feature
-    fitted = fit_method(chosen[0], seed, store.audio, store.y)
-    name = chosen[0].name
+    store = with_features(store, [one], verbose)
+    board = evaluate(store, one, seeds=[seed], n_jobs=n_jobs, out=out, verbose=verbose)
+    fitted = fit_method(one, seed, store.audio, store.y)
     return TrainedMethod(
-        name=name,
+        name=one.name,
         pipeline=getattr(fitted, "best_estimator_", fitted),
-        scores={metric.name: board.interval(name, metric.name) for metric in board.metrics},
+        scores={metric.name: board.interval(one.name, metric.name) for metric in board.metrics},
         chosen=dict(getattr(fitted, "best_params_", {})),
         leaderboard=board,
     )

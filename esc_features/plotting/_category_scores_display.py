@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._style import BLUE, new_axes
+from ._style import BLUE, AxesDisplay, method_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
-class CategoryScoresDisplay:
-    """One bar per category: the share of its clips that was recognised, with its interval, best first.
+class CategoryScoresDisplay(AxesDisplay):
+    """One bar per category: the share of its clips that was recognised, with its interval; best first.
 
     Parameters
     ----------
@@ -23,13 +22,6 @@ class CategoryScoresDisplay:
         `category`, `clips`, `recall`, `low`, `high`, one row per category, as `Leaderboard.recalls` has it.
     title : str, default=""
         Written above: name the data set and the method.
-
-    Attributes
-    ----------
-    ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
-    figure_ : matplotlib.figure.Figure
-        The figure of `ax_`.
 
     Examples
     --------
@@ -41,9 +33,6 @@ class CategoryScoresDisplay:
     ['rain', 'dog']
     """
 
-    ax_: Axes
-    figure_: Figure
-
     def __init__(self, recalls: pd.DataFrame, *, title: str = ""):
         self.recalls = recalls.sort_values(["recall", "category"], ascending=[False, True], ignore_index=True)
         self.title = title
@@ -52,40 +41,14 @@ class CategoryScoresDisplay:
     def from_leaderboard(
         cls, leaderboard: Any, method: str | None = None, *, ax: Axes | None = None
     ) -> CategoryScoresDisplay:
-        """Draw a method of a leaderboard.
+        """Draw a method of a leaderboard, by default the best; as `ConfusionDisplay.from_leaderboard` does."""
+        return cls(leaderboard.recalls(method), title=method_title(leaderboard, method)).plot(ax)
 
-        Parameters
-        ----------
-        leaderboard : Leaderboard
-            What `evaluate` returned.
-        method : str, optional
-            Its name; the best by default.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
+    def _size(self) -> tuple[float, float]:
+        return 6.5, 1.2 + 0.2 * len(self.recalls)
 
-        Returns
-        -------
-        CategoryScoresDisplay
-        """
-        facts = leaderboard.facts
-        title = f"{method or leaderboard.best} on held-out folds of {facts.official or facts.dataset}"
-        return cls(leaderboard.recalls(method), title=title).plot(ax)
-
-    def plot(self, ax: Axes | None = None) -> CategoryScoresDisplay:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        self
-        """
+    def _draw(self, ax: Axes) -> None:
         rows, recall = np.arange(len(self.recalls)), 100 * self.recalls["recall"].to_numpy()
-        self.ax_ = ax = new_axes(ax, (6.5, 1.2 + 0.2 * len(rows)))
-        self.figure_ = ax.figure  # type: ignore[assignment]
         ends = 100 * self.recalls[["low", "high"]].to_numpy().T
         reach = np.abs(ends - recall) if len(rows) else None
         ax.barh(rows, recall, 0.72, color=BLUE, alpha=0.55, xerr=reach, error_kw={"elinewidth": 1, "ecolor": "black"})
@@ -94,4 +57,3 @@ class CategoryScoresDisplay:
         ax.set_title(self.title, fontsize="medium")
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
-        return self

@@ -89,8 +89,8 @@ class ClipDisplay:
 
         Parameters
         ----------
-        axes : sequence of two matplotlib Axes, optional
-            Where to draw; a new figure by default.
+        axes : optional
+            As in `from_store`.
 
         Returns
         -------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._style import FEW_CATEGORIES, given_axes
+from ._style import FEW_CATEGORIES, given_axes, method_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,6 +168,33 @@ class ConfusionDisplay:
         pairs = {name: (y[rows], estimator.predict(X[rows])) for name, rows in [("training", ~out), ("held out", out)]}
         return cls.from_predictions(pairs, categories=categories, title=title, ax=ax)
 
+    @classmethod
+    def from_leaderboard(
+        cls, leaderboard: Any, method: str | None = None, *, ax: Axes | None = None
+    ) -> ConfusionDisplay:
+        """Draw which categories a method of a leaderboard confuses; seeds are averaged.
+
+        Many categories are ordered so that those which are confused are neighbours, and the largest cells off the
+        diagonal are named below.
+
+        Parameters
+        ----------
+        leaderboard : Leaderboard
+            What `evaluate` returned.
+        method : str, optional
+            Its name; the best by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ConfusionDisplay
+        """
+        counts, categories = leaderboard.confusions(method), np.array(leaderboard.facts.categories)
+        order = _by_confusion(counts) if len(categories) > FEW_CATEGORIES else np.arange(len(categories))
+        matrices = {"": counts[np.ix_(order, order)]}
+        return cls(matrices, categories[order].tolist(), title=method_title(leaderboard, method)).plot(ax, named=5)
+
     def plot(self, ax: Axes | Sequence[Axes] | None = None, *, cmap: str = "Blues", named: int = 0) -> ConfusionDisplay:
         """Draw the matrices.
 
@@ -242,3 +269,14 @@ class ConfusionDisplay:
     def _summary(self, matrix: np.ndarray) -> str:
         clips = matrix.sum()
         return f"{100 * np.trace(matrix) / max(clips, 1):.0f} % accuracy ({clips:.6g} clips)"
+
+
+def _by_confusion(counts: np.ndarray) -> np.ndarray:
+    """Return the order of a hierarchical clustering, in which categories that are confused are near."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    distances = 1 - (shares + shares.T) / 2
+    np.fill_diagonal(distances, 0)
+    return leaves_list(linkage(squareform(distances, checks=False), "average", optimal_ordering=True))

@@ -127,17 +127,11 @@ class FoldScoresDisplay:
         results : mapping
             Name of each estimator -> what ``cross_validate`` returned for it; or what it returned for only one.
         folds : sequence, optional
-            Name of each fold; 1, 2, ... by default.
+            As in `from_scores`.
         key : str, default="test_score"
             Which of the scores in there, such as "train_score" or "test_balanced_accuracy".
-        metric : str, default="Accuracy"
-            Labels the axis.
-        title : str, optional
-            Written above: name the data set.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        chance : float, optional
-            Score of guessing, drawn as a dotted line.
+        metric, title, ax, chance : optional
+            As in `from_scores`.
 
         Returns
         -------
@@ -163,10 +157,8 @@ class FoldScoresDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        chance : float, optional
-            Score of guessing, drawn as a dotted line.
+        ax, chance : optional
+            As in `from_scores`.
 
         Returns
         -------

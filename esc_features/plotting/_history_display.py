@@ -100,8 +100,8 @@ class HistoryDisplay:
 
         Parameters
         ----------
-        ax : sequence of matplotlib Axes, optional
-            Where to draw the losses and the accuracies, as far as there are any; a new figure by default.
+        ax : optional
+            As in `from_estimator`.
 
         Returns
         -------

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._style import BLUE, GREY, VERMILION, new_axes
+from ._style import BLUE, GREY, VERMILION, AxesDisplay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
-class LeaderboardDisplay:
+class LeaderboardDisplay(AxesDisplay):
     """One row per method: its folds as dots, its mean with its interval, and lines for chance and what is published.
 
     Dots of equal folds stand beside each other. A method whose name is followed by "≈" cannot be told from the best.
@@ -41,13 +40,6 @@ class LeaderboardDisplay:
     title : str, default=""
         Written above: name the data set.
 
-    Attributes
-    ----------
-    ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
-    figure_ : matplotlib.figure.Figure
-        The figure of `ax_`.
-
     Examples
     --------
     >>> from esc_features.plotting import LeaderboardDisplay
@@ -55,9 +47,6 @@ class LeaderboardDisplay:
     >>> display.plot().ax_.get_xlabel()
     'Accuracy on the held-out fold (%)'
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(
         self,
@@ -105,39 +94,26 @@ class LeaderboardDisplay:
         ['knn']
         """
         metric, table, facts = leaderboard.metric, leaderboard.table, leaderboard.facts
-        factor = 100 if metric.is_share else 1
-        by_fold = factor * leaderboard.results.groupby(["method", "split"])[metric.name].mean()
         pretrained = ~table["pretraining"].isin(["none", "not stated"])
-        ends = factor * table[[metric.name, "low", "high"]]
-        title = f"{facts.official or facts.dataset}: {facts.clips} clips, {len(facts.categories)} categories"
+        ends = metric.factor * table[[metric.name, "low", "high"]]
+        title = f"{facts.name}: {facts.clips} clips, {len(facts.categories)} categories"
         display = cls(
-            {name: by_fold[name].to_numpy() for name in table["method"]},
+            {name: metric.factor * scores.dropna().to_numpy() for name, scores in leaderboard.by_fold.iterrows()},
             dict(zip(table["method"], ends.itertuples(index=False, name=None), strict=True)),
             pretrained=table.loc[pretrained, "method"],
             same_as_best=table.loc[table["same_as_best"], "method"][1:],
             published=[(row.what, row.on(facts.official)) for row in leaderboard.landmarks],
-            chance=factor * leaderboard.chance,
+            chance=metric.factor * leaderboard.chance,
             metric=metric.title,
-            unit="%" if metric.is_share else "",
+            unit=metric.unit,
             title="\n".join([title, *leaderboard.stamps]),
         )
         return display.plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> LeaderboardDisplay:
-        """Draw it.
+    def _size(self) -> tuple[float, float]:
+        return 9, max(3.2, 1.8 + 0.5 * len(self.scores) + 0.2 * len(self.published))
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        self
-        """
-        height = 1.8 + 0.5 * len(self.scores) + 0.2 * len(self.published)
-        self.ax_ = ax = new_axes(ax, (9, max(3.2, height)))
-        self.figure_ = ax.figure  # type: ignore[assignment]
+    def _draw(self, ax: Axes) -> None:
         for row, (name, values) in enumerate(self.scores.items()):
             self._draw_method(row, name, values)
         self._draw_lines()
@@ -150,7 +126,6 @@ class LeaderboardDisplay:
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
         self._draw_legend()
-        return self
 
     def _draw_method(self, row: int, name: str, values: np.ndarray) -> None:
         ax, color = self.ax_, VERMILION if name in self.pretrained else BLUE

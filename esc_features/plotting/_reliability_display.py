@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say, as a picture."""
+"""The calibration of probabilities as a picture."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._style import BLUE, GREY, new_axes
+from ._style import BLUE, GREY, AxesDisplay, method_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
-class ReliabilityDisplay:
-    """How often a method was right where it was so sure, and below, how often it was so sure.
+class ReliabilityDisplay(AxesDisplay):
+    """How often a method was right by its confidence, and how often it was so confident.
 
     A calibrated method lies on the diagonal: of the clips of which it says 80 %, 80 % are right. Below it, it is too
-    sure. The number in the title is the expected calibration error: the gap to the diagonal, averaged over the clips
-    (Guo et al., "On calibration of modern neural networks", 2017, equation 3).
+    confident. The number in the title is the expected calibration error: the gap to the diagonal, averaged over the
+    clips (Guo et al., "On calibration of modern neural networks", 2017, equation 3).
 
     Parameters
     ----------
@@ -35,10 +34,6 @@ class ReliabilityDisplay:
     ----------
     error_ : float
         The expected calibration error.
-    ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
-    figure_ : matplotlib.figure.Figure
-        The figure of `ax_`.
 
     Examples
     --------
@@ -47,9 +42,6 @@ class ReliabilityDisplay:
     >>> round(display.error_, 3)
     0.1
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(self, confidence: Any, right: Any, *, bins: int = 15, title: str = ""):
         self.confidence, self.right = np.asarray(confidence, float), np.asarray(right, float)
@@ -68,42 +60,15 @@ class ReliabilityDisplay:
     ) -> ReliabilityDisplay:
         """Draw a method of a leaderboard, all its held-out clips and seeds together.
 
-        Parameters
-        ----------
-        leaderboard : Leaderboard
-            What `evaluate` returned.
-        method : str, optional
-            Its name; by default the best that gives probabilities.
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        ReliabilityDisplay
-
-        Raises
-        ------
-        ValueError
-            If the method gives no probabilities.
+        By default the best that gives probabilities; else as `ConfusionDisplay.from_leaderboard`.
         """
         method, confidence, right = leaderboard.confidences(method)
-        title = f"{method} on held-out folds of {leaderboard.facts.official or leaderboard.facts.dataset}"
-        return cls(confidence, right, title=title).plot(ax)
+        return cls(confidence, right, title=method_title(leaderboard, method)).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> ReliabilityDisplay:
-        """Draw it.
+    def _size(self) -> tuple[float, float]:
+        return 5, 4.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        self
-        """
-        self.ax_ = ax = new_axes(ax, (5, 4.6))
-        self.figure_ = ax.figure  # type: ignore[assignment]
+    def _draw(self, ax: Axes) -> None:
         edges = np.linspace(0, 1, self.bins + 1)
         share = self.counts / max(1, self.counts.sum())
         ax.bar(
@@ -118,4 +83,3 @@ class ReliabilityDisplay:
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Confidence", ylabel="Share that is right")
         ax.set_title(f"{self.title}\nexpected calibration error {100 * self.error_:.1f} %", fontsize="medium")
         ax.legend(loc="upper left", fontsize=8, frameon=False)
-        return self

@@ -132,12 +132,8 @@ class SpectrogramDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        colorbar : bool, default=True
-            Draw the colour bar.
-        **mesh_kwargs
-            Passed on to matplotlib's ``pcolormesh``.
+        ax, colorbar, **mesh_kwargs
+            As in `from_store`.
 
         Returns
         -------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Told apart by all common kinds of colour vision (Okabe and Ito), and of different lightness in print.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
@@ -18,10 +19,53 @@ COLORMAP = "magma"
 FEW_CATEGORIES = 12
 
 
+class AxesDisplay:
+    """Base of the displays that draw into one axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn; after `plot`.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`.
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        self
+        """
+        self.ax_ = new_axes(ax, self._size())
+        self.figure_ = self.ax_.figure  # type: ignore[assignment]
+        self._draw(self.ax_)
+        return self
+
+    def _size(self) -> tuple[float, float]:
+        """Return width and height of a new figure, in inches."""
+        raise NotImplementedError
+
+    def _draw(self, ax: Axes) -> None:
+        raise NotImplementedError
+
+
 def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
+
+
+def method_title(leaderboard: Any, method: str | None) -> str:
+    return f"{method or leaderboard.best} on held-out folds of {leaderboard.facts.name}"
 
 
 def given_axes(ax: Axes | Sequence[Axes] | np.ndarray, wanted: int) -> np.ndarray:

@@ -107,10 +107,8 @@ class WaveformDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        **line_kwargs
-            Passed on to matplotlib's ``plot``.
+        ax, **line_kwargs
+            As in `from_store`.
 
         Returns
         -------

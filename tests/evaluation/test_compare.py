@@ -6,7 +6,7 @@ import pytest
 from sklearn import metrics as reference
 
 from esc_features import evaluate
-from esc_features.evaluation import compare
+from esc_features.evaluation import _compare, compare
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,31 @@ class TestWithoutAStore:
         assert compare({"mine": table}).interval().value == 0.5
 
 
+def test_published_figures_stand_beside_the_official_folds_alone(given, tiny_store, monkeypatch):
+    monkeypatch.setattr(_compare, "official_name", lambda clips: "esc10")
+    folds = [f"fold{fold}" for fold in tiny_store.folds]
+    for table in (given, given.assign(split=folds), given.assign(split=tiny_store.folds)):
+        assert "human listeners" in compare({"mine": table}, tiny_store).to_text()
+    for other in (given.assign(split="all"), given.assign(split=np.arange(40) % 5)):
+        found = compare({"mine": other, "theirs": given}, tiny_store)
+        assert found.published == [] and "human listeners" not in found.to_text()
+        assert found.compare("mine", "theirs").value == 0 and found.facts.splits == tuple(sorted(set(folds)))
+
+
+def test_splits_that_overlap_are_the_tables_own(given, tiny_store):
+    """Cross-validation that was repeated: each clip is held out twice."""
+    twice = pd.concat([given.assign(split="a"), given.assign(split="b", predicted=tiny_store.y)])
+    found = compare({"mine": twice}, tiny_store)
+    assert found.by_fold.loc["mine"].to_dict() == {"a": 0.75, "b": 1.0} and found.interval().value == 0.875
+    assert found.confusions().sum() == 40
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             (lambda t: t.drop(columns="filename"), "no column 'filename'"),
-            (lambda t: t.iloc[1:], "says nothing of 1 of 40 clips"),
+            (lambda t: t.iloc[1:], "has no prediction for 1 of 40 clips"),
             (lambda t: pd.concat([t, t.iloc[:1]]), "twice"),
             (lambda t: t.assign(filename=["x.wav", *t["filename"][1:]]), "x.wav, which is not among"),
             (lambda t: t.assign(predicted="unicorn"), "'unicorn', which is no category"),

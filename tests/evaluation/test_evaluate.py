@@ -24,7 +24,9 @@ from esc_features import MelSpectrogram, MFCCStatistics, evaluate, open_store
 from esc_features._cli import main
 from esc_features.datasets import official_name
 from esc_features.evaluation import Method, _evaluate, _figures, load_leaderboard, named_methods
+from esc_features.evaluation._methods import choose_methods
 from esc_features.exceptions import SourceLeakWarning, StoreError
+from esc_features.features import BirdNETEmbedding
 
 
 @pytest.fixture(autouse=True)
@@ -328,13 +330,6 @@ class TestPlaces:
             evaluate(tiny_store, ["knn"], out=tmp_path / "file" / "results", verbose=False)
         assert fitted == []
 
-    def test_a_recording_outside_the_audio_folder_is_not_read(self, copied, tmp_path, monkeypatch):
-        clips = copied.clips.assign(filename=["../" + name for name in copied.clips["filename"]])
-        monkeypatch.setattr(type(copied), "clips", property(lambda self: clips.drop(columns="path", errors="ignore")))
-        pipeline = make_pipeline(MelSpectrogram(n_mels=16), AsTable(), KNeighborsClassifier())
-        with pytest.raises(StoreError, match="outside"):
-            evaluate(copied, {"mine": pipeline}, folds=[1], out=tmp_path / "out", verbose=False)
-
 
 class TestFeatures:
     def test_missing_ones_are_extracted_into_the_store(self, copied, tmp_path):
@@ -343,11 +338,21 @@ class TestFeatures:
         added = [name for name in open_store(copied.path) if name not in ("mel", "mfcc", "waveform")]
         assert len(added) == 1 and open_store(copied.path)[added[0]].shape == (40, 16, 157)
 
-    def test_gone_recordings_and_no_waveforms_say_what_to_run(self, copied, monkeypatch, tmp_path):
-        clips = copied.clips.assign(path="/gone/away.wav")
+    def test_of_all_clips_also_where_a_part_is_evaluated(self, copied, tmp_path):
+        """What the store says of its clips stays, bit for bit."""
+        before = (copied.path / "clips.h5").read_bytes()
+        part = copied[copied.folds != 5]
+        pipeline = make_pipeline(MelSpectrogram(n_mels=16), AsTable(), KNeighborsClassifier())
+        board = evaluate(part, {"mine": pipeline}, folds=[1], out=tmp_path / "out", verbose=False)
+        assert board.facts.clips == len(part) == 32 and len(board.facts.splits) == 4
+        assert len(open_store(copied.path)) == 40 and (copied.path / "clips.h5").read_bytes() == before
+
+    @pytest.mark.parametrize("path", ["/gone/away.wav", ""])  # a path that leaves the folder is ""
+    def test_gone_recordings_and_no_waveforms_say_what_to_run(self, copied, monkeypatch, tmp_path, path):
+        clips = copied.clips.assign(path=path)
         monkeypatch.setattr(type(copied), "clips", property(lambda self: clips))
         pipeline = make_pipeline(MFCCStatistics(n_mels=64), KNeighborsClassifier())
-        with pytest.raises(StoreError, match="extract_features FOLDER"):
+        with pytest.raises(StoreError, match=r"1-.*wav is not in .*extract_features FOLDER"):
             evaluate(copied, {"mine": pipeline}, out=tmp_path, verbose=False)
 
 
@@ -475,6 +480,13 @@ class TestChoosing:
         for name, method in named_methods().items():
             if name not in ("resnet", "efficientnet", "birdnet"):
                 assert method.feature.fingerprint() and method.make(1).get_params()
+
+    def test_a_pipeline_of_the_users_knows_what_its_embedding_was_pretrained_on(self):
+        heads = {"mine": make_pipeline(BirdNETEmbedding(), LogisticRegression()), "bare": neighbors(3)}
+        mine, bare = choose_methods(heads, None)
+        known = named_methods()["birdnet"]
+        assert (mine.pretraining, mine.overlap) == (known.pretraining, known.overlap) != ("not stated", "")
+        assert (bare.pretraining, bare.overlap) == ("not stated", "")
 
     def test_seeds_of_named_networks_and_forests_differ(self):
         for name in ("forest", "rnn", "convnet", "convnet+shift", "deepconvnet"):

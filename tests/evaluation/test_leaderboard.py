@@ -100,8 +100,11 @@ class TestTable:
 
     def test_a_seed_that_lacks_folds_waits(self):
         results = [result("good", f"fold{fold}", 0) for fold in (1, 2, 3)] + [result("good", "fold1", 1)]
-        waiting = Leaderboard(results, facts())
+        results[-1] = replace(results[-1], fit_seconds=1000.0)
+        waiting, without = Leaderboard(results, facts()), Leaderboard(results[:3], facts())
         assert waiting.table["seeds"][0] == 1 and len(waiting.results) == 4
+        pd.testing.assert_frame_equal(waiting.table, without.table)
+        pd.testing.assert_frame_equal(waiting.by_fold, without.by_fold)
 
     def test_comparisons_are_antisymmetric_and_name_what_is_told_apart(self):
         pairs = board(methods=("good", "even", "bad")).comparisons().set_index(["method", "other"])
@@ -115,6 +118,10 @@ class TestTable:
         results = [result("svm", f"fold{fold}", kind="none") for fold in (1, 2, 3)]
         table = Leaderboard(results, facts()).table
         assert np.isnan(table["log_loss"][0]) and table["accuracy"][0] > 0
+        results += [result("good", f"fold{fold}") for fold in (1, 2, 3)]
+        ranked = Leaderboard(results, facts(), "log_loss")
+        assert ranked.table["method"].tolist() == ["good", "svm"]
+        assert ranked.table["same_as_best"].tolist() == [True, False] and not ranked.comparisons()["told_apart"].any()
         assert "–" in Leaderboard(results, facts()).to_text()
 
     def test_says_what_a_fit_takes_and_is_made_of(self):
@@ -253,6 +260,10 @@ class TestLoading:
         loaded = load_leaderboard(tmp_path)
         assert loaded.results[["method", "split"]].values.tolist() == [["m", "fold1"]]
         assert loaded.results["accuracy"][0] == 1.0
+
+    def test_a_file_that_was_copied_counts_once(self, tmp_path):
+        self.write(tmp_path, result(), result(split="fold2"), result())
+        assert len(load_leaderboard(tmp_path).results) == 2
 
     def test_a_damaged_file_is_named_and_left_out(self, tmp_path, caplog):
         self.write(tmp_path, result(), result(split="fold2"))

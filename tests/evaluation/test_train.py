@@ -39,6 +39,13 @@ def test_takes_a_pipeline_and_hears_a_file(tiny_store, tmp_path, demo_folder):
     assert trained.name == "KNeighborsClassifier"
 
 
+def test_a_part_of_a_store_is_what_is_fitted(tiny_store, tmp_path):
+    part = tiny_store[tiny_store.y != tiny_store.categories[0]]
+    trained = train(part, "knn", out=tmp_path, verbose=False)
+    assert trained.pipeline.classes_.tolist() == sorted(tiny_store.categories[1:])
+    assert trained.leaderboard.facts.clips == len(part) == 30
+
+
 def test_one_method_and_no_ensemble(tiny_store, tmp_path):
     for method in ("knn+forest", "knn,svm"):
         with pytest.raises(ValueError, match="One method is trained at a time"):

@@ -75,13 +75,14 @@ def test_the_colours_of_a_leaderboard_are_those_of_its_pretraining():
         {"method": ["a", "b", "c"], "accuracy": [0.9, 0.8, 0.7], "low": 0.6, "high": 0.95, "same_as_best": True,
          "pretraining": ["ImageNet", "none", "not stated"]}
     )  # fmt: skip
-    results = pd.DataFrame({"method": ["a", "b", "c"], "split": "fold1", "accuracy": [0.9, 0.8, 0.7]})
+    by_fold = pd.DataFrame({"fold1": [0.9, 0.8, 0.7], "fold2": [np.nan, 0.6, 0.7]}, index=["a", "b", "c"])
     facts = Facts("noises", None, 10, 5, ("x", "y"), ("fold1",), "p")
     board = SimpleNamespace(
-        metric=METRICS["accuracy"], table=table, facts=facts, results=results, landmarks=[], stamps=(), chance=0.5
+        metric=METRICS["accuracy"], table=table, facts=facts, by_fold=by_fold, landmarks=[], stamps=(), chance=0.5
     )
     display = LeaderboardDisplay.from_leaderboard(board)
     assert display.pretrained == {"a"} and display.chance == 50 and display.same_as_best == {"b", "c"}
+    assert [values.tolist() for values in display.scores.values()] == [[90], [80, 60], [70, 70]]
 
 
 class TestComparison:
