@@ -23,6 +23,7 @@ NAMES = (
     "startup",
     "growth",
     "predict",
+    "hour",
 )
 
 

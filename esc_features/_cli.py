@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from . import __version__
 from ._suggest import did_you_mean
-from ._terminal import never_fail_to_encode, printable, say
+from ._terminal import ends_with_its_reader, never_fail_to_encode, printable, say
 
 # Name of each command -> what it does, in the order of `--help`. The module of that name in `_commands` does it.
 COMMANDS = {
@@ -25,6 +25,7 @@ COMMANDS = {
 }
 
 
+@ends_with_its_reader()
 def main(arguments: list[str] | None = None) -> int:
     """Run `esc_features COMMAND`; return 0, 1 if something was found wrong, or 2 if it was used incorrectly."""
     never_fail_to_encode()
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 2
 
 
+@ends_with_its_reader()
 def extract_features(arguments: list[str] | None = None) -> int:
     """Run `extract_features`, which is `esc_features extract`."""
     never_fail_to_encode()
@@ -56,10 +58,15 @@ def _run(name: str, program: str, arguments: list[str]) -> int:
     parser = _Parser(prog=program, description=_description(command))
     command.add_arguments(parser)
     options = parser.parse_args(arguments)
-    from .exceptions import ClipTableError, DownloadError, StoreError
+    from .exceptions import ClipTableError, DownloadError, ExtractionError, StoreError
 
     try:
         return command.run(options)
+    except BrokenPipeError:
+        raise
+    except ExtractionError as error:  # names the clips that failed; the others were extracted
+        say(error, error=True)
+        return 1
     except (StoreError, ClipTableError, DownloadError, ValueError, OSError, ImportError) as error:
         say(f"{program}: {error}", error=True)
         return 2

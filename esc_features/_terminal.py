@@ -1,8 +1,11 @@
 """Printing: file names cannot send escape codes to the terminal, and an ASCII-only terminal causes no error."""
 
 import codecs
+import contextlib
+import os
 import sys
 import unicodedata
+from collections.abc import Iterator
 
 # The characters beyond ASCII in our own texts.
 _PLAIN = {"±": "+-", "–": "-", "—": "-", "…": "...", "×": "x", "≥": ">=", "≤": "<=", "·": "|", "→": "->"}
@@ -35,6 +38,21 @@ def never_fail_to_encode() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="esc_features.plain")
+
+
+@contextlib.contextmanager
+def ends_with_its_reader() -> Iterator[None]:
+    """End quietly, as other programs do, once nobody reads the output any more: `esc_features show STORE | head`."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):  # what they still hold is written at exit
+            os.dup2(nowhere, stream.fileno())
+        sys.exit(128 + 13)  # as if ended by SIGPIPE
 
 
 def _is_safe(character: str) -> bool:

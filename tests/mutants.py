@@ -48,6 +48,7 @@ ROOMS = {
     "store": "tests/store tests/storage",
     "extraction": "tests/extraction",
     "datasets": "tests/datasets",
+    "deployment": "tests/deployment",
 }
 LIBRARIES = (
     "numpy pandas scipy.signal scipy.fft sklearn.pipeline sklearn.ensemble sklearn.svm h5py torch skorch librosa "

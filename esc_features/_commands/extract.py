@@ -27,28 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 if a clip failed."""
     from .._dask import connected
-    from ..exceptions import ExtractionError
     from ..extraction import extract
 
-    try:
-        with connected(options.dask):
-            store = extract(
-                options.dataset,
-                options.out,
-                features=options.features,
-                recipe=options.recipe,
-                trusted=options.trust,
-                n_jobs=options.n_jobs,
-                mirror=options.mirror,
-                overwrite=options.overwrite,
-                verbose=not options.quiet,
-                **dataset_options(options),
-            )
-    except ExtractionError as error:
-        say(error, error=True)
-        return 1
+    with connected(options.dask):
+        store = extract(
+            options.dataset,
+            options.out,
+            features=options.features,
+            recipe=options.recipe,
+            trusted=options.trust,
+            n_jobs=options.n_jobs,
+            mirror=options.mirror,
+            overwrite=options.overwrite,
+            verbose=not options.quiet,
+            **dataset_options(options),
+        )
     if not options.quiet:
         say(store)
     return 0

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=float, default=0.5, help="least probability to print (default: 0.5)")
     parser.add_argument("--seconds", type=float, help="stop after this time (default: at Ctrl-C)")
     parser.add_argument("--device", help="number or name of the microphone (default: that of the system)")
-    add_trust(parser, "a class or function that the model may import; may be repeated")
+    add_trust(parser, "a class, function or module that the model may import; may be repeated")
 
 
 def run(options: argparse.Namespace) -> int:

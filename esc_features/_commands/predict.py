@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", help=out)
     parser.add_argument("--n-jobs", type=number, default=-1, help="workers (default: one per core)")
     add_dask(parser)
-    add_trust(parser, "a class or function that the model may import; may be repeated")
+    add_trust(parser, "a class, function or module that the model may import; may be repeated")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Return 0, or 1 if a recording could not be read."""
     import warnings
 
-    # After Ctrl-C, joblib warns about each window that was in progress.
+    # After Ctrl-C, joblib warns about each chunk that was in progress.
     warnings.filterwarnings("ignore", message=".*tasks? (which|have|has)", category=UserWarning)
     from .._dask import connected
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 def _write(options: argparse.Namespace) -> int:
     from ..deployment import predict_to_file
 
-    done = predict_to_file(
+    summary = predict_to_file(
         options.model,
         options.recordings,
         options.out,
@@ -48,11 +48,10 @@ def _write(options: argparse.Namespace) -> int:
         trusted=options.trust,
         verbose=not options.quiet,
     )
-    _name_failures(done.failures)
     if not options.quiet:
-        found = f"{done.windows:,} windows" if done.events is None else f"{done.events:,} events"
-        say(f"{done.recordings:,} recordings, {found}: {', '.join(map(str, done.files))}")
-    return int(bool(done.failures))
+        found = f"{summary.windows:,} windows" if summary.events is None else f"{summary.events:,} events"
+        say(f"{summary.recordings:,} recordings, {found}: {', '.join(map(str, summary.files))}")
+    return _name_failures(summary.failures)
 
 
 def _print(options: argparse.Namespace) -> int:
@@ -68,10 +67,10 @@ def _print(options: argparse.Namespace) -> int:
     events = merge_detections(windows, 0.5 if options.threshold is None else options.threshold, options.gap)
     for event in events.itertuples(index=False):
         say(f"{event.filename}\t{event.start:.2f}\t{event.end:.2f}\t{event.label}\t{event.score:.3f}")
-    _name_failures(windows.attrs["failures"])
-    return int(bool(windows.attrs["failures"]))
+    return _name_failures(windows.attrs["failures"])
 
 
-def _name_failures(failures: dict[str, str]) -> None:
+def _name_failures(failures: dict[str, str]) -> int:
     for reason in failures.values():
         say(f"Failed: {reason}", error=True)
+    return int(bool(failures))

@@ -21,25 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0, or 1 if a clip failed."""
-    from ..exceptions import ExtractionError
     from ..extraction import repair
 
-    try:
-        store = repair(
-            options.store,
-            options.dataset,
-            audio=options.audio,
-            features=options.features,
-            recipe=options.recipe,
-            trusted=options.trust,
-            again=options.again,
-            n_jobs=options.n_jobs,
-            verbose=not options.quiet,
-        )
-    except ExtractionError as error:
-        say(error, error=True)
-        return 1
+    store = repair(
+        options.store,
+        options.dataset,
+        audio=options.audio,
+        features=options.features,
+        recipe=options.recipe,
+        trusted=options.trust,
+        again=options.again,
+        n_jobs=options.n_jobs,
+        verbose=not options.quiet,
+    )
     if not options.quiet:
         say(store)
     return 0

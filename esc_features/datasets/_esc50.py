@@ -18,6 +18,7 @@ from ..exceptions import ClipTableError, DownloadError
 from ._columns import CLIP_COLUMNS
 from ._files import data_home as home_of
 from ._files import is_whole_wav, wav_problem
+from ._official import OFFICIAL_DATASETS
 from ._raw import parse_table
 from ._table import Choice, finish, read_clips
 
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 ESC50_URL = "https://raw.githubusercontent.com/karolpiczak/ESC-50/master"
 
-ESC50_LICENSE = """\
-ESC-50 is available under the Creative Commons Attribution-NonCommercial 3.0 licence (CC BY-NC 3.0,
-https://creativecommons.org/licenses/by-nc/3.0/), its ESC-10 subset under the Creative Commons Attribution 3.0
-licence (CC BY 3.0, https://creativecommons.org/licenses/by/3.0/). The clips derive from recordings on
-Freesound.org: the attribution of each is in the LICENSE file of https://github.com/karolpiczak/ESC-50."""
+ESC50_LICENSE = f"""\
+ESC-50 is licensed under Creative Commons Attribution-NonCommercial ({OFFICIAL_DATASETS["esc50"].licence}),
+its ESC-10 subset under Creative Commons Attribution ({OFFICIAL_DATASETS["esc10"].licence}).
+The clips derive from recordings on Freesound.org: the attribution of each is in the LICENSE file of
+https://github.com/karolpiczak/ESC-50."""
 
 ESC50_BIBTEX = """\
 @inproceedings{piczak2015dataset,

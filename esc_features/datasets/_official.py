@@ -1,4 +1,4 @@
-"""What is official about ESC-50 and ESC-10: how many clips, which folds, and the digest that tells."""
+"""What is official about ESC-50 and ESC-10: how many clips, which folds, which licence, and the digest that tells."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class OfficialDataset:
         The official folds.
     digest : str
         Of the file name, fold and target of every clip; see `official_name`.
+    licence : str
+        Of the recordings: its name and address.
 
     Examples
     --------
@@ -39,11 +41,15 @@ class OfficialDataset:
     n_categories: int
     folds: tuple[int, ...]
     digest: str
+    licence: str
 
 
+_FOLDS = (1, 2, 3, 4, 5)
+_BY = "CC BY 3.0, https://creativecommons.org/licenses/by/3.0/"
+_BY_NC = "CC BY-NC 3.0, https://creativecommons.org/licenses/by-nc/3.0/"
 OFFICIAL_DATASETS = {
-    "esc10": OfficialDataset("esc10", 400, 10, (1, 2, 3, 4, 5), "30fb001153b193f4ddc7d68effb69518"),
-    "esc50": OfficialDataset("esc50", 2000, 50, (1, 2, 3, 4, 5), "a9dbf4053e0dfaa153debc44f8087a91"),
+    "esc10": OfficialDataset("esc10", 400, 10, _FOLDS, "30fb001153b193f4ddc7d68effb69518", _BY),
+    "esc50": OfficialDataset("esc50", 2000, 50, _FOLDS, "a9dbf4053e0dfaa153debc44f8087a91", _BY_NC),
 }
 
 

@@ -1,4 +1,4 @@
-"""A trained model leaves: one safe file, predictions over recordings of any length, ONNX."""
+"""Deployment of trained models: one safe file, predictions over recordings of any length, ONNX."""
 
 import importlib
 
@@ -10,7 +10,7 @@ _HOME = {
     "load_model": "_model_file",
     "predict_windows": "_predict_windows",
     "predict_to_file": "_predict_to_file",
-    "Heard": "_predict_to_file",
+    "PredictionSummary": "_predict_to_file",
     "LiveWindow": "_listen",
     "listen": "_listen",
     "export_onnx": "_export_onnx",

@@ -1,15 +1,17 @@
-"""Events out of windows, and the files that other programs open."""
+"""Events from windows, and the files that other programs open."""
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._files import write_whole
+from .._files import open_whole, write_whole
+from ._archive import check_replaceable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,16 +33,16 @@ def merge_detections(
     windows : DataFrame
         As `predict_windows` returns it.
     threshold : float or dict of str to float, default=0.5
-        Smallest probability that counts, for all categories or by category; those that a dict leaves out are not
-        looked at.
+        Smallest probability that counts, for all categories or by category; categories that a dict leaves out have no
+        events.
     gap : float, default=0.0
         Seconds between two windows that are still one event.
 
     Returns
     -------
     DataFrame
-        A row per event: ``filename``, ``start``, ``end`` (s), ``label``, and ``score``, the highest probability in
-        it; by recording in their order, then by start. `label_windows` takes it as annotations.
+        One row per event: ``filename``, ``start``, ``end`` (s), ``label``, and ``score``, the highest probability in
+        it; recordings in their order, then by start. `label_windows` takes it as annotations.
 
     Examples
     --------
@@ -75,7 +77,7 @@ def merge_detections(
 
 
 def write_detections(table: pd.DataFrame, path: str | os.PathLike) -> list[Path]:
-    """Write events, or windows, to a file of the kind that its name ends in.
+    """Write events, or windows, to a file whose kind is decided by the ending of its name.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def write_detections(table: pd.DataFrame, path: str | os.PathLike) -> list[Path]
         Events as `merge_detections` returns them, or windows as `predict_windows` does (``.csv`` and ``.parquet``).
     path : path-like
         ``.csv``, ``.parquet``, ``.selections.txt`` (selection table of Raven) or ``.txt`` (labels of Audacity, which
-        are for one recording: several get a file each, by their names in a folder). `load_annotations` reads them.
+        are for one recording: several get one file each in a folder of that name). `load_annotations` reads them.
 
     Returns
     -------
@@ -103,13 +105,19 @@ def write_detections(table: pd.DataFrame, path: str | os.PathLike) -> list[Path]
     kind = kind_of(path)
     if kind in ("audacity", "raven") and not set(_EVENT) <= set(table.columns):
         raise ValueError(f"{path.name} holds events, and these are windows: merge_detections(windows) makes events.")
-    if path.is_symlink():
-        raise ValueError(f"{path} is a link and is left alone. Give another name.")
+    check_replaceable(path)
     if kind == "audacity":
         return _write_audacity(table, path)
-    content = {"csv": _csv, "parquet": _parquet, "raven": _raven}[kind](table)
-    write_whole(path, content)
+    if kind == "raven":
+        write_whole(path, _raven(table))
+    else:
+        write_tables([table], path)
     return [path]
+
+
+def write_tables(tables: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write tables below each other to a .csv or .parquet file, with no more than one in memory."""
+    (_write_parquet if kind_of(path) == "parquet" else _write_csv)(tables, path)
 
 
 def kind_of(path: str | os.PathLike) -> str:
@@ -124,8 +132,8 @@ def kind_of(path: str | os.PathLike) -> str:
         if name.endswith(ending):
             return kind
     raise ValueError(
-        f"{Path(path).name!r} ends in none of .csv, .parquet, .txt (Audacity) and .selections.txt (Raven): "
-        "which is meant?"
+        f"{Path(path).name!r} ends in none of .csv, .parquet, .txt (Audacity) and .selections.txt (Raven), which say "
+        "what kind of file to write."
     )
 
 
@@ -145,27 +153,37 @@ def _events(start, end, score, least, gap):
         return []
     start, end, score = start[probable], end[probable], score[probable]
     reached = np.maximum.accumulate(end)
-    # The sum of two times is off by their last digit.
+    # The sum of two times can be off in the last digit.
     first = np.flatnonzero(np.r_[True, start[1:] > reached[:-1] + gap + 1e-9])
     last = np.r_[first[1:], len(start)] - 1
     return list(zip(start[first], reached[last], np.maximum.reduceat(score, first), strict=True))
 
 
-def _csv(table):
-    return table.to_csv(index=False, float_format="%.6g").encode()
+def _write_csv(tables, path):
+    with open_whole(path) as file:
+        for number, table in enumerate(tables):
+            # Six digits are enough for a probability, not for a time in a recording of many hours.
+            times = {name: table[name].map("{:.10g}".format) for name in ("start", "end") if name in table}
+            text = table.assign(**times).to_csv(index=False, header=number == 0, float_format="%.6g")
+            file.write(text.encode())
 
 
-def _parquet(table):
-    import io
-
-    buffer = io.BytesIO()
+def _write_parquet(tables, path):
     try:
-        table.to_parquet(buffer, index=False)
+        import pyarrow
+        from pyarrow import parquet
     except ImportError as error:
-        raise ImportError(
-            "A .parquet file needs pyarrow: pip install pyarrow, or write .csv.", name="pyarrow"
-        ) from error
-    return buffer.getvalue()
+        raise ImportError("A .parquet file needs pyarrow: pip install it, or write .csv.", name="pyarrow") from error
+    tables = iter(tables)
+    first = next(tables)
+    fields = pyarrow.Table.from_pandas(first, preserve_index=False).schema
+    # A column of text without a row has no type.
+    schema = pyarrow.schema(
+        [field.with_type(pyarrow.string()) if field.type == pyarrow.null() else field for field in fields]
+    )
+    with open_whole(path) as file, parquet.ParquetWriter(file, schema) as writer:
+        for table in itertools.chain([first], tables):
+            writer.write_table(pyarrow.Table.from_pandas(table, schema=schema, preserve_index=False))
 
 
 def _raven(events):

@@ -1,4 +1,4 @@
-"""A model for ONNX, from waveform to probabilities."""
+"""Export a model to ONNX, from waveform to probabilities."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from .._files import write_whole
 from ..exceptions import ModelError
+from ._archive import check_replaceable
 from ._features_of import categories_of, clip_of, features_in, has_several_labels, probabilities_of
 from ._predict_windows import read_chunks
 from ._stretches import stretches_of
@@ -23,7 +24,7 @@ from ._stretches import stretches_of
 if TYPE_CHECKING:
     from ..store import Store
 
-# What probabilities may differ by.
+# Largest difference of a probability.
 _TOLERANCE = 1e-4
 _MOST_CLIPS = 256
 
@@ -31,11 +32,11 @@ _MOST_CLIPS = 256
 def export_onnx(
     model: Any, path: str | os.PathLike, *, store: Store | None = None, recordings: Any = None
 ) -> dict[str, float]:
-    """Export a fitted pipeline to ONNX, its feature included, and check that it says the same.
+    """Export a fitted pipeline to ONNX, its feature included, and check that it gives the same probabilities.
 
-    The file takes waveforms (clips, samples), float32 at the rate that its metadata name, in batches of any size and,
+    The file takes waveforms (clips, samples), float32 at the rate that its metadata state, in batches of any size and,
     if the network allows, clips of any length; it returns probabilities (clips, categories). ``onnxruntime`` runs it
-    without this package and without PyTorch, on telephones and in browser pages too. Needs
+    without this package and without PyTorch, also on phones and in web pages. Needs
     ``pip install "esc_features[onnx]"``.
 
     Parameters
@@ -71,10 +72,9 @@ def export_onnx(
     {'clips': 256, 'largest_difference': 3.2e-06, 'any_length': 0}
     """
     path = Path(path)
-    if path.is_symlink():
-        raise ModelError(f"{path} is a link and is left alone. Give another name.")
+    check_replaceable(path)
     if (store is None) == (recordings is None):
-        raise ValueError("An export is checked on clips: give store=, or recordings=.")
+        raise ValueError("An export is checked on clips: give either store= or recordings=.")
     _check_installed()
     rate, duration = clip_of(model)
     waveforms = _from_store(model, store) if recordings is None else _from_recordings(recordings, rate, duration)
@@ -112,7 +112,7 @@ def _exported(layers, samples, any_length, metadata) -> bytes:
 
 
 def _takes_any_length(layers, samples, feature) -> bool:
-    """Whether the network takes clips of another length: one of thrice the length is tried."""
+    """Whether the network takes clips of another length: one of three times the length is tried."""
     import torch
 
     # The statistics count samples; a recurrent network of one step per clip would see other steps.
@@ -139,15 +139,15 @@ def _check(content: bytes, model, waveforms) -> float:
     difference = np.abs(exported - expected)
     several = has_several_labels(model)
     decisions = (lambda p: p >= 0.5) if several else (lambda p: p.argmax(axis=1))
-    # A tie within the rounding of a float is decided by neither.
+    # Where two probabilities are equal but for rounding, either decision is right.
     margin = np.abs(expected - 0.5) if several else np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)[:, 0]
     otherwise = int(((decisions(exported) != decisions(expected)) & (margin > 1e-6)).sum())
     if not (difference.max() <= _TOLERANCE) or otherwise:
         worst = int(difference.max(axis=1).argmax())
         raise ModelError(
             f"The exported model is not the same: probabilities differ by up to {difference.max():.2g} (clip {worst} "
-            f"of {len(waveforms)}), and {otherwise} decisions do. Nothing was written. A feature with "
-            "top_db=80 is less sensitive to rounding than one without."
+            f"of {len(waveforms)}), and {otherwise} decisions differ. Nothing was written. A feature with top_db=80 is "
+            "less sensitive to rounding than one without."
         )
     return float(difference.max())
 
@@ -174,7 +174,9 @@ def _from_recordings(recordings, rate, duration):
         waveforms += [spec.waveform_of(recording)[0] for recording in chunk.recordings]
         failures |= chunk.failures
     if failures:
-        raise ModelError("An export is checked on recordings that can be read: " + " ".join(failures.values()))
+        raise ModelError(
+            "Give recordings that can be read: the export is checked on them. " + " ".join(failures.values())
+        )
     chosen = np.unique(np.linspace(0, len(waveforms) - 1, min(len(waveforms), _MOST_CLIPS)).astype(int))
     return np.stack([waveforms[number] for number in chosen])
 
@@ -199,7 +201,7 @@ def _check_installed():
 
 @contextlib.contextmanager
 def _quiet():
-    """The exporter tells of its steps on standard output and by loggers."""
+    """The exporter reports its steps on standard output and by loggers."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The features that a model starts with, and the clips that they want."""
+"""What a model takes and tells: its features, the clips that they take, its categories and probabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..exceptions import ModelError
 
 
 def features_in(model: Any) -> list[Any]:
-    """Features of a model, however deep in pipelines and ensembles, in the order of their steps."""
+    """Features of a model, at any depth of pipelines and ensembles, in the order of their steps."""
     from ..features import Feature
 
     found: list[Any] = []
@@ -29,19 +29,24 @@ def features_in(model: Any) -> list[Any]:
     return found
 
 
+def steps_of(model: Any) -> list[Any]:
+    """Steps of a pipeline; anything else is one step."""
+    return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+
+
 def clip_of(model: Any) -> tuple[int, float]:
     """Sample rate and duration of the clips that a model takes."""
     wanted = {(int(feature.sample_rate), float(feature.duration)) for feature in features_in(model)}
     if not wanted:
         raise ModelError(
-            f"This {type(model).__name__} does not start with a feature, so nothing says how to read a recording for "
-            "it. Fit a pipeline that does, make_pipeline(MelSpectrogram(), ...), on store.audio."
+            f"This {type(model).__name__} does not start with a feature, which would say how to read a recording for "
+            "it. Fit a pipeline that does, such as make_pipeline(MelSpectrogram(), ...), on store.audio."
         )
     if len(wanted) > 1:
         clips = ", ".join(f"{duration:g} s at {rate} Hz" for rate, duration in sorted(wanted))
         raise ModelError(
-            f"The features of this model take clips of different kinds: {clips}. Give all of them one sample_rate and "
-            "one duration, and fit again."
+            f"The features of this model take different clips: {clips}. Give all of them one sample_rate and one "
+            "duration, and fit again."
         )
     return wanted.pop()
 
@@ -62,13 +67,13 @@ def classes_of(model: Any) -> np.ndarray:
         return np.arange(len(classes)) if isinstance(classes, list) else np.asarray(classes)
     except (AttributeError, NotImplementedError, ValueError) as error:
         raise ModelError(
-            f"{type(model).__name__} has no classes_: it is no fitted classifier. Call fit(X, y) first."
+            f"{type(model).__name__} has no classes_: it is not a fitted classifier. Call fit(X, y) first."
         ) from error
 
 
 def has_several_labels(model: Any) -> bool:
     """Whether a fitted model gives each clip any number of categories."""
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    last = steps_of(model)[-1]
     binarizer = getattr(last, "_label_binarizer", None)
     return (
         isinstance(getattr(last, "classes_", None), list)
@@ -82,7 +87,7 @@ def probabilities_of(model: Any, waveforms: np.ndarray) -> np.ndarray:
     """Probabilities (clips, classes), float32; 0 and 1 where a model gives none."""
     if hasattr(model, "predict_proba"):
         probabilities = model.predict_proba(waveforms)
-        if isinstance(probabilities, list):  # a forest on several labels: one pair of columns for each
+        if isinstance(probabilities, list):  # a forest on several labels: two columns for each
             probabilities = np.stack([pair[:, -1] for pair in probabilities], axis=1)
         return np.asarray(probabilities, np.float32)
     predicted = np.asarray(model.predict(waveforms))

@@ -1,4 +1,4 @@
-"""What a prediction has heard so far, beside the file that it will be: a run that is killed goes on from there."""
+"""The predictions so far, in a file beside the one to be written: a run that is killed goes on from there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import ModelError
+from ._archive import check_replaceable
 from ._predict_windows import Chunk
 
 
 class Journal:
-    """Chunks with their probabilities, a line each; what is damaged at its end is dropped.
+    """Chunks with their probabilities, one per line; from the first damaged line on, they are dropped.
 
-    It belongs to one run: the same model, recordings and windows. Of any other run, it begins anew.
+    It belongs to one run: the same model, recordings and windows. For any other run, it starts empty.
     """
 
     def __init__(self, path: Path, run: str, n_categories: int):
@@ -40,7 +41,7 @@ class Journal:
             self._file.write(header)
 
     def write(self, chunk: Chunk) -> None:
-        """Keep a chunk; it outlives this process as soon as this returns."""
+        """Write a chunk; once this returns, it survives a kill of this process."""
         probabilities = b"" if chunk.probabilities is None else chunk.probabilities.astype("<f4").tobytes()
         self._file.write(
             _line(
@@ -70,7 +71,7 @@ class Journal:
         self._file.close()
 
     def remove(self) -> None:
-        """Close the file and delete it: its content has become what was asked for."""
+        """Close the file and delete it, once the results are written."""
         self._file.close()
         self.path.unlink()
 
@@ -96,13 +97,12 @@ def _line(content):
 
 
 def _open_alone(path):
-    if path.is_symlink():
-        raise ModelError(f"{path} is a link and is left alone. Give another name for the results.")
+    check_replaceable(path)
     path.touch()
     file = path.open("r+b")
     try:
         import fcntl
-    except ImportError:  # Windows opens it for one program alone
+    except ImportError:  # Windows has no flock
         return file
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

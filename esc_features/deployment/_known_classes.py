@@ -1,16 +1,16 @@
-"""Which classes a model file may name: ours and those of torch, skorch and scikit-learn; any other must be trusted."""
+"""Which classes a model file may name: ours and those of torch, skorch and scikit-learn; others must be trusted."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..exceptions import ModelError
 
 _OURS = "esc_features"
-# Public module -> module and name of the base that a class of it must have; None: any class that is public there.
+# Public module -> module and name of the base that its classes must have; None: any class that is public there.
 _MODULES: dict[str, tuple[str, str] | None] = {
     "esc_features.features": ("sklearn.base", "BaseEstimator"),
     "esc_features.models": None,
@@ -25,13 +25,13 @@ _MODULES: dict[str, tuple[str, str] | None] = {
     # Callbacks that read or write files are left out: Checkpoint makes a folder as soon as it is initialised.
     "skorch.callbacks": ("skorch.callbacks", "Callback"),
 }
-_WITH_FILES = {
-    f"skorch.callbacks.{name}"
-    for name in ("Checkpoint", "TrainEndCheckpoint", "LoadInitState", "TensorBoard", "MlflowLogger", "WandbLogger")
-}
-_WITH_FILES |= {f"skorch.callbacks.{name}" for name in ("NeptuneLogger", "SacredLogger")}
-# Private, and parts of fitted estimators that hold other estimators.
+_CALLBACKS_WITH_FILES = (
+    *("Checkpoint", "TrainEndCheckpoint", "LoadInitState", "TensorBoard"),
+    *("MlflowLogger", "WandbLogger", "NeptuneLogger", "SacredLogger"),
+)
+_WITH_FILES = {f"skorch.callbacks.{name}" for name in _CALLBACKS_WITH_FILES}
 _FUNCTIONS = {"builtins.print"}  # what callbacks of skorch report through
+# No estimators of their own, but parts of fitted ones that contain other estimators.
 _PARTS = {"sklearn.calibration._CalibratedClassifier", "sklearn.utils.Bunch"}
 
 
@@ -53,7 +53,7 @@ def public_name(kind: Any) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a class of this name may be made without anybody's trust. Imports the libraries named above only."""
+    """Whether a class of this name may be used without being trusted. Imports the libraries named above only."""
     if name in _FUNCTIONS:
         return True
     module, _, attribute = name.rpartition(".")
@@ -66,9 +66,14 @@ def is_known(name: str) -> bool:
     return _is_scikit_learn(name)
 
 
-def find(name: str, trusted: Iterable[str]) -> Any:
+def is_trusted(name: str, trusted: Iterable[str]) -> bool:
+    """Whether a user trusts a class or function, by its name or that of a module that it is in."""
+    return any(name == each or name.startswith(f"{each}.") for each in trusted)
+
+
+def find(name: str, granted: Collection[str]) -> Any:
     """Import what a model file names; a name that is neither known nor trusted is never imported."""
-    if not (is_known(name) or name in set(trusted)):
+    if not (is_known(name) or name in granted):
         raise ModelError(f"{name} is neither known nor trusted.")
     module, _, attribute = name.rpartition(".")
     try:
@@ -87,7 +92,7 @@ def _public(module: str, name: str) -> Any:
     if name.startswith("_") or (offered is not None and name not in offered and module.startswith(_OURS)):
         return None
     found = getattr(imported, name, None)
-    # A module of torch also holds what it imported: only what it defines itself counts.
+    # A module of torch also has names that it imported: only what the library defines counts.
     return found if getattr(found, "__module__", "").split(".")[0] == module.split(".")[0] else None
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from ..exceptions import ModelError
 from ..features import MelSpectrogram, MFCCStatistics, Waveform, mel_filterbank
 from ..preprocessing import Standardizer
+from ._features_of import steps_of
 
 _AMIN = 1e-10
 
@@ -80,7 +81,7 @@ def _parts(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 class Decibels(nn.Module):
-    """`librosa.power_to_db` of each clip by itself."""
+    """`librosa.power_to_db`, clip by clip."""
 
     def __init__(self, reference: str | float, top_db: float | None):
         super().__init__()
@@ -161,8 +162,7 @@ class Probabilities(nn.Module):
 
 def layers_of(model: Any) -> nn.Sequential:
     """Make modules of the steps of a fitted pipeline, from waveforms to probabilities."""
-    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    layers = [layer for step in steps if step not in (None, "passthrough") for layer in _layers(step)]
+    layers = [layer for step in steps_of(model) if step not in (None, "passthrough") for layer in _layers(step)]
     return nn.Sequential(*layers).eval()
 
 

@@ -1,4 +1,4 @@
-"""The microphone, heard window by window as recordings are."""
+"""Predict what the microphone hears, window by window."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from ._features_of import categories_of, clip_of, probabilities_of
 from ._predict_windows import checked_hop
 
-# Seconds of sound that may wait to be heard: a model that is slower than that skips windows.
+# Seconds of sound that may wait to be predicted: a model that falls further behind skips windows.
 _LATE = 5.0
 
 
 @dataclass(frozen=True)
 class LiveWindow:
-    """What was heard in one window of a stream.
+    """The prediction for one window of a stream.
 
     Parameters
     ----------
@@ -27,7 +27,13 @@ class LiveWindow:
     probabilities : dict of str to float
         By category.
     missed : float
-        Seconds before it that were not heard, because the computer or the sound card was too slow.
+        Seconds before it that were skipped, because the computer or the sound card was too slow.
+
+    Examples
+    --------
+    >>> from esc_features.deployment import LiveWindow
+    >>> LiveWindow(0.0, 5.0, {"dog": 0.9, "rain": 0.1}).probabilities["dog"]
+    0.9
     """
 
     start: float
@@ -39,7 +45,7 @@ class LiveWindow:
 def listen(
     model: Any, hop: float | None = None, *, device: int | str | None = None, stream: Callable | None = None
 ) -> Iterator[LiveWindow]:
-    """Hear the microphone, in the windows that `predict_windows` has for a recording.
+    """Predict the sound of the microphone, in the same windows as `predict_windows` those of a recording.
 
     Needs ``pip install "esc_features[listen]"``, and PortAudio where it does not bring it. The sound stays in memory,
     and no more of it than one window.
@@ -53,13 +59,13 @@ def listen(
     device : int or str, optional
         Which microphone, as sounddevice takes it; by default that of the system.
     stream : callable, optional
-        What to use for ``sounddevice.InputStream``: called with its arguments, it returns a context manager that
+        To use instead of ``sounddevice.InputStream``: called with its arguments, it returns a context manager that
         calls ``callback(samples, frames, time, status)`` while it is open.
 
     Yields
     ------
     LiveWindow
-        As soon as a window is over; the first one when the first window is, and for as long as it is asked.
+        One as soon as each window is over, without end.
 
     Raises
     ------
@@ -88,8 +94,8 @@ def listen(
     with open_stream(samplerate=rate, channels=1, dtype="float32", blocksize=block, device=device, callback=hear):
         for start, waveform, missed in _windows(blocks, rate, round(duration * rate), hop):
             (probabilities,) = probabilities_of(model, waveform[np.newaxis])
-            heard = dict(zip(categories, map(float, probabilities), strict=True))
-            yield LiveWindow(start, start + duration, heard, missed)
+            by_category = dict(zip(categories, map(float, probabilities), strict=True))
+            yield LiveWindow(start, start + duration, by_category, missed)
 
 
 def _windows(blocks, rate, length, hop):
@@ -118,7 +124,7 @@ def _sounddevice():
         import sounddevice
     except (ImportError, OSError) as error:  # OSError where PortAudio is missing
         raise ImportError(
-            f'To listen needs sounddevice and PortAudio ({error}): pip install "esc_features[listen]", and on Linux '
+            f'Listening needs sounddevice and PortAudio ({error}): pip install "esc_features[listen]", and on Linux '
             "apt-get install libportaudio2.",
             name="sounddevice",
         ) from error

@@ -1,4 +1,4 @@
-"""What a model says about itself, for people."""
+"""The model card: what a model says about itself, for people."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FORMAT = "esc_features model"
 FORMAT_VERSION = 1
 _LARGEST = 1 << 34
 _LIMITS = (
-    "It knows its categories and nothing else: any other sound is given to the one that is nearest, silence too. It "
+    "It knows its categories and nothing else: any other sound, silence included, is assigned to the nearest one. It "
     "was not made to protect people or property, and recordings of people need their consent."
 )
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model hears, what it was trained on, how good it is, and what it must not be used for.
+    """What a model recognises, what it was trained on, how good it is, and what it must not be used for.
 
     `save_model` writes it into the model's file and `load_model` puts it on the estimator, as `card_`.
 
@@ -33,15 +33,17 @@ class ModelCard:
     name : str
         Of the model: its file without the ending.
     categories : list of str
-        The categories that it tells apart, in the order of its probabilities.
+        Its categories, in the order of its probabilities.
     several_labels : bool, default=False
-        Whether a clip may have several of them: probabilities do not sum to 1 then.
+        Whether a clip may have several of them; probabilities then do not sum to 1.
     sample_rate, duration : int and float, optional
         Hz and seconds of the clips that it takes; unknown where it does not start with a feature.
     structure : list of str
-        The steps from recording to label, a line each.
+        The steps from recording to label, one line each.
     dataset, store_id, licence : str
         What it was trained on, the digest of that store's clips, features and labels, and the licence of the data.
+    weights_licence : str
+        Licences of the pretrained weights in it.
     n_clips, n_sources : int, optional
         Clips that it was fitted on, and recordings that they come from.
     folds : list of int
@@ -50,10 +52,12 @@ class ModelCard:
         How good it is, such as ``{"accuracy": 0.83}``, cross-validated.
     about, limits : str
         What else is worth knowing, and what it must not be used for.
+    needs : list of str
+        Classes and functions of other packages that must be installed and trusted to load it.
     created : str
         When it was saved, UTC.
     versions : dict of str to str
-        Packages that it was saved with.
+        Versions of the packages that it was saved with.
 
     Examples
     --------
@@ -71,12 +75,14 @@ class ModelCard:
     dataset: str = ""
     store_id: str = ""
     licence: str = ""
+    weights_licence: str = ""
     n_clips: int | None = None
     n_sources: int | None = None
     folds: list[int] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     about: str = ""
     limits: str = _LIMITS
+    needs: list[str] = field(default_factory=list)
     created: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -94,13 +100,15 @@ class ModelCard:
 
     def _paragraphs(self):
         yield self.about
-        yield f"**Hears** {len(self.categories)} categories{self._clips()}: {', '.join(self.categories)}."
+        yield f"**Recognises** {len(self.categories)} categories{self._clips()}: {', '.join(self.categories)}."
         yield "A clip may have several of them, or none." if self.several_labels else ""
         yield f"**Trained on** {self._training()}"
         yield f"**Licence of the data:** {self.licence or 'not stated: ask whoever trained the model.'}"
+        yield f"**Licence of the pretrained weights:** {self.weights_licence}" if self.weights_licence else ""
         yield f"**How good:** {self._figures()}"
         yield f"**Not for:** {self.limits}"
         yield "**How:**\n\n" + "\n".join(f"    {line}" for line in self.structure) if self.structure else ""
+        yield f"**Loads only where you trust:** {', '.join(self.needs)}" if self.needs else ""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         yield f"Saved {self.created or 'at an unknown time'} with {versions}." if versions else ""
 
@@ -111,7 +119,7 @@ class ModelCard:
 
     def _training(self):
         if not self.dataset:
-            return "data that are not stated."
+            return "data that is not stated."
         clips = f", {self.n_clips:,} clips" if self.n_clips is not None else ""
         clips += f" of {self.n_sources:,} recordings" if self.n_sources is not None else ""
         folds = (
@@ -126,7 +134,7 @@ class ModelCard:
 
 
 def read_card(path: str | os.PathLike) -> ModelCard:
-    """Read the card of a model file; nothing of the model is made, and no library is imported for it.
+    """Read the card of a model file; the model is not loaded, and no library imported for it.
 
     Parameters
     ----------
@@ -140,7 +148,7 @@ def read_card(path: str | os.PathLike) -> ModelCard:
     Raises
     ------
     ModelError
-        The file is no model, is damaged, or is refused.
+        The file is not a model, is damaged, or is refused.
 
     Examples
     --------
@@ -157,10 +165,10 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, bytes], dict[str, Any
     content = _content(path)
     entries = read_archive(content, str(path))
     if "model.json" not in entries:
-        raise ModelError(f"{path} is a zip, but no model that save_model wrote: it has no model.json.")
+        raise ModelError(f"{path} is a zip, but save_model did not write it: it has no model.json.")
     document = parse_json(entries["model.json"], f"model.json in {path}")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ModelError(f"{path} is no model that save_model wrote.")
+        raise ModelError(f"{path} is not a model that save_model wrote.")
     version = document.get("format_version")
     if type(version) is not int or version < 1:
         raise ModelError(f"{path} is damaged: its format_version is {version!r}.")
@@ -172,7 +180,7 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, bytes], dict[str, Any
 
 
 def card_from(value: Any, where: str) -> ModelCard:
-    """Make a card of plain values, each of the type that it must have."""
+    """Make a card of plain values, checking the type of each."""
     value = value if isinstance(value, Mapping) else {}
     fields = {each.name: each for each in dataclasses.fields(ModelCard)}
     known = {name: item for name, item in value.items() if name in fields}
@@ -183,10 +191,10 @@ def card_from(value: Any, where: str) -> ModelCard:
 
 
 def parse_json(content: bytes, where: str) -> Any:
-    """Parse JSON without the numbers that JSON does not have."""
+    """Parse strict JSON, without NaN and infinities."""
 
     def refuse(name):
-        raise ModelError(f"{where} holds {name}, which is no number.")
+        raise ModelError(f"{where} holds {name}, which is not JSON.")
 
     try:
         return json.loads(content.decode("utf-8"), parse_constant=refuse)
@@ -217,7 +225,7 @@ def _content(path):
         if not path.is_file():
             raise ModelError(f"There is no model file {path}: save one with save_model(model, {str(path)!r}).")
         if path.stat().st_size > _LARGEST:
-            raise ModelError(f"{path} is larger than 16 GB, which no model is.")
+            raise ModelError(f"{path} is larger than 16 GB: this is not a model.")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error

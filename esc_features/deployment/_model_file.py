@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
+import dataclasses
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import warnings
@@ -14,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import __version__
+from .._files import now
+from ..datasets import OFFICIAL_DATASETS, official_name
 from ..exceptions import ModelError
 from ._archive import write_archive
-from ._features_of import classes_of, features_in, has_several_labels
+from ._features_of import classes_of, features_in, has_several_labels, steps_of
+from ._known_classes import is_trusted
 from ._model_card import FORMAT, FORMAT_VERSION, ModelCard, card_from, read_model
 from ._parts import load_part, untrusted_in
 from ._structure import Decoder, Encoder, names_in, untrusted
@@ -25,9 +31,9 @@ if TYPE_CHECKING:
     from ..store import Store
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "skorch", "soxr", "librosa", "skops")
-# More than a gigabyte for one clip is no feature.
+# More than a gigabyte per clip: no feature needs that.
 _MOST_NUMBERS = 1 << 28
-# Those whose next minor version may give other numbers, or not load at all.
+# Another minor version of these may give other numbers, or not load the model at all.
 _DECIDING = ("scikit-learn", "torch", "skorch")
 
 
@@ -38,33 +44,33 @@ def save_model(
     store: Store | None = None,
     categories: Sequence[str] | None = None,
     figures: Mapping[str, float] | None = None,
-    licence: str = "",
+    licence: str | None = None,
     about: str = "",
     limits: str | None = None,
 ) -> ModelCard:
-    """Save a fitted estimator or pipeline to one file, to be loaded on any machine and by people who do not trust you.
+    """Save a fitted estimator or pipeline to one file, which can be loaded on any machine without trusting its author.
 
-    The file is a zip of plain parts and holds no pickle: ``model.json`` (structure and every parameter), ``card.md``
-    (for people), ``tensors.safetensors``, and a ``.skops`` file for each part that scikit-learn made. A model loads
-    with the same bits; the state of its optimiser and the names of the clips that it was fitted on stay behind. Of a
-    search such as GridSearchCV, the best estimator is saved.
+    The file is a zip without pickle: ``model.json`` (structure and every parameter), ``card.md`` (for people),
+    ``tensors.safetensors``, and one ``.skops`` file per part that belongs to scikit-learn. A loaded model predicts the
+    same bits; the state of its optimiser and the names of the clips that it was fitted on are left out. Of a search
+    such as GridSearchCV, the best estimator is saved.
 
     Parameters
     ----------
     model : estimator
         Fitted. A pipeline that starts with a feature predicts from recordings after it is loaded.
     path : path-like
-        The file, ``dogs.esc`` say; replaced if it is there.
+        The file, such as ``dogs.esc``; an existing one is replaced.
     store : Store, optional
         What it was fitted on, for the card: data set, categories, and the digest that tells stores apart.
     categories : sequence of str, optional
         Names of the classes; by default those of `store`, or the labels that the model was fitted on.
     figures : dict of str to float, optional
-        How good it is in cross-validation, ``{"accuracy": 0.83}``.
+        Cross-validated scores, such as ``{"accuracy": 0.83}``.
     licence : str, optional
-        Of the training data, for the card.
+        Of the training data, for the card; by default that of the official data set, where `store` holds one whole.
     about, limits : str, optional
-        What else the card should say, and what the model must not be used for.
+        More for the card to say, and what the model must not be used for.
 
     Returns
     -------
@@ -74,8 +80,8 @@ def save_model(
     Raises
     ------
     ModelError
-        The model is not fitted, holds what cannot be kept without pickle (a lambda, a class of a notebook), or the
-        file cannot be written.
+        The model is not fitted, contains what cannot be saved without pickle (a lambda, a class of a notebook), or
+        the file cannot be written.
 
     Examples
     --------
@@ -94,8 +100,15 @@ def save_model(
     model = getattr(model, "best_estimator_", model)
     encoder = Encoder()
     structure = encoder.encode(model)
-    card = _card_of(model, path, store, categories)
-    card = _replace(card, figures=dict(figures or {}), licence=licence, about=about, limits=limits)
+    parts = {f"parts/{number}.skops": part for number, part in enumerate(encoder.parts)}
+    card = dataclasses.replace(
+        _card_of(model, path, store, categories),
+        figures={name: float(value) for name, value in (figures or {}).items()},
+        about=about,
+        needs=sorted(_asked_by(structure, parts, path)),
+    )
+    told = {"licence": licence, "limits": limits}
+    card = dataclasses.replace(card, **{name: text for name, text in told.items() if text is not None})
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -108,24 +121,24 @@ def save_model(
         from safetensors.numpy import save
 
         entries["tensors.safetensors"] = save(encoder.tensors)
-    entries |= {f"parts/{number}.skops": part.content for number, part in enumerate(encoder.parts)}
-    write_archive(path, entries)
+    write_archive(path, entries | parts)
     return card
 
 
 def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     """Load a model that `save_model` wrote.
 
-    Nothing of the file is believed: no code in it runs, and classes are imported from esc_features, PyTorch, skorch and
-    scikit-learn only. Where a model uses a class or function of somebody else, the error lists its name, and loading it
-    means to trust that code, which you have installed yourself.
+    The file is not trusted: no code in it runs, and classes are imported from esc_features, PyTorch, skorch and
+    scikit-learn only. Where a model uses any other class or function, the error lists its name, and loading the model
+    means trusting that code, which you have installed yourself.
 
     Parameters
     ----------
     path : path-like
         The file.
     trusted : sequence of str, default=()
-        Names of further classes and functions that may be imported, ``["mine.LogTransform"]``.
+        Further classes and functions that may be imported, by their names or those of their modules:
+        ``["mine.LogTransform"]``, ``["mine"]``.
 
     Returns
     -------
@@ -135,7 +148,7 @@ def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     Raises
     ------
     ModelError
-        The file is damaged, forged, of a newer format, or asks for names that are not trusted: it lists them.
+        The file is damaged, forged, of a newer format, or needs names that are not trusted: it lists them.
 
     Examples
     --------
@@ -147,16 +160,18 @@ def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     entries, document, n_bytes = read_model(path)
     card = card_from(document.get("card"), str(path))
     parts = {name: content for name, content in entries.items() if name.startswith("parts/")}
-    _check_trust(path, document.get("model"), parts, trusted)
+    asked = _asked_by(document.get("model"), parts, path)
+    granted = {name for name in asked if is_trusted(name, trusted)}
+    _check_trust(path, asked - granted)
     _warn_of_versions(card, path)
 
     def part(number):
         name = f"parts/{number}.skops"
         if name not in parts:
             raise ModelError(f"{path} is damaged: it lacks {name}.")
-        return load_part(parts[name], f"{name} in {path}", trusted)
+        return load_part(parts[name], f"{name} in {path}", granted)
 
-    decoder = Decoder(_tensors(entries, path), part, tuple(trusted), n_bytes)
+    decoder = Decoder(_tensors(entries, path), part, granted, n_bytes)
     try:
         model = decoder.decode(document.get("model"))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError) as error:
@@ -164,22 +179,25 @@ def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
             raise ModelError(f"{path}: {error}") from error.__cause__
         raise ModelError(f"{path} is damaged: {type(error).__name__}: {error}. Get the file again.") from error
     if not hasattr(model, "predict"):
-        raise ModelError(f"{path} holds a {type(model).__name__}, which predicts nothing.")
+        raise ModelError(f"{path} holds a {type(model).__name__}, which cannot predict.")
     _check_features(model, document, path)
     model.card_ = card
     return model
 
 
-def _check_trust(path, structure, parts, trusted):
+def _asked_by(structure, parts, path):
+    """Names of code that whoever loads a model must trust."""
     asked = untrusted(names_in(structure))
-    for name, content in parts.items():
-        asked |= untrusted_in(content, f"{name} in {path}")
-    asked -= set(trusted)
+    return asked.union(*(untrusted_in(content, f"{name} in {path}") for name, content in parts.items()))
+
+
+def _check_trust(path, asked):
     if asked:
         names = ", ".join(repr(name) for name in sorted(asked))
         raise ModelError(
             f"{path} asks for code that is not known to be harmless, and none of it was imported: {names}. If you know "
-            f"it, have it installed and trust whoever gave you the model, load it with trusted=[{names}]."
+            f"this code and trust whoever gave you the model, load it with trusted=[{names}] (--trust NAME on the "
+            "command line)."
         )
 
 
@@ -211,7 +229,7 @@ def _warn_of_versions(card, path):
 
 
 def _check_features(model, document, path):
-    """Each feature must still be what it was: another version, or other weights, would give other numbers."""
+    """Refuse features that have changed since: another version, or other weights, would give other numbers."""
     described = document.get("features")
     features = features_in(model)
     if not isinstance(described, list) or len(described) != len(features):
@@ -227,16 +245,16 @@ def _check_features(model, document, path):
 
 
 def _check_extent(feature, path):
-    """A forged parameter must not take all memory when the first clip is heard."""
+    """Refuse forged parameters, which would take all memory for the first clip."""
     try:
         feature.check_parameters()
         extents = [feature.waveform().n_samples, *(int(np.prod(feature.output_shape(), dtype=object)),)]
         extents.append(int(getattr(feature, "n_mels", 1)) * int(getattr(feature, "n_fft", 1)))
     except (ValueError, TypeError, OverflowError) as error:
-        raise ModelError(f"{path}: its {type(feature).__name__} makes no sense: {error}") from error
+        raise ModelError(f"{path}: its {type(feature).__name__} has impossible parameters: {error}") from error
     if max(extents) > _MOST_NUMBERS:
         raise ModelError(
-            f"{path}: its {type(feature).__name__} would make {max(extents):,} numbers of a clip: refused."
+            f"{path}: its {type(feature).__name__} would compute {max(extents):,} numbers per clip: refused."
         )
 
 
@@ -244,7 +262,7 @@ def _described(feature):
     try:
         description = feature.description()
     except ValueError as error:
-        raise ModelError(f"{feature!r} has no lasting description: {error}") from error
+        raise ModelError(f"{feature!r} cannot be described for a file: {error}") from error
     return {"description": description, "fingerprint": feature.fingerprint()}
 
 
@@ -252,19 +270,22 @@ def _card_of(model, path, store, categories):
     features = features_in(model)
     fitted = _fitted_clips(model)
     names, several = _categories(model, store, categories)
+    official = official_name(store.clips) if store is not None else None
     return ModelCard(
         name=path.stem,
         categories=names,
         several_labels=several,
         sample_rate=int(features[0].sample_rate) if features else None,
         duration=float(features[0].duration) if features else None,
-        structure=[" ".join(repr(step).split()) for _, step in getattr(model, "steps", [("", model)])],
+        structure=[" ".join(repr(step).split()) for step in steps_of(model)],
         dataset=store.dataset if store is not None else fitted.dataset if fitted else "",
         store_id=_store_id(store) if store is not None else "",
+        licence=OFFICIAL_DATASETS[official].licence if official else "",
+        weights_licence=", ".join(f"{type(f).__name__}: {f.licence}" for f in features if getattr(f, "licence", "")),
         n_clips=len(fitted.clips) if fitted else None,
         n_sources=len(fitted.sources) if fitted else None,
         folds=sorted(int(fold) for fold in fitted.folds) if fitted else [],
-        created=_now(),
+        created=now(),
         versions=_versions(),
     )
 
@@ -286,7 +307,7 @@ def _categories(model, store, categories):
 
 
 def _fitted_clips(model):
-    for step in [model, *(step for _, step in getattr(model, "steps", []))]:
+    for step in [model, *steps_of(model)]:
         fitted = getattr(step, "fitted_clips_", None)
         if fitted is not None:
             return fitted
@@ -294,7 +315,7 @@ def _fitted_clips(model):
 
 
 def _store_id(store):
-    """Digest of what a store holds: clips with their audio, labels and folds, and the features' fingerprints."""
+    """Digest of the clips of a store with their labels and folds, which tells stores apart."""
     clips = store.clips
     digest = hashlib.blake2b(digest_size=16)
     for column in sorted(set(clips.columns) - {"path"}):
@@ -302,44 +323,17 @@ def _store_id(store):
     return digest.hexdigest()
 
 
-def _replace(card, limits, **changes):
-    import dataclasses
-
-    changes["figures"] = {name: float(value) for name, value in changes["figures"].items()}
-    return dataclasses.replace(card, **changes, **({} if limits is None else {"limits": limits}))
-
-
 def _versions():
-    versions = {"python": platform.python_version(), "esc_features": _version("esc_features")}
-    return {name: version for name, version in versions.items() if version} | {
-        name: version for name in _LIBRARIES if (version := _version(name))
-    }
-
-
-def _version(name):
-    if name == "esc_features":
-        from .. import __version__
-
-        return __version__
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    versions = {"python": platform.python_version(), "esc_features": __version__}
+    for name in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _minor(version):
     return version.split(".")[:2]
 
 
-def _now():
-    seconds = os.environ.get("SOURCE_DATE_EPOCH")
-    now = (
-        datetime.datetime.fromtimestamp(int(seconds), datetime.UTC) if seconds else datetime.datetime.now(datetime.UTC)
-    )
-    return f"{now:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _as_json(document):
-    import json
-
     return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False).encode()

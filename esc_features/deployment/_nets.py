@@ -1,4 +1,4 @@
-"""A fitted network as parameters, fitted attributes and tensors, and back."""
+"""Take a fitted network apart into parameters, fitted attributes and tensors, and put it together again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..exceptions import ModelError
 
-# What a criterion may hold beyond its file: the weights of its classes, and such.
+# What a criterion may allocate beyond the size of the file.
 _SPARE_BYTES = 1 << 20
 
 
@@ -28,10 +28,12 @@ def state_of_net(net: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, np
     from ..models import state_of
 
     state, fitted = state_of(net)
-    fitted["fitted_clips"] = None  # the card says it in short
+    fitted["fitted_clips"] = None  # the card summarises it
     for name, tensor in state.items():
         if "bfloat16" in str(tensor.dtype):
-            raise ModelError(f"The network keeps {name} in bfloat16, which numpy has not: call net.module_.float().")
+            raise ModelError(
+                f"The network keeps {name} in bfloat16, which numpy does not have: call net.module_.float()."
+            )
     return parameters, fitted, {name: tensor.numpy() for name, tensor in state.items()}
 
 
@@ -42,7 +44,7 @@ def net_from_state(
     state: Mapping[str, np.ndarray],
     n_bytes: int,
 ) -> Any:
-    """Make the network anew and give it its weights; nothing larger than the file of `n_bytes` is allocated."""
+    """Make a network with its weights; nothing larger than the file of `n_bytes` is allocated."""
     import torch
 
     parameters = dict(parameters)
@@ -69,13 +71,13 @@ def net_from_state(
 
 
 def _check_criterion(net, n_bytes):
-    """Build the loss without memory first: a file may lie about how large it is."""
+    """Build the loss without memory first: a forged parameter may make it huge."""
     import torch
 
     if isinstance(net.criterion, str):
         return
     if not isinstance(net.criterion, type) or not issubclass(net.criterion, torch.nn.Module):
-        raise ModelError(f"The criterion of the model's {type(net).__name__} is no class of a PyTorch module.")
+        raise ModelError(f"The criterion of the model's {type(net).__name__} is not a class of PyTorch modules.")
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         criterion = net.criterion(**net.get_params_for("criterion"))
     held = sum(tensor.nbytes for tensor in [*criterion.parameters(), *criterion.buffers()])

@@ -1,9 +1,8 @@
-"""Parts of a model that scikit-learn made: written by skops, audited before anything of them is made."""
+"""Parts of a model that belong to scikit-learn: written by skops, and audited before they are loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,29 +10,21 @@ import numpy as np
 from ..exceptions import ModelError
 from ._archive import check_arrays, read_archive
 
-# skops asks for trees, because scikit-learn does not check where their nodes point to. We check, so nobody is asked.
+# skops does not trust trees, because scikit-learn does not check where their nodes point; `_check_tree` does.
 # A calibration is two numbers.
 _CHECKED_HERE = frozenset({"sklearn.tree._tree.Tree", "sklearn.calibration._SigmoidCalibration"})
 
 
-@dataclass(frozen=True)
-class Part:
-    """One object, as skops writes it."""
-
-    content: bytes
-    where: str
-
-
-def part_of(value: Any, where: str) -> Part:
-    """Write an object by skops."""
+def part_of(value: Any, where: str) -> bytes:
+    """Write an object with skops."""
     import skops.io
 
     try:
         content = skops.io.dumps(value)
     except Exception as error:  # skops raises what the objects raise
         raise ModelError(
-            f"{where}, a {type(value).__name__}, cannot be kept without pickle: {error}. Leave it out of the pipeline, "
-            "or put it in a class or function of a module that can be imported."
+            f"{where}, a {type(value).__name__}, cannot be saved without pickle: {error}. Leave it out, or use a class "
+            "or function of a module that can be imported."
         ) from error
     for name in _untrusted(content, where):
         if name.startswith("__main__") or "<" in name:
@@ -41,25 +32,25 @@ def part_of(value: Any, where: str) -> Part:
                 f"{where} needs {name}, which is defined in a script, a notebook or a function, where nobody who loads "
                 "the model could find it. Move it to a module that can be imported, and fit again."
             )
-    return Part(content, where)
+    return content
 
 
 def untrusted_in(content: bytes, where: str) -> set[str]:
-    """Names of what a part would import and nobody has trusted yet; nothing of the part is made."""
+    """Names of what loading a part would import and a user must trust; the part is not loaded."""
     entries = read_archive(content, where)
     if "schema.json" not in entries:
-        raise ModelError(f"{where} is no part that skops wrote.")
+        raise ModelError(f"{where} was not written by skops.")
     check_arrays(entries, where)
     return _untrusted(content, where) - _CHECKED_HERE
 
 
-def load_part(content: bytes, where: str, trusted: Iterable[str]) -> Any:
-    """Make the object of a part; `untrusted_in` has been asked before."""
+def load_part(content: bytes, where: str, granted: Iterable[str]) -> Any:
+    """Load the object of a part; call `untrusted_in` first."""
     import skops.io
 
     try:
-        value = skops.io.loads(content, trusted=sorted({*trusted, *_CHECKED_HERE}))
-    except Exception as error:  # as many kinds as there are estimators
+        value = skops.io.loads(content, trusted=sorted({*granted, *_CHECKED_HERE}))
+    except Exception as error:  # any kind, depending on the estimator
         raise ModelError(
             f"{where} cannot be made: {type(error).__name__}: {error}. Does it need another version of scikit-learn? "
             "The model's card names the one it was saved with."
@@ -78,7 +69,7 @@ def _untrusted(content, where):
 
 
 def _check_inside(value, where, seen):
-    """Check what compiled code would follow without looking: the nodes of trees, the vectors of machines."""
+    """Check what compiled code would use unchecked: the nodes of trees, the arrays of support vector machines."""
     if id(value) in seen or value is None or isinstance(value, (str, bytes, int, float, type)):
         return
     seen.add(id(value))
@@ -107,7 +98,7 @@ def _check_known(value, where):
         _check_tree(value, where)
     elif isinstance(value, BaseDecisionTree) and hasattr(value, "tree_") and hasattr(value, "n_features_in_"):
         if value.tree_.n_features != value.n_features_in_:
-            raise ModelError(f"{where}: a tree was grown on another number of features than it says.")
+            raise ModelError(f"{where}: a tree was grown on another number of features than it claims.")
     elif isinstance(value, BaseLibSVM) and hasattr(value, "support_vectors_"):
         _check_machine(value, where)
 
@@ -120,7 +111,7 @@ def _check_tree(tree, where):
     leaves = (children[:, ~inner] == -1).all()
     features = ((tree.feature[inner] >= 0) & (tree.feature[inner] < tree.n_features)).all()
     if tree.node_count < 1 or not (ordered and leaves and features) or len(tree.value) != tree.node_count:
-        raise ModelError(f"{where} holds a decision tree whose nodes point beyond it: the file is forged or damaged.")
+        raise ModelError(f"{where} holds a decision tree whose nodes point outside it: the file is forged or damaged.")
 
 
 def _check_machine(machine, where):

@@ -1,4 +1,4 @@
-"""Probabilities over recordings of any length, a window at a time."""
+"""Probabilities over recordings of any length, window by window."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 from ..audio import OpenRecording, Recording, WaveformSpec
 from ..exceptions import AudioError
 from ._features_of import categories_of, clip_of, probabilities_of
-from ._hearing_bar import HearingBar
+from ._progress_bar import ProgressBar
 from ._stretches import Stretch, stretches_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Windows that a network sees together; recordings are read as many at a time.
-_BATCH = 32
+# Windows that are read and computed together.
+BATCH = 32
 
 
 @dataclass
 class Chunk:
-    """Windows that are computed together, and what is in them."""
+    """Windows that are computed together, and what was found in them."""
 
     number: int
     #: Windows that were planned for it; those of broken recordings are missing below.
@@ -35,11 +35,11 @@ class Chunk:
     end: list[float] = field(default_factory=list)
     recordings: list[Recording] = field(default_factory=list)
     probabilities: np.ndarray | None = None
-    #: Stretch -> why it could not be heard to its end.
+    #: Stretch -> why it could not be read to its end.
     failures: dict[int, str] = field(default_factory=dict)
 
     def leave_out(self, stretch: int, reason: str) -> None:
-        """Note why a stretch cannot be heard, and drop what was read of it."""
+        """Note why a stretch cannot be read, and drop the windows of it that were."""
         self.failures[stretch] = reason
         kept = [i for i, number in enumerate(self.stretch) if number != stretch]
         for name in ("stretch", "start", "end", "recordings"):
@@ -55,11 +55,11 @@ def predict_windows(
     categories: Sequence[str] | None = None,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Say how probable each category is in each window of recordings of any length.
+    """Predict the probability of each category in each window of recordings of any length.
 
-    A window is as long as the clips that the model was trained on, and is heard as one of them: decoded, resampled and
-    padded by itself, so that the probabilities are those of ``model.predict_proba`` for a file that holds the window
-    alone. The last window of a recording ends after its end and is padded with silence. Each recording is opened and
+    A window is as long as the clips that the model was trained on, and is treated like one of them: decoded, resampled
+    and padded by itself, so that the probabilities are those of ``model.predict_proba`` for a file that holds only the
+    window. The last window of a recording ends after its end and is padded with silence. Each recording is opened and
     decoded once, and memory does not grow with its length.
 
     Parameters
@@ -67,35 +67,35 @@ def predict_windows(
     model : estimator
         A fitted pipeline that starts with a feature, from `load_model` for instance.
     recordings : str or path, sequence of them, or DataFrame
-        Files, folders, patterns (``"field/*.flac"``) and URLs; or a table of clips, of which each row is heard from its
+        Files, folders, patterns (``"field/*.flac"``) and URLs; or a table of clips, each of which is predicted from its
         ``start`` to its ``end``.
     hop : float, optional
         Seconds from one window to the next; by default the length of a window.
     n_jobs : int, default=1
-        Windows are computed by so many threads, -1 is one per core; ``joblib.parallel_config`` chooses another backend,
-        Dask say. The numbers are the same, whatever it is.
+        How many threads compute windows, -1 for one per core; ``joblib.parallel_config`` chooses another backend, such
+        as Dask. The numbers are the same in any case.
     categories : sequence of str, optional
         Names of the columns; by default those of the model's card, or its labels.
     verbose : bool, default=False
-        Whether to show a bar, with how many times faster than real time it goes.
+        Show a progress bar, with how many times faster than real time it is.
 
     Returns
     -------
     DataFrame
-        A row per window: ``filename``, ``start`` and ``end`` (s, cut to the recording), and a float32 column for each
+        One row per window: ``filename``, ``start`` and ``end`` (s, cut to the recording), and one float32 column per
         category. For a model without `predict_proba`, 1 for what it predicts and 0 for the others.
-        ``attrs["failures"]`` says which recordings could not be read, by name, and why; they have no rows.
+        ``attrs["failures"]`` names the recordings that could not be read, and why; they have no rows.
 
     Raises
     ------
     ModelError
         The model does not start with a feature.
     AudioError
-        Not one recording can be read.
+        None of the recordings can be read.
 
     See Also
     --------
-    merge_detections : Events out of windows.
+    merge_detections : Events from windows.
 
     Examples
     --------
@@ -116,17 +116,17 @@ def predict_windows(
     stretches = stretches_of(recordings)
     clip_of(model)
     columns = list(categories) if categories is not None else categories_of(model)
-    with HearingBar(stretches, verbose) as bar:
-        chunks = [bar.heard(chunk) for chunk in predict_chunks(model, stretches, hop, n_jobs=n_jobs)]
+    with ProgressBar(stretches, verbose) as bar:
+        chunks = [bar.add(chunk) for chunk in predict_chunks(model, stretches, hop, n_jobs=n_jobs)]
     failures = {number: reason for chunk in chunks for number, reason in chunk.failures.items()}
     reasons = "\n".join(f"  {reason}" for reason in failures.values())
     if len(failures) == len(stretches):
-        raise AudioError(f"Not one of the recordings can be read:\n{reasons}")
+        raise AudioError(f"None of the recordings can be read:\n{reasons}")
     if failures:
         count = f"{len(failures)} of {len(stretches)} recordings"
         warnings.warn(f"{count} cannot be read and have no windows:\n{reasons}", stacklevel=2)
     frame = windows_frame(chunks, stretches, columns, failures)
-    frame.attrs["failures"] = {stretches[number].name: reason for number, reason in failures.items()}
+    frame.attrs["failures"] = {stretches[number].filename: reason for number, reason in failures.items()}
     return frame
 
 
@@ -153,8 +153,8 @@ def read_chunks(
 ) -> Iterator[Chunk]:
     """Decode windows, each recording once and in order of time.
 
-    Which windows a chunk has follows from the lengths of the recordings alone, not from what is done already or cannot
-    be decoded: a run that goes on after a kill counts as the first one did.
+    Which windows a chunk has depends on the lengths of the recordings alone, not on what is done already or cannot be
+    decoded: a run that goes on after a kill numbers its chunks as the first one did.
     """
     chunk, broken = Chunk(0), set()
     for number, stretch in enumerate(stretches):
@@ -165,7 +165,7 @@ def read_chunks(
             continue
         with recording:
             for start, end in _windows_of(recording, stretch, duration, hop):
-                if chunk.planned == _BATCH:
+                if chunk.planned == BATCH:
                     if chunk.number not in done:
                         yield chunk
                     chunk = Chunk(chunk.number + 1)
@@ -173,7 +173,7 @@ def read_chunks(
                 if chunk.number in done or number in broken:
                     continue
                 try:
-                    # Where the window ends is said by its duration: the sum of two times is off by their last digit.
+                    # The duration says where a window ends: the sum of two times can be off in the last digit.
                     read_to = stretch.end if end == stretch.end else math.inf
                     chunk.recordings.append(recording.read(start, read_to, duration))
                 except AudioError as error:
@@ -194,14 +194,16 @@ def windows_frame(
     import pandas as pd
 
     chunks = [chunk for chunk in chunks if chunk.probabilities is not None]
-    number = np.concatenate([np.zeros(0, int), *(chunk.stretch for chunk in chunks)]).astype(int)
-    times = [np.concatenate([np.zeros(0), *(getattr(chunk, name) for chunk in chunks)]) for name in ("start", "end")]
+    number, start, end = (
+        np.concatenate([np.zeros(0), *(getattr(chunk, name) for chunk in chunks)])
+        for name in ("stretch", "start", "end")
+    )
     probabilities = [chunk.probabilities for chunk in chunks if chunk.probabilities is not None]
     values = np.concatenate([np.zeros((0, len(columns)), np.float32), *probabilities])
     kept = ~np.isin(number, list(left_out))
-    names = np.array([stretch.name for stretch in stretches], dtype=object)[number[kept]]
-    times_frame = pd.DataFrame({"filename": names, "start": times[0][kept], "end": times[1][kept]})
-    return pd.concat([times_frame, pd.DataFrame(values[kept], columns=list(columns))], axis=1)
+    names = np.array([stretch.filename for stretch in stretches], dtype=object)[number[kept].astype(int)]
+    times = pd.DataFrame({"filename": names, "start": start[kept], "end": end[kept]})
+    return pd.concat([times, pd.DataFrame(values[kept], columns=list(columns))], axis=1)
 
 
 def checked_hop(hop: float | None, duration: float) -> float:
@@ -234,8 +236,8 @@ def _compute(model, spec, chunk):
         except AudioError as error:
             chunk.leave_out(number, str(error))
     chunk.recordings = []
-    heard = [waveform for number, waveform in waveforms if number not in chunk.failures]
-    if heard:
+    whole = [waveform for number, waveform in waveforms if number not in chunk.failures]
+    if whole:
         with one_thread():
-            chunk.probabilities = probabilities_of(model, np.stack(heard))
+            chunk.probabilities = probabilities_of(model, np.stack(whole))
     return chunk

@@ -1,4 +1,4 @@
-"""What is to be heard: files, folders, patterns, URLs, or the rows of a clip table."""
+"""Which recordings to predict: files, folders, patterns, URLs, or the rows of a clip table."""
 
 from __future__ import annotations
 
@@ -23,17 +23,12 @@ class Stretch:
     start: float = 0.0
     end: float = math.inf
 
-    @property
-    def name(self) -> str:
-        """What its windows have in the column `filename`."""
-        return self.filename
-
     def __str__(self) -> str:
         return clip_name(self.filename, self.start, self.end)
 
 
 def stretches_of(recordings: Any) -> list[Stretch]:
-    """What is meant by a path, several, or a clip table; folders and patterns become their files, in order of name."""
+    """Return the stretches that paths or a clip table mean; folders and patterns become their files, sorted by name."""
     if isinstance(recordings, (str, os.PathLike)):
         recordings = [recordings]
     if hasattr(recordings, "columns"):
@@ -42,7 +37,7 @@ def stretches_of(recordings: Any) -> list[Stretch]:
         names = [name for each in recordings for name in _files_of(each)]
         stretches = [Stretch(name, name) for name in dict.fromkeys(names)]
     if not stretches:
-        raise ValueError("There is nothing to hear: give at least one recording.")
+        raise ValueError("No recordings were given: name at least one file, folder, pattern or URL.")
     return stretches
 
 

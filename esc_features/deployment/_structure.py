@@ -1,19 +1,20 @@
-"""An estimator as a tree of plain values, and back: what JSON cannot hold goes to tensors and to parts for skops.
+"""Encode an estimator as a tree of plain values, tensors and parts that skops writes; and decode it.
 
-A value is written as JSON where JSON has it. Everything else is an object with one key, which says what it is:
+A value that JSON can represent is written as such. Anything else is an object with one key, which says what it is:
 
 =============  =======================================================================================
 ``tuple``      its values
-``dict``       its pairs (names of classes are often integers)
+``dict``       its pairs (keys are often integers)
+``bunch``      the pairs of a scikit-learn Bunch
 ``float``      "nan", "inf" or "-inf"
 ``number``     a numpy scalar: dtype and value
 ``dtype``      name of a numpy dtype
 ``array``      name of the tensor
 ``strings``    an array of str: dtype and nested lists
 ``class``      a class or function, by the name that it is imported by
-``object``     an estimator of ours, of a user or one that holds such: ``class``, ``parameters``, ``fitted``
+``object``     an estimator of ours, of a user, or one that contains such: ``class``, ``parameters``, ``fitted``
 ``net``        a fitted network: ``class``, ``parameters``, ``fitted``, ``state`` (the prefix of its tensors)
-``part``       number of the part that skops wrote
+``part``       number of a part that skops wrote
 =============  =======================================================================================
 """
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,14 @@ from sklearn.utils import Bunch
 from ..exceptions import ModelError
 from ._known_classes import find, is_known, public_name
 from ._nets import is_net, net_from_state, state_of_net
-from ._parts import Part, part_of
+from ._parts import part_of
 
+_KINDS = ("tuple", "dict", "bunch", "float", "number", "dtype", "array", "strings", "class", "object", "net", "part")
 _DEEPEST = 60
-# What safetensors can hold of numpy; other arrays become parts.
+# What safetensors supports of numpy; other arrays become parts.
 _TENSORS = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 _TENSORS += ("float16", "float32", "float64")
-# Which clips a step was fitted on: the card says it in short.
+# Which clips a step was fitted on: the card summarises it.
 _LEFT_OUT = ("fitted_clips_", "card_")
 
 
@@ -46,7 +48,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.tensors: dict[str, np.ndarray] = {}
-        self.parts: list[Part] = []
+        self.parts: list[bytes] = []
 
     def encode(self, value: Any, where: str = "model") -> Any:
         if value is None or isinstance(value, (bool, str)) or type(value) is int:
@@ -88,7 +90,7 @@ class Encoder:
             fitted = {name: item for name, item in vars(value).items() if name not in parameters and _is_fitted(name)}
             return {"object": self._described(value, parameters, fitted, where)}
         if any(map(holds_ours, _insides(value))):
-            # Of scikit-learn, with one of ours inside: a pipeline, a search, an ensemble.
+            # A pipeline, search or ensemble of scikit-learn with one of ours inside.
             fitted = {name: item for name, item in vars(value).items() if name not in _LEFT_OUT}
             return {"object": self._described(value, {}, fitted, where)}
         return self._part(value, where)
@@ -106,12 +108,12 @@ class Encoder:
 
 
 class Decoder:
-    """Makes a model of plain values, tensors and parts; nothing is imported that is not known or trusted."""
+    """Makes a model from plain values, tensors and parts; nothing is imported that is not known or trusted."""
 
     def __init__(
-        self, tensors: Mapping[str, np.ndarray], part: Callable[[int], Any], trusted: tuple[str, ...], n_bytes: int
+        self, tensors: Mapping[str, np.ndarray], part: Callable[[int], Any], granted: Collection[str], n_bytes: int
     ):
-        self.tensors, self.part, self.trusted, self.n_bytes = tensors, part, trusted, n_bytes
+        self.tensors, self.part, self.granted, self.n_bytes = tensors, part, granted, n_bytes
 
     def decode(self, value: Any) -> Any:
         if value is None or isinstance(value, (bool, str, int, float)):
@@ -119,10 +121,9 @@ class Decoder:
         if isinstance(value, list):
             return [self.decode(item) for item in value]
         kind, content = _only(value)
-        decode = getattr(self, f"_{kind}", None)
-        if decode is None:
+        if kind not in _KINDS:
             raise ModelError(f"The model holds a value of the unknown kind {kind!r}.")
-        return decode(content)
+        return getattr(self, f"_{kind}")(content)
 
     def _tuple(self, items):
         return tuple(self.decode(item) for item in _list(items))
@@ -154,7 +155,7 @@ class Decoder:
         return array.astype(dtype) if dtype[:2] in ("<U", ">U", "=U") and len(dtype) < 8 else array
 
     def _class(self, name):
-        return find(name, self.trusted)
+        return find(name, self.granted)
 
     def _part(self, number):
         return self.part(number)
@@ -162,7 +163,7 @@ class Decoder:
     def _object(self, content):
         kind, parameters, fitted = self._parsed(content)
         if is_net(kind) or any(base.__module__.split(".")[0] == "torch" for base in kind.__mro__):
-            raise ModelError(f"The model gives {content['class']} in a way that it is not made.")
+            raise ModelError(f"The model describes {content['class']} in a way that save_model does not.")
         if not is_ours(kind):
             return self._plain(kind, parameters, fitted, content)
         for name in fitted:
@@ -181,15 +182,15 @@ class Decoder:
         return net_from_state(kind, parameters, fitted, state, self.n_bytes)
 
     def _parsed(self, content):
-        kind = find(content["class"], self.trusted)
+        kind = find(content["class"], self.granted)
         if not inspect.isclass(kind):
             raise ModelError(f"{content['class']} is not a class.")
         return kind, *({k: self.decode(v) for k, v in content[group].items()} for group in ("parameters", "fitted"))
 
     def _plain(self, kind, parameters, fitted, content):
         """An estimator of scikit-learn, or one that is trusted: what it holds is set, its initialiser is not called."""
-        if parameters or not (content["class"].startswith("sklearn.") or content["class"] in self.trusted):
-            raise ModelError(f"The model gives {content['class']} in a way that it is not made.")
+        if parameters or not (content["class"].startswith("sklearn.") or content["class"] in self.granted):
+            raise ModelError(f"The model describes {content['class']} in a way that save_model does not.")
         made = kind.__new__(kind)
         if any(name.startswith("__") or inspect.isroutine(getattr(kind, name, None)) for name in fitted):
             raise ModelError(f"The model replaces methods of {content['class']}.")
@@ -198,9 +199,9 @@ class Decoder:
 
 
 def names_in(value: Any, depth: int = 0) -> Iterator[str]:
-    """Every class or function that a tree of plain values names."""
+    """Yield every class or function that a tree of plain values names."""
     if depth > _DEEPEST:
-        raise ModelError("The model is nested deeper than any estimator is.")
+        raise ModelError("The model is nested deeper than any estimator.")
     if isinstance(value, list):
         for item in value:
             yield from names_in(item, depth + 1)
@@ -224,7 +225,7 @@ def is_ours(value: Any) -> bool:
 
 
 def holds_ours(value: Any, depth: int = 0) -> bool:
-    """Whether one of ours is in a value, at any depth that estimators nest."""
+    """Whether a value is or contains one of ours."""
     if is_ours(value) and not inspect.isclass(value):
         return True
     return depth < _DEEPEST and any(holds_ours(item, depth + 1) for item in _insides(value))
@@ -270,7 +271,7 @@ def _plain_dtype(name):
 
 def _only(value):
     if not isinstance(value, dict) or len(value) != 1:
-        raise ModelError("The model holds a value that says not what it is.")
+        raise ModelError("The model holds a value of no kind.")
     return next(iter(value.items()))
 
 

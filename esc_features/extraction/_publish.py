@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._files import now
 from .._platform import reserve_space, sync_folder
 from ..datasets import IDENTITY, clip_keys, clip_name
 from ..exceptions import StoreError
@@ -236,9 +236,3 @@ def cannot_write(error: OSError, path: Path, label: str) -> StoreError:
     return StoreError(
         f"{path} cannot be written ({error}). What was computed is kept: correct this and run the same command again."
     )
-
-
-def now() -> str:
-    """Return the time that files say they were made at; of SOURCE_DATE_EPOCH, so that two runs give the same bytes."""
-    seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

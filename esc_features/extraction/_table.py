@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._files import now
 from ..datasets import clip_keys
 from ..exceptions import StoreError
 from ..storage import CLIPS_FILE, write_clip_table
-from ._publish import cannot_write, now
+from ._publish import cannot_write
 from ._stored import find_files, stored_clips
 
 if TYPE_CHECKING:

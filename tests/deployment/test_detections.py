@@ -91,6 +91,17 @@ def test_tables_come_back(tmp_path, name, read):
     pd.testing.assert_frame_equal(read(tmp_path / name), EVENTS, check_dtype=False, atol=1e-5)
 
 
+def test_times_of_recordings_of_many_hours_are_kept(tmp_path):
+    times = np.array([12345.678, 360000.125, 0.1])
+    frame = pd.DataFrame(
+        {"filename": "a.wav", "start": times, "end": times + 1.005, "dog": np.float32([0.1, 1 / 3, 1])}
+    )
+    write_detections(frame, tmp_path / "w.csv")
+    read = pd.read_csv(tmp_path / "w.csv")
+    np.testing.assert_allclose(read[["start", "end"]], frame[["start", "end"]], rtol=0, atol=1e-6)
+    assert (tmp_path / "w.csv").read_text().splitlines()[2] == "a.wav,360000.125,360001.13,0.333333"
+
+
 def test_raven_reads_a_selection_table(tmp_path):
     write_detections(EVENTS, tmp_path / "e.selections.txt")
     table = pd.read_csv(tmp_path / "e.selections.txt", sep="\t")

@@ -71,7 +71,7 @@ def steps(document):
 
 @pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", "C:\\x", "a//b", "parts/", "x\n"])
 def test_names_that_leave_the_zip_are_refused(saved, tmp_path, name):
-    with pytest.raises(ModelError, match=r"no name of a part|is damaged or no model"):
+    with pytest.raises(ModelError, match=r"which no model has|is damaged or not a model"):
         load_bytes(zipped({**saved, name: b""}), tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_class_of_ours_in_a_wrong_place_is_refused(saved, tmp_path):
             model["object"]["fitted"]["memory"] = {"object": {"class": name, "parameters": parameters, "fitted": {}}}
             return model
 
-        with pytest.raises(ModelError, match="in a way that it is not made"):
+        with pytest.raises(ModelError, match="in a way that save_model does not"):
             load_bytes(forged(saved, model=plant), tmp_path)
 
 
@@ -214,7 +214,7 @@ def test_a_feature_that_would_fill_the_memory_is_refused(saved, tmp_path, parame
         steps(model)["melspectrogram"]["object"]["parameters"][parameter] = value
         return model
 
-    with pytest.raises(ModelError, match=r"would make|makes no sense"):
+    with pytest.raises(ModelError, match=r"would compute|has impossible parameters"):
         load_bytes(forged(saved, model=plant), tmp_path)
 
 
@@ -254,13 +254,13 @@ def test_an_array_that_lies_about_its_shape_allocates_nothing(saved_part, tmp_pa
         np.lib.format.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": (10**9, 10)})
         return buffer.getvalue() + b"12345678"
 
-    with pytest.raises(ModelError, match="is not what its bytes are"):
+    with pytest.raises(ModelError, match="does not fit the bytes"):
         load_bytes(inner(saved_part, lie), tmp_path)
     # Whatever the entry is called.
     with zipfile.ZipFile(io.BytesIO(saved_part["parts/0.skops"])) as archive:
         entries = {name: lie(name, archive.read(name)) for name in archive.namelist()}
     renamed = {name.replace(".npy", ".txt"): content.replace(b".npy", b".txt") for name, content in entries.items()}
-    with pytest.raises(ModelError, match="is not what its bytes are"):
+    with pytest.raises(ModelError, match="does not fit the bytes"):
         load_bytes(zipped({**saved_part, "parts/0.skops": zipped(renamed)}), tmp_path)
 
 
@@ -301,7 +301,7 @@ def test_trees_whose_nodes_point_beyond_them_are_refused(waveforms, labels, tmp_
             np.save(buffer, array)
             return buffer.getvalue()
 
-        with pytest.raises(ModelError, match="point beyond it"):
+        with pytest.raises(ModelError, match="point outside it"):
             load_bytes(inner(entries_of(tmp_path / "m.esc"), plant), tmp_path)
 
 
@@ -377,6 +377,8 @@ def test_any_change_of_bytes_is_refused_or_loads(saved_part, tmp_path, data):
 @example(value={"object": {"class": "sklearn.pipeline.Pipeline", "parameters": {}, "fitted": {"steps": 3}}})
 @example(value={"net": {"class": "esc_features.models.ConvNetClassifier", "parameters": {}, "fitted": {}, "state": 3}})
 @example(value={"number": ["O", 3]})
+@example(value={"_getattribute__": "granted"})
+@example(value={"parsed": {"class": "sklearn.pipeline.Pipeline", "parameters": {}, "fitted": {}}})
 @example(value={"strings": ["<U99999999", ["a"]]})
 def test_any_document_is_refused(saved, tmp_path, value):
     with pytest.raises(ModelError):

@@ -20,6 +20,7 @@ from torch import nn
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, load_model, open_store, save_model
 from esc_features.augmentation import SpecAugment, TimeShift
+from esc_features.datasets import OFFICIAL_DATASETS, OfficialDataset, _official
 from esc_features.deployment import read_card
 from esc_features.exceptions import ModelError
 from esc_features.features import EfficientNetLiteEmbedding, ResNetEmbedding
@@ -201,8 +202,14 @@ def test_a_class_of_a_user_is_asked_for_and_not_imported_before_it_is_trusted(mi
     with pytest.raises(ModelError, match=r"'mine.double'"):
         load_model(tmp_path / "m.esc", trusted=["mine.Log"])
     assert not (tmp_path / "mine.imported").exists()
-    assert read_card(tmp_path / "m.esc").categories == ["cat", "dog"]
-    loaded = load_model(tmp_path / "m.esc", trusted=["mine.Log", "mine.double"])
+    card = read_card(tmp_path / "m.esc")
+    assert (card.categories, card.needs) == (["cat", "dog"], ["mine.Log", "mine.double"])
+    assert "**Loads only where you trust:** mine.Log, mine.double" in card.text()
+    with pytest.raises(ModelError, match=r"'mine.Log'"):
+        load_model(tmp_path / "m.esc", trusted=["min", "mine.L", "mine.double"])
+    assert not (tmp_path / "mine.imported").exists()
+    load_model(tmp_path / "m.esc", trusted=["mine.Log", "mine.double"])
+    loaded = load_model(tmp_path / "m.esc", trusted=["mine"])
     np.testing.assert_array_equal(loaded.predict_proba(waveforms), model.predict_proba(waveforms))
     assert (tmp_path / "mine.imported").exists()
 
@@ -284,6 +291,23 @@ def test_the_card_says_what_it_was_trained_on(tiny_store, tmp_path):
     assert "not stated" in card.text()
 
 
+def test_the_card_knows_the_licence_of_an_official_data_set_and_of_weights(
+    tiny_store, waveforms, labels, tmp_path, monkeypatch
+):
+    store = open_store(tiny_store.path)
+    model = make_pipeline(EfficientNetLiteEmbedding(duration=0.5), LogisticRegression()).fit(waveforms, labels)
+    card = save_model(model, tmp_path / "m.esc", store=store)
+    assert card.licence == ""
+    assert card.weights_licence == "EfficientNetLiteEmbedding: Apache-2.0"
+    digest = _official._digest(store.clips)
+    official = OfficialDataset("tiny", len(store), len(store.categories), (1,), digest, "CC BY 3.0")
+    monkeypatch.setitem(OFFICIAL_DATASETS, "tiny", official)
+    card = save_model(model, tmp_path / "m.esc", store=store)
+    assert "**Licence of the data:** CC BY 3.0\n" in card.text()
+    assert "**Licence of the pretrained weights:** EfficientNetLiteEmbedding: Apache-2.0\n" in card.text()
+    assert save_model(model, tmp_path / "m.esc", store=store, licence="mine").licence == "mine"
+
+
 def test_another_store_has_another_digest(write_store, small_net, tmp_path):
     one, same, other = (write_store(tmp_path / f"{n}", clips=n // 2) for n in (8, 9, 10))
     digests = [
@@ -299,7 +323,7 @@ def test_the_card_is_read_without_torch_or_scikit_learn(small_net, tmp_path):
         "print(sorted({'torch', 'sklearn', 'pandas', 'skops'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "m.esc"], capture_output=True, text=True, check=True)
-    assert "**Hears** 2 categories in clips of 0.5 s at 16,000 Hz: cat, dog." in done.stdout
+    assert "**Recognises** 2 categories in clips of 0.5 s at 16,000 Hz: cat, dog." in done.stdout
     assert done.stdout.endswith("[]\n")
 
 

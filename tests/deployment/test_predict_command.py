@@ -67,11 +67,11 @@ def test_a_dask_cluster_writes_the_same_file(model, field, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["e.csv", "e.parquet", "e.txt", "e.selections.txt"])
 def test_events_are_those_of_merge_detections(model, small_net, field, tmp_path, name):
-    heard = predict_to_file(model, field, tmp_path / name, hop=0.25, threshold=0.505, gap=0.5)
+    summary = predict_to_file(model, field, tmp_path / name, hop=0.25, threshold=0.505, gap=0.5)
     expected = merge_detections(predict_windows(small_net, field, hop=0.25), 0.505, 0.5)
-    assert heard.events == len(expected) > 3
-    assert heard.recordings == 3
-    assert all(path.stat().st_size for path in heard.files)
+    assert summary.events == len(expected) > 3
+    assert summary.recordings == 3
+    assert all(path.stat().st_size for path in summary.files)
     if name == "e.csv":
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / name), expected, check_dtype=False, atol=1e-5)
 
@@ -93,7 +93,7 @@ def test_a_broken_recording_is_named_and_the_exit_status_is_1(model, field, tmp_
     assert pd.read_csv(tmp_path / "w.csv")["filename"].unique().tolist() == [arguments[0], arguments[3]]
 
 
-def test_what_cannot_be_used_says_so_before_anything_is_heard(model, field, tmp_path, capsys):
+def test_what_cannot_be_used_says_so_before_anything_is_predicted(model, field, tmp_path, capsys):
     for arguments, said in (
         ([str(model), str(field), "--out", str(tmp_path / "w.doc")], "ends in none of"),
         ([str(model), str(field), "--out", str(tmp_path / "no" / "w.csv")], "its folder does not exist"),
@@ -155,7 +155,7 @@ def interrupted(model, field, out, after, monkeypatch):
     return computed
 
 
-def test_what_was_heard_is_not_heard_again(model, field, tmp_path, monkeypatch):
+def test_what_was_predicted_is_not_predicted_again(model, field, tmp_path, monkeypatch):
     out = tmp_path / "w.csv"
     predict_to_file(model, field, tmp_path / "whole.csv", hop=0.1)
     assert interrupted(model, field, out, 4, monkeypatch) == [0, 1, 2, 3]
@@ -186,9 +186,11 @@ def test_a_recording_that_breaks_before_a_kill_stays_broken_after_it(model, fiel
     soundfile.write(tmp_path / "nan.wav", nan, 16000, subtype="FLOAT")
     files = [tmp_path / "nan.wav", field / "b.flac"]
     interrupted(model, files, tmp_path / "w.csv", 3, monkeypatch)
-    heard = predict_to_file(model, files, tmp_path / "w.csv", hop=0.1)
-    assert list(heard.failures) == [str(files[0])]
-    assert pd.read_csv(tmp_path / "w.csv")["filename"].unique().tolist() == [str(files[1])]
+    summary = predict_to_file(model, files, tmp_path / "w.csv", hop=0.1)
+    assert list(summary.failures) == [str(files[0])]
+    written = pd.read_csv(tmp_path / "w.csv")
+    assert written["filename"].unique().tolist() == [str(files[1])]
+    assert (summary.recordings, summary.windows) == (1, len(written))
 
 
 def test_two_runs_do_not_write_one_file(model, field, tmp_path):
@@ -235,16 +237,16 @@ def test_recordings_may_be_urls(model, field, tmp_path, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        heard = predict_to_file(model, [f"{url}/c.wav", f"{url}/none.wav"], tmp_path / "w.csv")
+        summary = predict_to_file(model, [f"{url}/c.wav", f"{url}/none.wav"], tmp_path / "w.csv")
         server.shutdown()
-    assert heard.recordings == 1
-    assert list(heard.failures) == [f"{url}/none.wav"]
+    assert summary.recordings == 1
+    assert list(summary.failures) == [f"{url}/none.wav"]
     assert pd.read_csv(tmp_path / "w.csv")["filename"].unique().tolist() == [f"{url}/c.wav"]
 
 
 def test_show_prints_the_card_of_a_model_and_the_features_of_a_store(model, tiny_store, capsys):
     assert main(["show", str(model)]) == 0
-    assert "**Hears** 2 categories" in capsys.readouterr().out
+    assert "**Recognises** 2 categories" in capsys.readouterr().out
     assert main(["show", str(tiny_store.path)]) == 0
     assert capsys.readouterr().out.strip() == str(open_store(tiny_store.path))
     assert main(["show", str(model.parent / "none.esc")]) == 2

@@ -1,4 +1,4 @@
-"""A bar that shows how much has been heard, and how many times faster than real time."""
+"""A bar that shows how much has been processed, and how many times faster than real time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..audio import recording_duration
 from ..exceptions import AudioError
 from ._stretches import Stretch
 
-# Beyond this many recordings, looking at each header takes longer than anybody waits for a bar.
+# Reading the headers of more recordings than this would delay the bar noticeably.
 _LOOK_AT_MOST = 2000
 
 
-class HearingBar:
-    """Counts seconds of recordings; to be told of each chunk of windows."""
+class ProgressBar:
+    """Counts the seconds of recordings that chunks of windows cover."""
 
     def __init__(self, stretches: Sequence[Stretch], shown: bool):
         from tqdm import tqdm
 
         self._ends: dict[int, float] = {}
-        self._began, self._heard, self._before = time.perf_counter(), 0.0, 0.0
+        self._began, self._seconds, self._earlier = time.perf_counter(), 0.0, 0.0
         self._bar = tqdm(
             total=_total(stretches) if shown else None,
             disable=not shown,
@@ -32,33 +32,33 @@ class HearingBar:
         )
         self._starts = [stretch.start for stretch in stretches]
 
-    def __enter__(self) -> HearingBar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._bar.close()
 
-    def heard_before(self, chunk):
-        """Move the bar by what another run has heard, which does not count for how fast this one is."""
-        self._before += self._move(chunk)
+    def skip(self, chunk):
+        """Move the bar by what an earlier run has processed, which does not count for the speed of this one."""
+        self._earlier += self._move(chunk)
 
-    def heard(self, chunk):
-        """Move the bar by what no window before has covered; return the chunk."""
+    def add(self, chunk):
+        """Move the bar by what this chunk is the first to cover; return the chunk."""
         self._move(chunk)
-        speed = (self._heard - self._before) / (time.perf_counter() - self._began)
-        self._bar.set_postfix_str(f"{_time(self._heard)} heard, {speed:,.0f} x real time")
+        speed = (self._seconds - self._earlier) / (time.perf_counter() - self._began)
+        self._bar.set_postfix_str(f"{_time(self._seconds)} done, {speed:,.0f} x real time")
         return chunk
 
     def _move(self, chunk):
-        before = self._heard
+        before = self._seconds
         for number, end in zip(chunk.stretch, chunk.end, strict=True):
             covered = self._ends.get(number, self._starts[number])
-            self._heard += max(0.0, end - covered)
+            self._seconds += max(0.0, end - covered)
             self._ends[number] = max(covered, end)
         if chunk.stretch:
             self._ends = {number: end for number, end in self._ends.items() if number >= chunk.stretch[-1]}
-        self._bar.update(self._heard - before)
-        return self._heard - before
+        self._bar.update(self._seconds - before)
+        return self._seconds - before
 
 
 def _total(stretches):
