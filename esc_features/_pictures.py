@@ -67,6 +67,31 @@ def wav_bytes(samples: np.ndarray, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
+def envelope(samples: np.ndarray, parts: int) -> np.ndarray:
+    """Return the lowest and the highest sample of each part of a waveform, for a picture of it.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (samples,)
+        One or more.
+    parts : int
+        How many equal parts at most.
+
+    Returns
+    -------
+    ndarray of shape (2, parts)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from esc_features._pictures import envelope
+    >>> envelope(np.array([0, 1, -2, 3]), 2).tolist()
+    [[0, -2], [1, 3]]
+    """
+    starts = np.unique(np.arange(parts) * len(samples) // parts)
+    return np.stack([np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)])
+
+
 def data_uri(content: bytes, kind: str) -> str:
     """Return a file as an address that holds it, for a page that asks for nothing from elsewhere."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

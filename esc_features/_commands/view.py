@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", default="", help="which clips to export, as in the address of a view: 'category=dog&fold=1'"
     )
-    parser.add_argument("--most", type=int, default=200, help="export at most this many clips (default: 200)")
+    parser.add_argument("--most", type=int, default=200, help="refuse to export more clips than this (default: 200)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """The store for users: reading and the lazy array. Files are written by `esc_features.extraction`."""
 
-from ._sound import Sound
+from ._sound import Sound, Sounds, holds_waveforms
 from ._store import Store, open_store
 from ._store_array import StoreArray
 from ._store_audio import StoreAudio
 
-__all__ = ["Sound", "Store", "StoreArray", "StoreAudio", "open_store"]
+__all__ = ["Sound", "Sounds", "Store", "StoreArray", "StoreAudio", "holds_waveforms", "open_store"]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import html
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +24,10 @@ from ..storage import recording_path
 if TYPE_CHECKING:
     from ._store_array import StoreArray
 
-# A notebook keeps what it plays; a clip may be a whole day, and a recording is digested before it is played.
+# Seconds: a notebook keeps what it plays, and a clip may be a whole day.
 LONGEST = 60.0
-_LARGEST_RECORDING = 64 << 20
+_LONGEST_ROW = 32_000_000
+_OPEN_AT_ONCE = 2  # each may hold 64 MB
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +47,8 @@ class Sound:
         Which clip it is.
     is_cut : bool, default=False
         Whether the clip is longer than these samples.
+    origin : str, default=""
+        What they were read from: "the stored waveform" or "the recording".
 
     Examples
     --------
@@ -53,6 +61,7 @@ class Sound:
     sample_rate: int
     name: str
     is_cut: bool = False
+    origin: str = ""
 
     @property
     def duration(self) -> float:
@@ -77,59 +86,149 @@ class Sound:
         return f'<audio controls preload="none" aria-label="{name}" style="{style}" src="{source}"></audio>{note}'
 
 
-def sound_of(arrays: list[StoreArray], row: int, seconds: float = LONGEST, most_bytes: int | None = None) -> Sound:
-    """Return the sound of a clip: of the stored waveforms with the highest rate, else of its recording.
+class Sounds:
+    """The sounds of the clips of a store: of the stored waveforms with the highest rate, else of the recordings.
 
-    A store may have been made by a stranger: a recording is only opened where it is a file of this machine, and only
-    read out where its content is the one that was extracted.
+    The one place that decides which file is played. A store says where its recordings are, and a stranger may have
+    made it: a recording is only opened where it is a file of this machine, and only played where its content is the
+    one that was extracted.
+
+    Parameters
+    ----------
+    arrays : list of StoreArray
+        Those of a store, of the same clips.
+    audio : str, optional
+        Where the file names of the clips start from, if the recordings have moved.
+    column : callable, optional
+        Returns a column of the clips by its name; by default that of the first array, read once.
+    seconds : float, default=60.0
+        Of each clip at most.
+    most_samples : int, optional
+        Of each clip at most.
+    largest : int, optional
+        Bytes of a recording that is opened at most: to compare its content, all of it is read.
     """
-    one = arrays[0][[row]]
-    name = clip_name(*one.clip_keys[0])
-    waveforms = max(filter(holds_waveforms, arrays), key=lambda array: array.parameters["sample_rate"], default=None)
-    if waveforms is not None:
-        rate = int(waveforms.parameters["sample_rate"])
-        samples = as_float32(waveforms.take([row])[0])
-        most = _most_samples(seconds, rate, most_bytes)
-        return Sound(samples[:most], rate, name, len(samples) > most)
-    path, digest, start, end = _recording_of(one)
-    with OpenRecording(path) as recording:
-        if recording.digest != digest:
-            raise AudioError(f"{path} is not the recording that was extracted: its content is another.")
-        rate = int(recording.sample_rate)
-        most = _most_samples(seconds, rate, most_bytes)
-        samples = recording.read(start, end, (most + 0.5) / rate).mono
-        return Sound(samples, rate, name, min(end, recording.duration) - start > (most + 1) / rate)
+
+    def __init__(
+        self,
+        arrays: list[StoreArray],
+        *,
+        audio: str | None = None,
+        column: Callable[[str], np.ndarray] | None = None,
+        seconds: float = LONGEST,
+        most_samples: int | None = None,
+        largest: int | None = None,
+    ):
+        self._waveforms = max(
+            filter(holds_waveforms, arrays), key=lambda one: one.parameters["sample_rate"], default=None
+        )
+        self._facts, self._audio, self._column = arrays[0].facts, audio, column or functools.cache(arrays[0].column)
+        self._seconds, self._most_samples, self._largest = seconds, most_samples, largest
+        self._open: OrderedDict[str, OpenRecording] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def from_waveforms(self) -> bool:
+        """Whether stored waveforms are played, and no recording is needed."""
+        return self._waveforms is not None
+
+    def of(self, row: int) -> Sound:
+        """Return the sound of a clip.
+
+        Parameters
+        ----------
+        row : int
+            Its position in the arrays.
+
+        Returns
+        -------
+        Sound
+
+        Raises
+        ------
+        AudioError
+            If there is none: it says why.
+        """
+        key = str(self._column("filename")[row]), float(self._column("start")[row]), float(self._column("end")[row])
+        name, (_, start, end) = clip_name(*key), key
+        if self._waveforms is not None:
+            rate = int(self._waveforms.parameters["sample_rate"])
+            samples, most = as_float32(self._waveforms.take([row])[0]), self._most(rate)
+            return Sound(samples[:most], rate, name, len(samples) > most, "the stored waveform")
+        with self._lock:
+            recording = self._recording_of(row)
+            rate = int(recording.sample_rate)
+            most = self._most(rate)
+            samples = recording.read(start, end, (most + 0.5) / rate).mono
+            is_cut = min(end, recording.duration) - start > (most + 1) / rate
+        return Sound(samples, rate, name, is_cut, "the recording")
+
+    def _most(self, rate: int) -> int:
+        return min(int(self._seconds * rate), self._most_samples or sys.maxsize)
+
+    def _recording_of(self, row: int) -> OpenRecording:
+        """Return the recording of a clip. The last few stay open: their next clips need no further look."""
+        path, digest = self._place_of(row)
+        if path not in self._open:
+            recording = OpenRecording(path)
+            if recording.digest != digest:
+                recording.close()
+                raise AudioError(f"{path} is not the recording that was extracted: its content is another.")
+            self._open[path] = recording
+            while len(self._open) > _OPEN_AT_ONCE:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(path)
+        return self._open[path]
+
+    def _place_of(self, row: int) -> tuple[str, int]:
+        try:
+            digest = int(self._column("audio_digest")[row])
+            given = str(self._column("path" if self._audio is None else "filename")[row])
+        except (KeyError, ValueError):
+            raise AudioError("There are neither stored waveforms nor recordings of this clip.") from None
+        path = recording_path(given, self._facts.audio_folder if self._audio is None else self._audio)
+        if not path or "://" in path or path.startswith(("//", "\\\\")):
+            raise AudioError(
+                f"{path or 'The recording'} is not a file of this machine: extract the feature waveform to listen."
+            )
+        if not Path(path).is_file():
+            raise AudioError(f"{path} is missing. Put it back, or extract the feature waveform, to listen.")
+        if self._largest is not None and Path(path).stat().st_size > self._largest:
+            raise AudioError(f"{path} is over {self._largest >> 20} MB. Extract the feature waveform to listen.")
+        return path, digest
+
+    def close(self) -> None:
+        """Close the recordings that are open."""
+        for recording in self._open.values():
+            recording.close()
+        self._open.clear()
+
+    def __enter__(self) -> Sounds:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def holds_waveforms(array: StoreArray) -> bool:
-    """Tell whether the rows are waveforms: as long as the rate and duration that they were computed with say."""
+    """Tell whether the rows are waveforms that can be played, each read as a whole.
+
+    Parameters
+    ----------
+    array : StoreArray
+
+    Returns
+    -------
+    bool
+        Whether they are as long as the rate and duration that they were computed with say, and not longer than 32
+        million samples.
+    """
     try:
         spec = WaveformSpec(array.parameters["sample_rate"], array.parameters["duration"])
-        return 100 <= spec.sample_rate <= 400_000 and array.shape[1:] == (spec.n_samples,)
+        sane = 100 <= spec.sample_rate <= 400_000 and spec.n_samples <= _LONGEST_ROW
+        return sane and array.shape[1:] == (spec.n_samples,)
     except (KeyError, TypeError, ValueError, OverflowError):
         return False
-
-
-def _most_samples(seconds: float, rate: int, most_bytes: int | None) -> int:
-    most = int(seconds * rate)
-    return most if most_bytes is None else min(most, most_bytes // 2)
-
-
-def _recording_of(one: StoreArray) -> tuple[str, int, float, float]:
-    try:
-        path = recording_path(str(one.column("path")[0]), one.facts.audio_folder)
-        digest, (_, start, end) = int(one.column("audio_digest")[0]), one.clip_keys[0]
-    except (KeyError, ValueError):
-        raise AudioError("There are neither stored waveforms nor recordings of this clip.") from None
-    if not path or "://" in path or path.startswith(("//", "\\\\")):
-        raise AudioError(
-            f"{path or 'The recording'} is not a file of this machine: extract the feature waveform to listen."
-        )
-    if not Path(path).is_file() or Path(path).stat().st_size > _LARGEST_RECORDING:
-        raise AudioError(
-            f"{path} is missing, or over {_LARGEST_RECORDING >> 20} MB: extract the feature waveform to listen."
-        )
-    return path, digest, start, end
 
 
 def player_of(sound: Sound) -> Any:
@@ -141,4 +240,4 @@ def player_of(sound: Sound) -> Any:
     return Audio(data=sound.to_wav())
 
 
-__all__ = ["LONGEST", "Sound", "holds_waveforms", "player_of", "sound_of"]
+__all__ = ["Sound", "Sounds", "holds_waveforms", "player_of"]

@@ -258,7 +258,7 @@ class Store:
         Raises
         ------
         AudioError
-            If no waveforms are stored, and the recording is not on this machine, is another by now, or is too large.
+            If no waveforms are stored, and the recording is not on this machine, or is another by now.
         StoreError
             If there is no such clip.
 
@@ -268,9 +268,10 @@ class Store:
         >>> open_store("stores/demo").sound(0).samples.shape
         (80000,)
         """
-        from ._sound import sound_of
+        from ._sound import Sounds
 
-        return sound_of(list(self._arrays.values()), self._row_of(clip))
+        with Sounds(list(self._arrays.values())) as sounds:
+            return sounds.of(self._row_of(clip))
 
     def listen(self, clip: int | str) -> Any:
         """Return a player of one clip: as the value of a notebook's cell, it is heard there.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._pictures import data_uri, spectrogram_png
+from .._pictures import data_uri, envelope, spectrogram_png
 from ..datasets import clip_name
 from ..exceptions import AudioError
 from ..lazy import as_float32
-from ._sound import holds_waveforms, sound_of
+from ._sound import Sounds, holds_waveforms
 
 if TYPE_CHECKING:
     from ._store_array import StoreArray
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _MOST_CLIPS = 8
 _HEIGHT, _WIDTH = 64, 160
 _LARGEST_ROW = 32 << 20
-# Of each clip: the page of a notebook stays small.
-_SECONDS, _BYTES = 5.0, 200_000
+# Of each clip, so that the page of a notebook stays small, and is made at once.
+_SECONDS, _SAMPLES, _LARGEST_RECORDING = 5.0, 100_000, 64 << 20
 
 
 def thumbnails(shown: StoreArray, arrays: list[StoreArray]) -> str:
@@ -34,14 +34,15 @@ def thumbnails(shown: StoreArray, arrays: list[StoreArray]) -> str:
         return ""
     rows = np.arange(min(_MOST_CLIPS, len(shown))) * len(shown) // min(_MOST_CLIPS, len(shown))
     try:
-        figures = "".join(_figures(shown, arrays, rows, is_sound))
+        with Sounds(arrays, seconds=_SECONDS, most_samples=_SAMPLES, largest=_LARGEST_RECORDING) as sounds:
+            figures = "".join(_figures(shown, sounds, rows, is_sound))
     except Exception as error:
         return f"<p>No pictures: {html.escape(str(error))}</p>"
     count = f"<p>{len(rows)} of {len(shown)} clips:</p>" if len(rows) < len(shown) else ""
     return f'{count}<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>'
 
 
-def _figures(shown: StoreArray, arrays: list[StoreArray], rows: np.ndarray, is_sound: bool):
+def _figures(shown: StoreArray, sounds: Sounds, rows: np.ndarray, is_sound: bool):
     few = shown[rows]
     read = as_float32(few.to_numpy())
     for row, key, labels, values in zip(rows.tolist(), few.clip_keys, _labels(few), read, strict=True):
@@ -50,13 +51,13 @@ def _figures(shown: StoreArray, arrays: list[StoreArray], rows: np.ndarray, is_s
         yield (
             f'<figure style="margin:0;{size}"><img alt="{name}" src="{picture}" style="{size};height:{_HEIGHT}px">'
             f'<figcaption style="overflow-wrap:anywhere"><b>{html.escape(labels)}</b><br><small>{name}</small>'
-            f"</figcaption>{_player(arrays, row)}</figure>"
+            f"</figcaption>{_player(sounds, row)}</figure>"
         )
 
 
-def _player(arrays: list[StoreArray], row: int) -> str:
+def _player(sounds: Sounds, row: int) -> str:
     try:
-        return sound_of(arrays, row, _SECONDS, _BYTES).player()
+        return sounds.of(row).player()
     except AudioError:
         return ""
 
@@ -70,9 +71,7 @@ def _labels(array: StoreArray) -> list[str]:
 
 def _drawn(samples: np.ndarray) -> np.ndarray:
     """Draw a waveform: 1 between the lowest and the highest sample of each column, 0 elsewhere."""
-    starts = np.unique(np.arange(_WIDTH) * len(samples) // _WIDTH)
-    peak = max(1e-3, float(np.abs(samples).max()))
-    low, high = np.minimum.reduceat(samples, starts) / peak, np.maximum.reduceat(samples, starts) / peak
+    low, high = envelope(samples, _WIDTH) / max(1e-3, float(np.abs(samples).max()))
     height, half = np.linspace(-1, 1, _HEIGHT)[:, None], 1 / _HEIGHT
     return ((height >= low - half) & (height <= high + half)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The clips of a store as the viewer lists them: columns that are read once, filters, and what is said of a clip."""
+"""The clips of a store as the viewer lists them: columns that are read once, filters, and what is known of a clip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..audio import Note, describe_notes
 from ..datasets import clip_name
 from ..store import Store
 
-SORTS = ("store", "filename", "category", "fold", "source", "surest")
+SORTS = ("store", "filename", "category", "fold", "source", "confidence")
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,17 @@ class Query:
     text: str = ""
     sort: str = "store"
     descending: bool = False
-    #: Clips that a method called `said` although they are `true`; each alone is all of that row or column.
+    #: A cell of a method's confusion matrix: clips of a true category that were predicted to be of another. One of the
+    #: two alone is a row or a column.
     method: str = ""
     true: str = ""
-    said: str = ""
-    #: "wrong" or "right": what the method was; with `other`, what the other method was not.
-    heard: str = ""
+    predicted: str = ""
+    #: "wrong" or "correct": of the method; of the `other` method, the opposite.
+    outcome: str = ""
     other: str = ""
-    #: Clips that every method got wrong.
+    #: Clips that every method gets wrong.
     suspicious: bool = False
-    #: What the points of a lasso are of, and its corners: "mfcc:pca:x,y;x,y;..."
+    #: A line drawn on a map, and its corners: "mfcc:pca:x,y;x,y;..."
     lasso: str = ""
 
     @classmethod
@@ -57,14 +58,14 @@ class Query:
                     fields[name] = given[-1] == "1"
         query = cls(**fields)
         if query.sort not in SORTS:
-            raise ValueError(f"There is no order {query.sort!r}. Use {', '.join(SORTS)}.")
+            raise ValueError(f"Clips cannot be sorted by {query.sort!r}. Use {', '.join(SORTS)}.")
         return query
 
 
 class Collection:
-    """The clips of a store, by row: what is known of each, and which of them a query is about.
+    """The clips of a store, by row: what is known of each, and which of them match a query.
 
-    Columns are read when they are first asked for and kept; of the arrays nothing is read here.
+    Columns are read when they are first asked for, and kept; nothing is read from the arrays.
     """
 
     def __init__(self, store: Store):
@@ -148,7 +149,7 @@ class Collection:
         }
 
     def matches(self, query: Query) -> np.ndarray:
-        """Return whether each clip has what a query asks of its columns; methods and points are asked elsewhere."""
+        """Return whether each clip matches what a query asks of its columns; not of methods or maps."""
         keep = np.ones(len(self), bool)
         if query.category:
             unknown = [name for name in query.category if name not in self.categories]
@@ -169,7 +170,7 @@ class Collection:
 
     def order(self, query: Query, rows: np.ndarray) -> np.ndarray:
         """Return rows in the order of a column."""
-        if query.sort not in ("store", "surest"):
+        if query.sort not in ("store", "confidence"):
             if query.sort == "category" and self.has_several_labels:
                 keys = np.array([";".join(self.labels(row)) for row in rows.tolist()], object)
             else:

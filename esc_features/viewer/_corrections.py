@@ -17,7 +17,7 @@ Key = tuple[str, float, float]
 
 
 class Corrections:
-    """A table of corrections: a CSV file, read again before each change, so that nobody else's lines are lost.
+    """A table of corrections: a CSV file, read again before each change, so that no line of others is lost.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Corrections:
             raise ClipTableError(f"{self.path}, line {lines.line_num}: {error}. Correct the line.") from error
 
     def change(self, key: Key, value: str | None) -> None:
-        """Note a correction, or take it back: the whole table is written, or nothing is."""
+        """Save a correction, or remove it with None: the whole table is written, or nothing is."""
         with self._lock:
             noted = self.read()
             noted.pop(key, None)
@@ -88,9 +88,9 @@ class Corrections:
     def _checked(self, value: str) -> str:
         names = [name.strip() for name in (value.split(";") if self._value == "labels" else [value])]
         if not all(names) and value.strip():
-            raise ClipTableError(f"{value!r} has an empty label. Write them with one semicolon between two.")
+            raise ClipTableError(f"{value!r} has an empty label. Write one semicolon between two labels.")
         if self._value == "category" and not names[0]:
-            raise ClipTableError("A category is at least one letter.")
+            raise ClipTableError("A category has at least one character.")
         if not all(character.isprintable() for character in value) or len(value) > 400:
-            raise ClipTableError("A category is at most 400 letters, and no control characters.")
+            raise ClipTableError("A category has at most 400 characters, and no control characters.")
         return ";".join(sorted(set(names) - {""})) if self._value == "labels" else names[0]

@@ -1,4 +1,4 @@
-"""Chosen clips as a site without a server: it opens from disk, and asks for nothing from elsewhere."""
+"""Chosen clips as a site without a server: it opens from disk, and makes no request to another host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._pictures import wav_bytes
 from ..exceptions import AudioError
 from ._collection import Query
 
@@ -32,13 +31,13 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     Parameters
     ----------
     viewer : Viewer
-        The store, with what is to be played.
+        A viewer of the store.
     folder : path-like
-        Where to; it must not be there yet, or be empty.
+        Where to write it: a new or empty folder.
     where : str, default=""
-        Which clips: what the address of a view of the viewer says, such as "category=dog&fold=1". All by default.
+        Which clips, as in the address of a view: "category=dog&fold=1". All by default.
     most : int, default=200
-        More clips than this are refused: a page of them would be slow, and large.
+        More clips than this are refused: a page of them would be slow and large.
 
     Returns
     -------
@@ -48,7 +47,7 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     Raises
     ------
     ValueError
-        If there is no such clip, there are too many, or the folder holds something.
+        If no clip matches, too many do, or the folder is not empty.
 
     Examples
     --------
@@ -59,11 +58,11 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     """
     folder = Path(folder).expanduser().absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is there already and not empty. Name a new folder, or empty it.")
+        raise ValueError(f"{folder} exists and is not empty. Name a new folder, or empty it.")
     parameters = urllib.parse.parse_qs(where.rpartition("?")[2])
     rows = viewer.rows(Query.of(parameters)).tolist()
     if not rows:
-        raise ValueError(f"No clip is like {where!r}, so there is nothing to export.")
+        raise ValueError(f"No clip matches {where!r}, so there is nothing to export.")
     if len(rows) > most:
         raise ValueError(f"{len(rows)} clips are more than {most}. Choose fewer with --where, or raise --most.")
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
@@ -87,8 +86,7 @@ def _write_clip(viewer: Viewer, row: int, number: int, folder: Path) -> str:
     clip, problem = viewer.brief(row), ""
     stem = f"{number:05d}"
     try:
-        heard = viewer.sounds.of(row)
-        (folder / "sounds" / f"{stem}.wav").write_bytes(wav_bytes(heard.samples, heard.sample_rate))
+        (folder / "sounds" / f"{stem}.wav").write_bytes(viewer.sounds.of(row).to_wav())
     except AudioError as error:
         problem = str(error)
     try:
@@ -101,17 +99,18 @@ def _write_clip(viewer: Viewer, row: int, number: int, folder: Path) -> str:
 def _card(clip: dict[str, Any], stem: str, problem: str, has_picture: bool) -> str:
     labels = escape(", ".join(clip["labels"]) or "no label")
     name = escape(clip["name"])
+    spoken = f'aria-label="{labels}, {name}"'
     tags = [
         f"fold {clip['fold']}",
         f"source {clip['source']}",
         *(note for note in clip["notes"] if note != "resampled"),
     ]
     picture = f'<img src="pictures/{stem}.png" alt="Spectrogram of {labels}, {name}">' if has_picture else ""
-    sound = f'<audio controls preload="none" src="sounds/{stem}.wav" aria-label="{labels}, {name}"></audio>'
+    sound = f'<audio controls preload="none" src="sounds/{stem}.wav" {spoken}></audio>'
     if problem:
-        sound = '<p class="quiet">There is no sound of this clip.</p>'
+        sound = '<p class="quiet">No sound.</p>'
     return (
-        f'<li><article class="card" tabindex="0">{picture}<div class="text"><b>{labels}</b>'
+        f'<li><article class="card" tabindex="0" {spoken}>{picture}<div class="text"><b>{labels}</b>'
         f'<span class="name">{name}</span><span class="tags">'
         + "".join(f'<span class="tag">{escape(tag)}</span>' for tag in tags)
         + f"</span>{sound}</div></article></li>"

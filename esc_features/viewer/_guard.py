@@ -1,4 +1,4 @@
-"""Who is let in: this machine's own page with its token, and no other."""
+"""Who is let in: the viewer's own page with its token, and no other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Guard:
     """An ASGI application in front of another: checks host, origin and token, and adds the headers of a safe page.
 
     Every address starts with the token, so that a page which does not know it can neither read nor write. `Host` is
-    checked against names that another site has pointed here, and `Origin` against other pages of this machine.
+    checked against names of other sites that point here (DNS rebinding), and `Origin` against other pages.
     """
 
     def __init__(self, app: Any, token: str, port: int):
@@ -32,11 +32,6 @@ class Guard:
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
 
     async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            return
         headers = _headers(scope)
         first, _, rest = scope["path"].removeprefix("/").partition("/")
         hosts = headers.get("host", [])

@@ -1,4 +1,4 @@
-"""What the page asks for, and what it is answered."""
+"""The web application: what the page can ask for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from .._pictures import wav_bytes
 from ..exceptions import AudioError, ClipTableError, ModelError, StoreError
 from ._collection import Query
 from ._trial import MOST_BYTES
@@ -55,8 +54,7 @@ def make_app(viewer: Viewer) -> Starlette:
         return _png(viewer.spectrograms.png(_row(request), request.query_params.get("feature", "")))
 
     def sound(request: Request) -> Response:
-        heard = viewer.sounds.of(_row(request))
-        return _ranged(request, wav_bytes(heard.samples, heard.sample_rate), "audio/wav")
+        return _ranged(request, viewer.sounds.of(_row(request)).to_wav(), "audio/wav")
 
     def _row(request: Request) -> int:
         return _whole(request.path_params["row"], len(viewer.collection) - 1)
@@ -70,8 +68,8 @@ def make_app(viewer: Viewer) -> Starlette:
     def corrections(request: Request, body: bytes | None = None) -> Any:
         if body is None:
             return viewer.corrections.to_json()
-        said = json.loads(body)
-        row, value = (said.get("row"), said.get("category")) if isinstance(said, dict) else (None, 0)
+        given = json.loads(body)
+        row, value = (given.get("row"), given.get("category")) if isinstance(given, dict) else (None, 0)
         if type(row) is not int or not (value is None or isinstance(value, str)):
             raise ValueError('A correction is {"row": 3, "category": "dog"}, or null to take it back.')
         return viewer.correct(_whole(str(row), len(viewer.collection) - 1), value)
@@ -101,7 +99,7 @@ def make_app(viewer: Viewer) -> Starlette:
 
 
 def _answering(function: Callable, most_bytes: int = _MOST_JSON) -> Callable:
-    """Return an endpoint that works in a thread, and says in JSON what was wrong with a request."""
+    """Return an endpoint that works in a thread, and answers in JSON what was wrong with a request."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -109,7 +107,7 @@ def _answering(function: Callable, most_bytes: int = _MOST_JSON) -> Callable:
             answer = await run_in_threadpool(function, request, *([body] if body is not None else []))
             if not isinstance(answer, Response):  # NaN is no JSON
                 answer = Response(json.dumps(answer, allow_nan=False), media_type="application/json")
-        except (ValueError, StoreError, AudioError, ClipTableError, ModelError, OSError) as error:
+        except (ValueError, StoreError, AudioError, ClipTableError, ModelError, OSError, RecursionError) as error:
             status = 404 if isinstance(error, StoreError | AudioError) else 400
             return JSONResponse({"error": str(error)}, status)
         return answer
@@ -122,7 +120,7 @@ async def _body(request: Request, most: int) -> bytes:
     async for part in request.stream():
         length += len(part)
         if length > most:
-            raise ValueError(f"More than {most / 1e6:g} MB were sent.")
+            raise ValueError(f"What was sent is larger than {most / 1e6:g} MB.")
         parts.append(part)
     return b"".join(parts)
 
@@ -134,17 +132,16 @@ def _query(request: Request) -> Query:
 def _whole(text: str, most: int) -> int:
     number = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else -1
     if not 0 <= number <= most:
-        raise ValueError(f"{text!r} should be a whole number up to {most}.")
+        raise ValueError(f"{text!r} is not a whole number from 0 to {most}.")
     return number
 
 
 def _second(text: str | None, default: float) -> float:
     if not text:
         return default
-    value = float(text)
-    if math.isnan(value):
-        raise ValueError("A second is a number.")
-    return value
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,20})?(e-?\d{1,3})?", text):
+        raise ValueError(f"{text!r} is not a number of seconds.")
+    return float(text)
 
 
 def _png(content: bytes) -> Response:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from .._mel_scale import hz_to_mel
-from .._pictures import spectrogram_png
+from .._pictures import envelope, spectrogram_png
 from ..features import MelSpectrogram
 from ..lazy import as_float32
-from ..store import StoreArray
+from ..store import Sounds, StoreArray
 from ._collection import Collection
-from ._sounds import Sounds
 
 THUMBNAIL = (64, 160)
+# Numbers of a clip that are drawn at most: to draw it, all are read.
+_LARGEST = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,11 @@ class Spectrograms:
 
     def __init__(self, collection: Collection, sounds: Sounds):
         self._sounds = sounds
-        arrays = {name: array for name, array in collection.store.items() if len(array.shape) == 3}
+        arrays = {
+            name: array
+            for name, array in collection.store.items()
+            if len(array.shape) == 3 and 0 < math.prod(array.shape[1:]) <= _LARGEST
+        }
         mels = [name for name in arrays if _mel_parameters(arrays[name]) is not None]
         self._arrays = {name: arrays[name] for name in [*mels, *(name for name in arrays if name not in mels)]}
 
@@ -57,7 +63,7 @@ class Spectrograms:
         """Return the numbers of a picture, (bands, frames)."""
         if self._arrays:
             return as_float32(self._array(feature).take([row])[0])
-        return mel_of(*self._heard(row))
+        return mel_of(*self._samples_of(row))
 
     def png(self, row: int, feature: str = "") -> bytes:
         return spectrogram_png(self.values(row, feature))
@@ -68,7 +74,7 @@ class Spectrograms:
     def axes(self, row: int, feature: str = "") -> Axes:
         """Return the axes of a picture."""
         if not self._arrays:
-            samples, rate = self._heard(row)
+            samples, rate = self._samples_of(row)
             return mel_axes(len(samples) / rate, rate)
         array = self._array(feature)
         parameters = _mel_parameters(array)
@@ -86,9 +92,14 @@ class Spectrograms:
             raise ValueError(f"There is no picture of the feature {name!r}; there are {', '.join(self._arrays)}.")
         return self._arrays[name]
 
-    def _heard(self, row: int) -> tuple[np.ndarray, int]:
+    def _samples_of(self, row: int) -> tuple[np.ndarray, int]:
         sound = self._sounds.of(row)
         return sound.samples, sound.sample_rate
+
+
+def outline(samples: np.ndarray) -> list[list[float]]:
+    """Return the lowest and highest sample of each part of a waveform, for its picture."""
+    return envelope(samples, 600).T.astype(float).round(3).tolist()
 
 
 def mel_of(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -125,10 +136,10 @@ def _mel_parameters(array: StoreArray) -> tuple[float, float, float, float] | No
         rate, hop = float(parameters["sample_rate"]), float(parameters["hop_length"])
         low = float(parameters.get("fmin") or 0)
         high = float(parameters.get("fmax") or rate / 2)
-        bands = int(parameters["n_mels"])
-    except (KeyError, TypeError, ValueError):
+        is_mel = parameters["n_mels"] == array.shape[1]
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    sane = rate > 0 and hop > 0 and 0 <= low < high < 1e7 and bands == array.shape[1]
+    sane = is_mel and 100 <= rate <= 1e7 and 1 <= hop <= 1e7 and 0 <= low < high <= 1e7
     return (rate, hop, low, high) if sane else None
 
 

@@ -1,4 +1,4 @@
-"""Recordings that are tried: dropped on the page or heard by the microphone, and what models say of them."""
+"""Recordings that are tried: dropped on the page or recorded there, and what models predict for them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from ..audio import read_recording
 from ..deployment import load_model, predict_windows
 from ..evaluation import named_methods, train
 from ..store import Store
-from ._answers import Mistakes
-from ._sounds import LONGEST, envelope
-from ._spectrograms import mel_axes, mel_of
+from ._mistakes import Mistakes
+from ._spectrograms import mel_axes, mel_of, outline
 
+# Seconds of a recording that are shown and played at most: a clip may be a whole day.
+LONGEST = 120.0
 MOST_BYTES = 64 << 20
 _TRAINED = "method: "
 
@@ -27,7 +28,7 @@ _TRAINED = "method: "
 class Trial:
     """The models that a recording can be tried with: files, and methods that were evaluated.
 
-    A method is fitted on the whole store when it is first asked; a file is loaded when it is first asked.
+    A file is loaded, and a method fitted on the whole store, when it is first used.
     """
 
     def __init__(self, store: Store, mistakes: Mistakes, files: Sequence[Path]):
@@ -41,7 +42,7 @@ class Trial:
 
     @property
     def names(self) -> list[str]:
-        """What can be asked: model files, then methods."""
+        """Names of the models: files, then methods."""
         methods: list[str] = []
         with contextlib.suppress(ValueError):  # damaged results; the view of mistakes says so
             methods = list(self._mistakes.methods) if self._mistakes.are_there else []
@@ -49,18 +50,18 @@ class Trial:
         return [*self._files, *(f"{_TRAINED}{name}" for name in methods if name in known)]
 
     def answer(self, content: bytes, name: str) -> dict[str, Any]:
-        """Return the picture of a recording, and what a model says of each of its windows."""
+        """Return the picture of a recording, and what a model predicts for each of its windows."""
         with tempfile.TemporaryDirectory(prefix="esc_features_view_") as folder:
             path = Path(folder) / "recording"
             path.write_bytes(content)
-            heard = read_recording(path, duration=LONGEST)
-            rate = int(heard.sample_rate)
+            sound = read_recording(path, duration=LONGEST)
+            rate = int(sound.sample_rate)
             found: dict[str, Any] = {
-                "duration": len(heard.mono) / rate,
-                "whole": heard.samples / rate,
-                "axes": mel_axes(len(heard.mono) / rate, rate).to_json(),
-                "picture": base64.b64encode(spectrogram_png(mel_of(heard.mono, rate), width=800)).decode(),
-                "envelope": envelope(heard.mono),
+                "duration": len(sound.mono) / rate,
+                "whole": sound.samples / rate,
+                "axes": mel_axes(len(sound.mono) / rate, rate).to_json(),
+                "picture": base64.b64encode(spectrogram_png(mel_of(sound.mono, rate), width=800)).decode(),
+                "envelope": outline(sound.mono),
             }
             if name:
                 found |= {"model": name, **self._predict(path, name)}
@@ -73,8 +74,8 @@ class Trial:
         categories = [column for column in frame if column not in ("filename", "start", "end")]
         mean = frame[categories].mean().sort_values(ascending=False, kind="stable")
         windows = [
-            {"start": float(start), "end": float(end), "said": str(said), "share": float(share)}
-            for start, end, said, share in zip(
+            {"start": float(start), "end": float(end), "predicted": str(predicted), "probability": float(probability)}
+            for start, end, predicted, probability in zip(
                 frame["start"],
                 frame["end"],
                 frame[categories].idxmax(axis=1),

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..lazy import as_float32
-from ..store import StoreArray
+from ..store import StoreArray, holds_waveforms
 from ._collection import Collection
 
 METHODS = ("pca", "tsne", "umap")
-# Read at a time, so that memory does not grow with the store; and clips at most that a method is fitted on.
-_AT_ONCE = 8192
+# Numbers that are read at a time, so that memory does not grow with the store; numbers of a clip at most; and clips at
+# most that a method is fitted on.
+_AT_ONCE = 1 << 22
+_WIDEST = 1 << 14
 _FITTED = {"pca": 20_000, "tsne": 3000, "umap": 10_000}
 
 
@@ -35,11 +37,10 @@ class Vectors:
     """
 
     def __init__(self, collection: Collection):
-        features = collection.store.features
         self._arrays = {
             name: array
             for name, array in collection.store.items()
-            if len(array.shape) == 2 and array.shape[1] > 1 and not features[name]["class"].endswith(".Waveform")
+            if len(array.shape) == 2 and 1 < array.shape[1] <= _WIDEST and not holds_waveforms(array)
         }
         self._lock = threading.Lock()
         self._standards = functools.cache(self._standard_of)
@@ -53,10 +54,8 @@ class Vectors:
         """Return the rows of the nearest clips and their distances, in standard deviations."""
         array = self._array(feature)
         mean, deviation = self._standards(array.feature_name)
-        here = (as_float32(array.take([row])[0]) - mean) / deviation
-        distances = np.concatenate(
-            [np.linalg.norm((part - mean) / deviation - here, axis=1) for part in _parts(array, len(array))]
-        )
+        here = (_numbers(array, [row])[0] - mean) / deviation
+        distances = np.concatenate([np.linalg.norm((part - mean) / deviation - here, axis=1) for part in _parts(array)])
         distances[row] = np.inf
         nearest = np.argsort(distances, kind="stable")[: min(most, len(array) - 1)]
         return [(int(other), float(distances[other])) for other in nearest if math.isfinite(distances[other])]
@@ -71,14 +70,15 @@ class Vectors:
 
     def inside(self, lasso: str) -> np.ndarray:
         """Return the rows within a polygon that was drawn on a map: "mfcc:pca:0.1,0.2;0.3,0.2;..."."""
-        found = re.fullmatch(r"(.*):(pca|tsne|umap):((?:[\d.]+,[\d.]+;?){3,400})", lasso)
-        if found is None:
+        feature, _, rest = lasso.partition(":")
+        method, _, drawn = rest.partition(":")
+        numbers = [pair.split(",") for pair in drawn.split(";")]
+        if not 3 <= len(numbers) <= 400 or not all(len(pair) == 2 and _are_numbers(pair) for pair in numbers):
             raise ValueError("A lasso is written FEATURE:METHOD:X,Y;X,Y;X,Y, with three corners or more.")
-        corners = [[float(number) for number in pair.split(",")] for pair in found[3].strip(";").split(";")]
-        shown = self.map(found[1], found[2])
+        shown = self.map(feature, method)
         from matplotlib.path import Path as Polygon
 
-        return shown.rows[Polygon(np.array(corners)).contains_points(shown.points)]
+        return shown.rows[Polygon(np.array(numbers, float)).contains_points(shown.points)]
 
     def _array(self, feature: str) -> StoreArray:
         if not self._arrays:
@@ -94,7 +94,7 @@ class Vectors:
     def _standard_of(self, feature: str) -> tuple[np.ndarray, np.ndarray]:
         array = self._arrays[feature]
         total = square = np.zeros(array.shape[1])
-        for part in _parts(array, len(array)):
+        for part in _parts(array):
             total, square = total + part.sum(axis=0, dtype=float), square + np.square(part, dtype=float).sum(axis=0)
         mean = total / len(array)
         deviation = np.sqrt(np.maximum(square / len(array) - mean**2, 0))
@@ -106,13 +106,12 @@ class Vectors:
             raise ValueError("A map needs three clips or more.")
         mean, deviation = self._standards(feature)
         fitted = np.unique(np.linspace(0, len(array) - 1, min(len(array), _FITTED[method])).astype(np.int64))
-        values = np.nan_to_num((as_float32(array.take(fitted)) - mean) / deviation)
+        values = (_numbers(array, fitted) - mean) / deviation
         if method == "pca":
             from sklearn.decomposition import PCA
 
-            pca = PCA(2, svd_solver="full").fit(values)
-            parts = _parts(array, len(array))
-            points = np.concatenate([pca.transform(np.nan_to_num((part - mean) / deviation)) for part in parts])
+            pca = PCA(2, random_state=0).fit(values)
+            points = np.concatenate([pca.transform((part - mean) / deviation) for part in _parts(array)])
             rows = np.arange(len(array))
         else:
             points, rows = _embedder(method, len(values)).fit_transform(values), fitted
@@ -123,9 +122,18 @@ class Vectors:
         return Map(rows, points.astype(np.float32))
 
 
-def _parts(array: StoreArray, clips: int):
-    for start in range(0, clips, _AT_ONCE):
-        yield np.nan_to_num(as_float32(array.take(range(start, min(clips, start + _AT_ONCE)))))
+def _parts(array: StoreArray):
+    clips = max(1, _AT_ONCE // array.shape[1])
+    for start in range(0, len(array), clips):
+        yield _numbers(array, range(start, min(len(array), start + clips)))
+
+
+def _numbers(array: StoreArray, rows) -> np.ndarray:
+    return np.nan_to_num(as_float32(array.take(rows)))
+
+
+def _are_numbers(texts: list[str]) -> bool:
+    return all(re.fullmatch(r"\d{1,6}(\.\d{0,9})?", text) for text in texts)
 
 
 def _embedder(method: str, clips: int):

@@ -13,20 +13,19 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import AudioError
-from ..store import Store, open_store
-from ._answers import Mistakes
+from ..store import Sounds, Store, open_store
 from ._collection import SORTS, Collection, Query
 from ._corrections import Corrections
-from ._sounds import Sounds, envelope
-from ._spectrograms import Spectrograms
-from ._trial import Trial
+from ._mistakes import Mistakes
+from ._spectrograms import Spectrograms, outline
+from ._trial import LONGEST, Trial
 from ._vectors import METHODS, Vectors
 
 PER_PAGE = 60
 
 
 class Viewer:
-    """A small web server over a store, for this machine alone: see and hear its clips in a browser.
+    """A small web server over a store, for this machine alone: look at and listen to its clips in a browser.
 
     Rows are read when they are looked at, so that a store of 100,000 clips opens as fast as one of 400. Features,
     labels and recordings are never written. The address holds a token: pages and programs that do not know it are
@@ -73,7 +72,12 @@ class Viewer:
     ):
         self.store = store if isinstance(store, Store) else open_store(store)
         self.collection = Collection(self.store)
-        self.sounds = Sounds(self.collection, None if audio is None else Path(audio).expanduser().resolve())
+        self.sounds = Sounds(
+            list(self.store.values()),
+            audio=None if audio is None else str(Path(audio).expanduser().resolve()),
+            column=self.collection.column,
+            seconds=LONGEST,
+        )
         self.spectrograms = Spectrograms(self.collection, self.sounds)
         self.vectors = Vectors(self.collection)
         folder = self.store.path
@@ -82,7 +86,7 @@ class Viewer:
         beside = folder.with_name(f"{folder.name}-corrections.csv")
         path = Path(corrections or beside).expanduser().resolve()
         if path.is_relative_to(folder):
-            raise ValueError(f"{path} is in the store, which is only looked at. Name a file elsewhere.")
+            raise ValueError(f"{path} is in the store, which is never written to. Name a file elsewhere.")
         self.corrections = Corrections(path, self.collection.has_several_labels)
         self._token = secrets.token_urlsafe(16)
         self._socket = _listening(port)
@@ -91,27 +95,34 @@ class Viewer:
         self._server = self._make_server()
 
     def about(self) -> dict[str, Any]:
-        """Return what the page must know before it shows a clip."""
+        """Return what the page needs to know before it shows a clip."""
         return {
             "dataset": self.store.dataset,
             "path": str(self.store.path),
             "clips": len(self.collection),
             "several_labels": self.collection.has_several_labels,
             "counts": self.collection.counts(),
-            "sorts": [name for name in SORTS if name != "surest"],
+            "sorts": [name for name in SORTS if name != "confidence"],
             "vectors": self.vectors.features,
             "maps": METHODS,
             "mistakes": self.mistakes.are_there,
             "corrections": str(self.corrections.path),
             "models": self.trial.names,
             "pictures": self.spectrograms.features,
-            "plays": self.sounds.origin,
-            "silent_because": self.sounds.trouble(),
-            "per_page": PER_PAGE,
+            "silent_because": self._silent_because(),
         }
 
+    def _silent_because(self) -> str:
+        """Return why the first clip cannot be heard; "" where it can."""
+        try:
+            if len(self.collection) and not self.sounds.from_waveforms:
+                self.sounds.of(0)
+        except AudioError as error:
+            return f"{error} If the recordings have moved, start the viewer with --audio and their folder."
+        return ""
+
     def rows(self, query: Query) -> np.ndarray:
-        """Return the rows that a query is about, in its order."""
+        """Return the rows that match a query, in its order."""
         keep = self.collection.matches(query)
         if query.method or query.suspicious:
             keep &= self.mistakes.matches(query)
@@ -120,7 +131,7 @@ class Viewer:
             inside[self.vectors.inside(query.lasso)] = True
             keep &= inside
         rows = np.flatnonzero(keep)
-        if query.sort == "surest" and self.mistakes.are_there:
+        if query.sort == "confidence" and self.mistakes.are_there:
             rows = self.mistakes.order(query, rows)
         return self.collection.order(query, rows)
 
@@ -144,12 +155,12 @@ class Viewer:
         if query.suspicious:
             chosen = list(self.mistakes.methods)
         for card, row in zip(cards, rows, strict=True):
-            said = [self.mistakes.answers(name).of(row) for name in chosen]
-            card["said"] = [one for one in said if one is not None]
+            found = [self.mistakes.predictions(name).of(row) for name in chosen]
+            card["predictions"] = [one for one in found if one is not None]
         return cards
 
     def correct(self, row: int, value: str | None) -> dict[str, Any]:
-        """Note a correction of a clip's labels, or take it back."""
+        """Save a correction of a clip's labels, or remove it."""
         self.corrections.change(self.collection.identity(row), value)
         return {"path": str(self.corrections.path)}
 
@@ -177,7 +188,7 @@ class Viewer:
             "siblings": [{**other, "other_fold": other["fold"] != fold} for other in siblings],
         }
         if self.mistakes.are_there:
-            found["said"] = self.mistakes.said(row, most=3)
+            found["predictions"] = self.mistakes.of(row, top=3)
         if self.vectors.features:
             near = self.vectors.neighbours(row, vectors)
             found["neighbours"] = [{**self.brief(other), "distance": distance} for other, distance in near]
@@ -185,19 +196,19 @@ class Viewer:
 
     def _sound(self, row: int) -> dict[str, Any]:
         try:
-            heard = self.sounds.of(row)
+            sound = self.sounds.of(row)
         except AudioError as error:
             return {"trouble": str(error)}
         return {
-            "origin": heard.origin,
-            "sample_rate": heard.sample_rate,
-            "duration": heard.duration,
-            "is_cut": heard.is_cut,
-            "envelope": envelope(heard.samples),
+            "origin": sound.origin,
+            "sample_rate": sound.sample_rate,
+            "duration": sound.duration,
+            "is_cut": sound.is_cut,
+            "envelope": outline(sound.samples),
         }
 
     def serve(self) -> None:
-        """Answer until the process is interrupted."""
+        """Serve until the process is interrupted."""
         self._server.run(sockets=[self._socket])
 
     def __enter__(self) -> Viewer:
@@ -212,7 +223,7 @@ class Viewer:
         self.close()
 
     def close(self) -> None:
-        """Give back the port and the recordings that are open."""
+        """Release the port and close the recordings."""
         self._socket.close()
         self.sounds.close()
 
@@ -228,13 +239,16 @@ class Viewer:
             ) from error
         app = Guard(make_app(self), self._token, self.port)
         # Its own headers would tell more about this machine than a page needs; the socket is already listening.
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none"
+        )
         return uvicorn.Server(config)
 
 
 def _listening(port: int) -> socket.socket:
     """Return a socket of this machine alone; an error says that the port is taken."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends at once (TCP_NODELAY) only where the protocol is named; else each answer may wait for 40 ms.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind(("127.0.0.1", port))

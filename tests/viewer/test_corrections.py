@@ -14,21 +14,21 @@ from esc_features.viewer import Viewer
 from esc_features.viewer._corrections import Corrections
 
 
-def test_what_is_corrected_on_the_page_is_taken_by_extract(tiny_store, demo_folder, look, tmp_path):
+def test_what_is_corrected_on_the_page_is_taken_by_extract(tiny_store, demo_folder, open_viewer, look, tmp_path):
     folder = tmp_path / "demo"
     shutil.copytree(tiny_store.path, folder)
     before = {path: path.read_bytes() for path in folder.rglob("*.h5")}
     name = tiny_store.clips["filename"][0]
-    with Viewer(folder) as viewer:
-        page = look(viewer, f"#/clip?filename={name}")
-        page.fill("#category", "howling, wolf")
-        page.click("text=Note the correction")
-        page.wait_for_selector("#corrected:has-text('howling, wolf')")
-        page.goto(viewer.url + "#/clips")
-        page.wait_for_selector(".card b:has-text('→ howling, wolf')")
-        page.goto(viewer.url + "#/corrections")
-        page.wait_for_selector("#noted tbody tr")
-        table = viewer.corrections.path
+    viewer = open_viewer(folder)
+    page = look(viewer, f"#/clip?filename={name}")
+    page.fill("#category", "howling, wolf")
+    page.click("text=Save correction")
+    page.wait_for_selector("#corrected:has-text('howling, wolf')")
+    page.goto(viewer.url + "#/clips")
+    page.wait_for_selector(".card b:has-text('→ howling, wolf')")
+    page.goto(viewer.url + "#/corrections")
+    page.wait_for_selector("#noted tbody tr")
+    table = viewer.corrections.path
     assert table == tmp_path / "demo-corrections.csv"
     assert {path: path.read_bytes() for path in folder.rglob("*.h5")} == before
     clips = load_clips(demo_folder)
@@ -67,10 +67,10 @@ def test_a_table_of_something_else_is_refused_and_kept(tmp_path, text, message):
 def test_a_wrong_correction_changes_nothing(tiny_store, tmp_path, body):
     with Viewer(tiny_store.path, corrections=tmp_path / "c.csv") as viewer:
         origin = {"Origin": viewer.url[: viewer.url.index("/", 8)]}
-        answer = requests.post(viewer.url + "api/corrections", data=body, headers=origin, timeout=30)
+        answer = requests.post(viewer.url + "api/corrections", data=body, headers=origin, timeout=300)
         assert answer.status_code == 400
         assert (
-            requests.post(viewer.url + "api/corrections", data='{"row": 0, "category": "a"}', timeout=30).status_code
+            requests.post(viewer.url + "api/corrections", data='{"row": 0, "category": "a"}', timeout=300).status_code
             == 403
         )
     assert not (tmp_path / "c.csv").exists()

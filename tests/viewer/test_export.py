@@ -20,6 +20,7 @@ def site(tiny_store, tmp_path_factory):
 def test_opens_from_disk_and_plays(site, browser, tiny_store):
     context = browser.new_context(offline=True)
     page = context.new_page()
+    page.set_default_timeout(300_000)
     asked, problems = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -44,7 +45,7 @@ def test_what_is_there_stays(site, tiny_store, tmp_path):
     viewer = Viewer(tiny_store.path)
     with pytest.raises(ValueError, match="not empty"):
         export_site(viewer, site)
-    with pytest.raises(ValueError, match="No clip is like"):
+    with pytest.raises(ValueError, match="No clip matches"):
         export_site(viewer, tmp_path / "none", "text=cat")
     with pytest.raises(ValueError, match="40 clips are more than 39"):
         export_site(viewer, tmp_path / "many", most=39)

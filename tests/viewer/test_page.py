@@ -65,6 +65,27 @@ def test_filters_are_in_the_address_and_can_be_sent(viewer, look, settled, tiny_
     assert shown(page) > wanted
 
 
+def test_the_focus_stays_where_it_was(viewer, look, settled):
+    page = look(viewer)
+    page.click("summary:has-text('Category')")
+    page.focus("input[value=dog]")
+    page.keyboard.press("Space")
+    settled(page, "#/clips?category=dog")
+    assert page.evaluate("document.activeElement.value") == "dog"
+    page.keyboard.press("Escape")
+    page.focus("#sort")
+    page.keyboard.press("ArrowDown")
+    settled(page, "#/clips?category=dog&sort=filename")
+    assert page.evaluate("document.activeElement.id") == "sort"
+
+
+def test_the_skip_link_leaves_the_view_as_it_is(viewer, look):
+    page = look(viewer, "#/map")
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("[document.activeElement.id, location.hash]") == ["main", "#/map"]
+
+
 def test_screen_readers_are_told(viewer, look, tiny_store):
     page = look(viewer)
     tree = page.locator("main").aria_snapshot()
@@ -78,15 +99,22 @@ def test_screen_readers_are_told(viewer, look, tiny_store):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
-def test_fits_and_can_be_read(viewer, look, tiny_store, scheme, width):
+def test_fits_and_can_be_read(viewer, look, settled, tiny_store, scheme, width):
     page = look(viewer, color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
-    for view in ("#/clips", f"#/clip?filename={tiny_store.clips['filename'][0]}"):
+    clip = f"#/clip?filename={tiny_store.clips['filename'][0]}"
+    for view in ("#/clips?category=dog", clip, "#/map", "#/mistakes", "#/try", "#/corrections", "#/no"):
         page.goto(viewer.url + view)
-        page.wait_for_selector("main[aria-busy=false] img")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(LOWEST_CONTRAST) >= 4.5
+        settled(page, view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        assert page.evaluate(LOWEST_CONTRAST) >= 4.5, view
+        assert not page.evaluate(UNNAMED), view
 
+
+# What a screen reader would only call "button" or "image".
+UNNAMED = """() => [...document.querySelectorAll("a, button, input, select, summary, img, canvas, meter, nav")]
+  .filter((one) => one.checkVisibility() && !one.hasAttribute("alt") && !one.innerText && !one.labels?.length
+    && !one.getAttribute("aria-label")).map((one) => one.outerHTML)"""
 
 # WCAG 2: (brighter + 0.05) / (darker + 0.05) of relative luminances; 4.5 for text.
 LOWEST_CONTRAST = """() => {

@@ -1,7 +1,7 @@
 // The grid: thumbnails that play when hovered or on Space, and are walked through with the arrow keys.
 
 import { clipAddress } from "./address.js";
-import { h } from "./dom.js";
+import { h, percent } from "./dom.js";
 import { isPlaying, play, stop } from "./player.js";
 
 const HOVER = "esc_features hover";
@@ -22,7 +22,7 @@ export function toggle(card, clip) {
 export function card(clip, extra = []) {
   const notes = clip.notes.filter((note) => note !== "resampled");
   const tags = [...notes, `fold ${clip.fold}`, ...extra];
-  const spoken = [words(clip), clip.name, `fold ${clip.fold}`, ...notes, ...(clip.said ?? []).map((one) => `${one.method} said ${one.said}`)].join(", ");
+  const spoken = [words(clip), clip.name, `fold ${clip.fold}`, ...notes, ...(clip.predictions ?? []).map((one) => `${one.method} predicted ${one.predicted}`)].join(", ");
   let timer = null;
   const image = h("img", { src: `thumbnail/${clip.row}`, alt: "", width: 160, height: 64, loading: "lazy", decoding: "async",
     onerror: () => image.replaceWith(h("span", { class: "noimage" })) });
@@ -36,8 +36,8 @@ export function card(clip, extra = []) {
   h("span", { class: "text" }, h("b", {}, words(clip)), h("span", { class: "name" }, clip.name),
     h("span", { class: "tags" },
       tags.map((tag) => h("span", { class: "tag" }, tag)),
-      (clip.said ?? []).map((one) => h("span", { class: `tag ${one.right ? "right" : "wrong"}` },
-        `${one.right ? "✓" : "✗"} ${one.method}: ${one.said}${one.sure === null ? "" : ` ${Math.round(100 * one.sure)}\u00a0%`}`)))));
+      (clip.predictions ?? []).map((one) => h("span", { class: `tag ${one.correct ? "correct" : "wrong"}` },
+        `${one.correct ? "✓" : "✗"} ${one.method}: ${one.predicted}${one.confidence === null ? "" : ` ${percent(one.confidence)}`}`)))));
   return link;
 }
 

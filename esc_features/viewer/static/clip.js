@@ -10,12 +10,16 @@ export async function showClip(main, parameters, store, isCurrent) {
   const clip = await ask("api/clip", parameters);
   if (!isCurrent()) return;
   const query = parameters.get("feature") ? `?${new URLSearchParams({ feature: parameters.get("feature") })}` : "";
-  const { element, button, toggle } = figure({ key: clip.row, picture: `picture/${clip.row}${query}`, sound: `sound/${clip.row}`, axes: clip.axes,
+  const { element, button, toggle, move } = figure({ key: clip.row, picture: `picture/${clip.row}${query}`, sound: `sound/${clip.row}`, axes: clip.axes,
     duration: clip.sound.duration, envelope: clip.sound.envelope, label: `${words(clip)}, ${clip.name}`,
     alt: `Spectrogram of ${words(clip)}, ${clip.name}`, trouble: clip.sound.trouble });
   main.onkeydown = (event) => {
     if (event.target.closest("input, select, button, a, textarea")) return;
-    if (event.key === " ") { event.preventDefault(); toggle(); }
+    const step = { ArrowRight: 0.5, ArrowLeft: -0.5 }[event.key];
+    if (event.key === " ") toggle();
+    else if (step) move(step);
+    else return;
+    event.preventDefault();
   };
   fill(main,
     h("p", { class: "bar" }, h("a", { class: "button", href: link("clips"), onclick: (event) => { if (history.length > 1) { event.preventDefault(); history.back(); } } }, "← Back"),
@@ -24,8 +28,8 @@ export async function showClip(main, parameters, store, isCurrent) {
     h("div", { class: "clip" },
       h("section", { "aria-label": "Sound" },
         element,
-        clip.said?.length > 0 && answers(clip.said),
-        list("Other clips of this recording", clip.siblings, (one) => one.other_fold ? ["another fold!"] : []),
+        clip.predictions?.length > 0 && predictions(clip.predictions),
+        list("Other clips of this recording", clip.siblings, (one) => one.other_fold ? ["in another fold!"] : []),
         clip.neighbours?.length > 0 && h("section", {}, h("h3", {}, "Nearest neighbours"),
           h("p", { class: "bar" }, picker(parameters, "vectors", "By", store.vectors)),
           grid(clip.neighbours, { small: true, label: "Nearest neighbours", extra: (one) => [one.source === clip.source ? "same source" : `distance ${one.distance.toFixed(1)}`] }))),
@@ -62,11 +66,11 @@ function facts(clip, store) {
   return h("table", { class: "facts" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))));
 }
 
-function answers(said) {
-  return h("section", {}, h("h3", {}, "What the methods said"), h("table", { class: "facts", id: "answers" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Method"), h("th", { scope: "col" }, "Said"), h("th", { scope: "col" }, "Most probable"))),
-    h("tbody", {}, said.map((one) => h("tr", {}, h("th", { scope: "row" }, one.method),
-      h("td", { class: one.right ? "right" : "wrong" }, `${one.right ? "✓" : "✗"} ${one.said}`),
+function predictions(found) {
+  return h("section", {}, h("h3", {}, "Predictions while it was held out"), h("table", { class: "facts", id: "predictions" },
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Method"), h("th", { scope: "col" }, "Predicted"), h("th", { scope: "col" }, "Most probable"))),
+    h("tbody", {}, found.map((one) => h("tr", {}, h("th", { scope: "row" }, one.method),
+      h("td", { class: one.correct ? "correct" : "wrong" }, `${one.correct ? "✓" : "✗"} ${one.predicted}`),
       h("td", {}, one.probabilities.length ? h("div", { class: "bars" }, one.probabilities.map(([name, share]) => [
         h("span", { class: "name" }, name), h("meter", { min: 0, max: 1, value: share, "aria-label": `${name} ${percent(share)}` }), h("span", {}, percent(share))])) : "–"))))));
 }
@@ -78,15 +82,15 @@ function correction(clip, store) {
     try {
       await send("api/corrections", { row: clip.row, category: value });
       clip.corrected = value;
-      say(value === null ? "The correction is taken back." : `Noted in ${store.corrections}.`);
+      say(value === null ? "The correction was removed." : `Saved to ${store.corrections}.`);
       byId("corrected").textContent = value === null ? "" : `Corrected to ${value}.`;
     } catch (error) { say(error.message, true); }
   };
   return h("form", { id: "correct", onsubmit: (event) => { event.preventDefault(); change(input.value); } },
     h("h3", {}, "Correct"),
-    h("label", { for: "category" }, several ? "Labels, with ; between them" : "Category"), h("br"), input,
+    h("label", { for: "category" }, several ? "Labels, separated by ;" : "Category"), h("br"), input,
     h("datalist", { id: "categories" }, store.counts.category.map(([name]) => h("option", { value: name }))),
-    h("p", { class: "bar" }, h("button", { type: "submit" }, "Note the correction"), h("button", { type: "button", onclick: () => change(null) }, "Take back")),
+    h("p", { class: "bar" }, h("button", { type: "submit" }, "Save correction"), h("button", { type: "button", onclick: () => change(null) }, "Remove")),
     h("p", { id: "corrected", class: "wrong" }, clip.corrected ? `Corrected to ${clip.corrected}.` : ""),
-    h("p", { class: "quiet" }, "Written to ", h("code", {}, store.corrections), ", never to the recordings or the store."));
+    h("p", { class: "quiet" }, "Saved to ", h("code", {}, store.corrections), ", never to the recordings or the store."));
 }

@@ -26,11 +26,11 @@ export const fill = (element, ...children) => element.replaceChildren(...childre
 export const byId = (id) => document.getElementById(id);
 
 export function say(text, isProblem = false) {
-  const said = byId("said");
-  said.textContent = text;
-  said.classList.toggle("problem", isProblem);
+  const line = byId("status");
+  line.textContent = text;
+  line.classList.toggle("problem", isProblem);
 }
 
 export const count = (number, one, several) => `${number.toLocaleString("en")} ${number === 1 ? one : several}`;
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)} %`;
+export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)}\u00a0%`;

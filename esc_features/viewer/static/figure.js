@@ -18,6 +18,7 @@ export function figure({ key, picture, sound, axes, duration, envelope, label, a
     follow();
   };
   const toggle = () => { if (isPlaying(key)) stop(); else start(0); };
+  const move = (step) => start(Math.min(Math.max((isPlaying(key) ? currentTime() : 0) + step, 0), duration));
   button.addEventListener("click", toggle);
   const jump = (length) => (event) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -27,9 +28,9 @@ export function figure({ key, picture, sound, axes, duration, envelope, label, a
     h("div", { class: "ticks", "aria-hidden": "true" }, axes.ticks.map((tick) => placed("bottom", tick.position, tick.text)), h("span", { class: "unit" }, axes.unit)),
     h("div", { class: "panel", id: "spectrogram", onclick: jump(lengths[0]) }, h("img", { src: picture, alt }), heads[0]),
     h("div", { class: "seconds", "aria-hidden": "true" }, seconds(lengths[0])),
-    trouble ? h("p", { class: "notice panel" }, `There is no sound: ${trouble}`)
+    trouble ? h("p", { class: "notice panel" }, `No sound: ${trouble}`)
       : h("div", { class: "panel wave", onclick: jump(lengths[1]) }, wave(envelope), heads[1]));
-  return { element, button, toggle, start };
+  return { element, button, toggle, start, move };
 }
 
 const placed = (side, position, text) => {

@@ -7,13 +7,17 @@ import { isPlaying, play, stop } from "./player.js";
 import { ask } from "./server.js";
 
 const NAMES = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
-// Okabe and Ito's colours, and a shape for each turn of them, so that colour is never all.
+// Okabe and Ito's colours, and another shape each time they start again: 56 categories look different.
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c8c8c"];
 const SHAPES = [
   (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`,
   (x, y, r) => `M${x - r} ${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
   (x, y, r) => `M${x} ${y - 1.3 * r}L${x + 1.2 * r} ${y + r}H${x - 1.2 * r}z`,
   (x, y, r) => `M${x} ${y - 1.4 * r}L${x + 1.4 * r} ${y}L${x} ${y + 1.4 * r}L${x - 1.4 * r} ${y}z`,
+  (x, y, r) => `M${x} ${y + 1.3 * r}L${x + 1.2 * r} ${y - r}H${x - 1.2 * r}z`,
+  (x, y, r) => `M${x - r} ${y - r}H${x + r}L${x - r} ${y + r}H${x + r}z`,
+  (x, y, r) => `M${x - 1.3 * r} ${y - 0.4 * r}h${2.6 * r}v${0.8 * r}h${-2.6 * r}zM${x - 0.4 * r} ${y - 1.3 * r}h${0.8 * r}v${2.6 * r}h${-0.8 * r}z`,
+  (x, y, r) => `M${x - 1.3 * r} ${y - 1.3 * r}h${0.9 * r}v${2.6 * r}h${-0.9 * r}zM${x + 0.4 * r} ${y - 1.3 * r}h${0.9 * r}v${2.6 * r}h${-0.9 * r}z`,
 ];
 const look = (number) => number < 0 ? ["#8c8c8c", SHAPES[0]] : [COLOURS[number % COLOURS.length], SHAPES[Math.floor(number / COLOURS.length) % SHAPES.length]];
 
@@ -21,25 +25,25 @@ export async function showMap(main, parameters, store, isCurrent) {
   const feature = parameters.get("feature") ?? store.vectors[0] ?? "";
   const method = parameters.get("method") ?? "pca";
   if (!store.vectors.length) {
-    return fill(main, h("h2", { tabindex: -1 }, "Map"), h("p", {}, "A map is made of a feature with one row of numbers for each clip, and the store has none. ",
+    return fill(main, h("h2", { tabindex: -1 }, "Map"), h("p", {}, "The map needs a vector feature, and the store has none. ",
       h("code", {}, "extract_features … --features mfcc"), " adds one."));
   }
   const change = (name) => (event) => { const next = new URLSearchParams(parameters); next.set(name, event.target.value); go("map", next); };
   const head = [h("h2", { tabindex: -1 }, "Map"), h("div", { class: "bar" },
     h("label", {}, "Feature ", h("select", { onchange: change("feature") }, store.vectors.map((name) => h("option", { selected: name === feature }, name)))),
     h("label", {}, "by ", h("select", { id: "mapmethod", onchange: change("method") }, store.maps.map((name) => h("option", { value: name, selected: name === method }, NAMES[name])))))];
-  if (method !== "pca") { fill(main, head, h("p", {}, "Placing the clips …")); }
+  if (method !== "pca") { fill(main, head, h("p", {}, "Computing the map …")); }
   let map;
   try { map = await ask("api/map", { feature, method }); } catch (error) { if (isCurrent()) fill(main, head, h("p", { class: "notice" }, error.message)); return; }
   if (!isCurrent()) return;
   const hidden = new Set(parameters.getAll("hide").map((name) => map.names.indexOf(name)));
-  const canvas = h("canvas", { tabindex: 0, role: "application", "aria-label": `Map of ${map.rows.length} clips: arrow keys go to the next point in their direction, Space plays, Enter opens` });
+  const canvas = h("canvas", { tabindex: 0, role: "application", "aria-label": `Map of ${map.rows.length} clips: arrow keys go to the next point in their direction, Space plays, Enter opens, C makes a corner of a line, L lists what lies within` });
   const tip = h("div", { class: "tip", hidden: true });
-  const sample = map.rows.length < store.clips ? ` An even sample of ${map.rows.length.toLocaleString("en")} clips is shown.` : "";
+  const sample = map.rows.length < store.clips ? ` It shows an even sample of ${map.rows.length.toLocaleString("en")} clips.` : "";
   fill(main, head,
     h("div", { class: "map" }, canvas, tip),
-    h("p", { class: "quiet" }, `Hovering plays, a click opens, a line drawn around points lists them.${sample}`),
-    h("div", { class: "legend", "aria-label": "Categories" }, map.names.map((name, number) => {
+    h("p", { class: "quiet" }, `Hover to play, click to open, draw a line around points to list them.${sample}`),
+    h("div", { class: "legend", role: "group", "aria-label": "Categories" }, map.names.map((name, number) => {
       const [colour, shape] = look(number);
       return h("button", { type: "button", "aria-pressed": String(!hidden.has(number)), onclick: (event) => {
         if (hidden.has(number)) hidden.delete(number); else hidden.add(number);
@@ -119,6 +123,8 @@ export async function showMap(main, parameters, store, isCurrent) {
     location.hash = clipAddress(await ask(`api/card/${map.rows[index]}`));
   }
 
+  const list = (corners) => go("clips", { lasso: `${feature}:${method}:${corners.map(([x, y]) => `${(x / width).toFixed(4)},${(1 - y / height).toFixed(4)}`).join(";")}` });
+
   let pressed = null;
   const at = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
   canvas.addEventListener("pointerdown", (event) => { pressed = at(event); lasso = [pressed]; canvas.setPointerCapture(event.pointerId); });
@@ -134,8 +140,7 @@ export async function showMap(main, parameters, store, isCurrent) {
     [pressed, lasso] = [null, []];
     if (drawn.length > 4 && Math.max(...drawn.map((one) => Math.hypot(one[0] - x, one[1] - y))) > 12) {
       const step = Math.ceil(drawn.length / 60);
-      const corners = drawn.filter((_, number) => number % step === 0).map(([cx, cy]) => `${(cx / width).toFixed(4)},${(1 - cy / height).toFixed(4)}`);
-      if (corners.length > 2) return go("clips", { lasso: `${feature}:${method}:${corners.join(";")}` });
+      return list(drawn.filter((_, number) => number % step === 0));
     }
     draw();
     const index = nearest(x, y, 14);
@@ -153,6 +158,11 @@ export async function showMap(main, parameters, store, isCurrent) {
       const row = map.rows[current];
       if (isPlaying(row)) stop(); else play(row, `sound/${row}`, map.names[map.categories[current]] ?? "no label");
     } else if (event.key === "Enter" && current >= 0) open(current);
+    else if (event.key === "c" && current >= 0) {
+      lasso.push(place(current));
+      draw();
+      say(`${lasso.length} ${lasso.length === 1 ? "corner" : "corners"}${lasso.length > 2 ? ": L lists what lies within" : ""}`);
+    } else if (event.key === "l" && lasso.length > 2) list(lasso);
     else return;
     event.preventDefault();
   });

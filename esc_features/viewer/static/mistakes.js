@@ -6,8 +6,8 @@ import { ask } from "./server.js";
 
 export async function showMistakes(main, parameters, store, isCurrent) {
   if (!store.mistakes) {
-    return fill(main, h("h2", { tabindex: -1 }, "Mistakes"), h("p", {}, "No method was evaluated yet. ",
-      h("code", {}, `esc_features evaluate ${store.path}`), " writes what they say, and this page then shows what they confuse."));
+    return fill(main, h("h2", { tabindex: -1 }, "Mistakes"), h("p", {}, "No method has been evaluated yet. ",
+      h("code", {}, `esc_features evaluate ${store.path}`), " stores their predictions. Start the viewer again to see what they confuse."));
   }
   const found = await ask("api/mistakes");
   if (!isCurrent()) return;
@@ -25,21 +25,21 @@ export async function showMistakes(main, parameters, store, isCurrent) {
     h("h2", { tabindex: -1 }, "Mistakes"),
     h("div", { class: "bar" },
       h("label", {}, "Method ", h("select", { id: "method", onchange: pick("method") }, choices(one.method))),
-      h("label", {}, "beside ", h("select", { id: "other", onchange: pick("other") }, choices(other?.method ?? "", "no other"))),
-      h("a", { class: "button", href: link("clips", { method: one.method, heard: "wrong", sort: "surest" }) }, `All mistakes of ${one.method}, surest first`),
-      h("a", { class: "button", id: "suspicious", href: link("clips", { suspicious: "1", sort: "surest" }) },
+      h("label", {}, "Compare with ", h("select", { id: "other", onchange: pick("other") }, choices(other?.method ?? "", "none"))),
+      h("a", { class: "button", href: link("clips", { method: one.method, outcome: "wrong", sort: "confidence" }) }, `All mistakes of ${one.method}, most confident first`),
+      h("a", { class: "button", id: "suspicious", href: link("clips", { suspicious: "1", sort: "confidence" }) },
         `${count(found.suspicious, "clip", "clips")} that every method gets wrong`)),
     other && other !== one && h("div", { class: "bar" },
-      h("a", { class: "button", href: link("clips", { method: one.method, heard: "right", other: other.method }) }, `What ${one.method} hears and ${other.method} does not`),
-      h("a", { class: "button", href: link("clips", { method: other.method, heard: "right", other: one.method }) }, `What ${other.method} hears and ${one.method} does not`)),
-    h("p", { class: "quiet" }, "Rows: what the clips are. Columns: what was said of them while they were held out. A cell lists its clips, the surest first."),
+      h("a", { class: "button", href: link("clips", { method: one.method, outcome: "correct", other: other.method }) }, `Correct by ${one.method}, wrong by ${other.method}`),
+      h("a", { class: "button", href: link("clips", { method: other.method, outcome: "correct", other: one.method }) }, `Correct by ${other.method}, wrong by ${one.method}`)),
+    h("p", { class: "quiet" }, "Rows: true categories. Columns: predictions for held-out clips. A cell lists its clips, the most confident first."),
     h("div", { class: other && other !== one ? "two" : "" }, [one, ...(other && other !== one ? [other] : [])].map(matrix)));
 }
 
-const share = (each) => (each.clips ? percent(each.right / each.clips) : "nothing");
+const share = (each) => (each.clips ? percent(each.correct / each.clips) : "no clips");
 
 function matrix(each) {
-  return h("section", {}, h("h3", {}, `${each.method}: ${each.right} of ${count(each.clips, "clip", "clips")} right, ${share(each)}`),
+  return h("section", {}, h("h3", {}, `${each.method}: ${each.correct} of ${count(each.clips, "clip", "clips")} correct, ${share(each)}`),
     h("div", { class: "scroll" }, each.labels ? labels(each) : confusion(each)));
 }
 
@@ -50,13 +50,13 @@ function confusion(each) {
     h("thead", {}, h("tr", {}, h("td"), used.map(([name]) => h("th", { scope: "col" }, h("span", {}, name))))),
     h("tbody", {}, used.map(([name, row]) => {
       const total = each.matrix[row].reduce((sum, value) => sum + value, 0) || 1;
-      return h("tr", {}, h("th", { scope: "row" }, name), used.map(([said, column]) => {
+      return h("tr", {}, h("th", { scope: "row" }, name), used.map(([predicted, column]) => {
         const value = each.matrix[row][column];
         if (!value) return h("td", { class: "none", "aria-label": "0" }, "·");
         const part = value / total;
-        const cell = h("button", { type: "button", "aria-label": `${count(value, "clip", "clips")} of ${name} called ${said}`, title: `${name} called ${said}`,
-          onclick: () => go("clips", { method: each.method, true: name, said, sort: "surest" }) }, value);
-        // Blue where it is right, vermilion where it is confused: the figures' colours. Ink that can be read on both.
+        const cell = h("button", { type: "button", "aria-label": `${count(value, "clip", "clips")} of ${name} predicted as ${predicted}`, title: `${name} predicted as ${predicted}`,
+          onclick: () => go("clips", { method: each.method, true: name, predicted, sort: "confidence" }) }, value);
+        // Blue where it is correct, vermilion where it is confused: the figures' colours. Ink that can be read on both.
         const [r, g, b] = row === column ? [0, 114, 178] : [213, 94, 0];
         const strength = row === column ? 0.25 + 0.75 * part : Math.min(1, 0.3 + 1.4 * part);
         const mixed = [r, g, b].map((one) => Math.round(255 - (255 - one) * strength));
@@ -70,10 +70,8 @@ function confusion(each) {
 }
 
 function labels(each) {
-  const to = (category, query) => link("clips", { method: each.method, ...query, sort: "surest" });
-  return h("table", { class: "facts" }, h("thead", {}, h("tr", {}, ["Label", "Found", "Missed", "Invented"].map((name) => h("th", { scope: "col" }, name)))),
+  const queries = (name) => [{ true: name, predicted: name }, { true: name, outcome: "wrong" }, { predicted: name, outcome: "wrong" }];
+  return h("table", { class: "facts" }, h("thead", {}, h("tr", {}, ["Label", "Found", "Missed", "False alarms"].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, each.categories.map((name, number) => h("tr", {}, h("th", { scope: "row" }, name),
-      h("td", {}, h("a", { href: to(name, { true: name, said: name }) }, each.labels[number].found)),
-      h("td", {}, h("a", { href: to(name, { true: name, heard: "wrong" }) }, each.labels[number].missed)),
-      h("td", {}, h("a", { href: to(name, { said: name, heard: "wrong" }) }, each.labels[number].invented))))));
+      queries(name).map((query, column) => h("td", {}, h("a", { href: link("clips", { method: each.method, ...query, sort: "confidence" }) }, each.labels[number][column])))))));
 }

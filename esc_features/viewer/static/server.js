@@ -3,23 +3,19 @@
 async function answer(response) {
   let body = null;
   try { body = await response.json(); } catch { /* no JSON: the server is gone or refuses */ }
-  if (!response.ok || body === null) throw new Error(body?.error ?? `The viewer does not answer (${response.status}).`);
+  if (!response.ok || body === null) throw new Error(body?.error ?? `The viewer failed to answer (HTTP ${response.status}).`);
   return body;
 }
 
-export async function ask(path, parameters = new URLSearchParams()) {
+export async function ask(path, parameters = {}, options = {}) {
   const query = new URLSearchParams(parameters).toString();
   let response;
-  try { response = await fetch(query ? `${path}?${query}` : path); } catch { throw new Error("The viewer has ended: start it again."); }
+  try { response = await fetch(query ? `${path}?${query}` : path, options); } catch { throw new Error("The viewer is not running any more. Start it again."); }
   return answer(response);
 }
 
-export async function send(path, body, parameters = new URLSearchParams()) {
-  const query = new URLSearchParams(parameters).toString();
-  const isFile = body instanceof Blob;
-  const headers = isFile ? { "content-type": "application/octet-stream" } : { "content-type": "application/json" };
-  return answer(await fetch(query ? `${path}?${query}` : path, { method: "POST", headers, body: isFile ? body : JSON.stringify(body) }));
-}
+export const send = (path, body, parameters = {}) =>
+  ask(path, parameters, { method: "POST", body: body instanceof Blob ? body : JSON.stringify(body) });
 
 let about = null;
 export async function store() { return about ??= await ask("api/store"); }
