@@ -58,8 +58,10 @@ class ExtractionError(StoreError):
         if len(self.failures) > 50:
             lines.append(f"  and {len(self.failures) - 50} more; the attribute `failures` of the error has all of them")
         super().__init__(
-            f"{clips} clips could not be extracted, so fold {', '.join(map(str, folds))} of their features are not "
-            f"published in {store}:\n" + "\n".join(lines) + "\nReplace or remove these clips and run the same command "
+            f"{clips} clip{'s' * (clips != 1)} could not be extracted, so fold {', '.join(map(str, folds))} of their "
+            f"features are not published in {store}:\n"
+            + "\n".join(lines)
+            + "\nReplace or remove these clips and run the same command "
             "again: all other rows are kept."
         )
 

@@ -17,6 +17,7 @@ from .._suggest import list_some
 from ..audio import is_url
 from ..exceptions import ClipTableError
 from ._layouts import Layout, audio_place, recognise
+from ._lengths import check_ends, lengths_of
 from ._official import OFFICIAL_DATASETS, official_name
 from ._raw import frame_table
 from ._table import Choice, finish, read_clips
@@ -107,6 +108,7 @@ def load_clips(
         clips, paths, there = clips[there], paths[there], there[there]
     if not there.all():
         raise ClipTableError(_missing_audio(clips, there, found))
+    _check_stretches(clips.assign(path=paths), found)
     if official == "esc50" and len(clips) == marked.sum() == OFFICIAL_DATASETS["esc10"].n_clips:
         official = official_name(clips)
     return finish(clips, paths, official or found.name)
@@ -191,6 +193,13 @@ def _find_audio(clips: pd.DataFrame, found: Layout) -> tuple[np.ndarray, np.ndar
         places = {name: path for name, path in whole.items() if is_url(path) or os.path.lexists(path)}
     there = names.isin(places).to_numpy(bool)
     return names.map(places).to_numpy(object), there
+
+
+def _check_stretches(clips: pd.DataFrame, found: Layout) -> None:
+    """Refuse stretches beyond the end of their recording, where it can be read and is on this machine."""
+    parts = clips[((clips["start"] > 0) | (clips["end"] < np.inf)) & ~clips["path"].map(is_url)]
+    lengths = pd.to_numeric(parts["path"].map(lengths_of(parts["path"].unique())), errors="coerce")
+    check_ends(parts, lengths, [f"{found.raw.where}: {found.raw.unit} {line}" for line in parts["line"]])
 
 
 def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str, str]:

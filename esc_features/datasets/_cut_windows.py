@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pandas as pd
 
 from .._suggest import list_some
-from ..audio import END_TOLERANCE, recording_duration
-from ..exceptions import AudioError, ClipTableError
+from ..exceptions import ClipTableError
 from ._clips import check_clips
-from ._columns import clip_keys, clip_name
+from ._lengths import check_ends, lengths_of
 
 # Seconds; less than a sample, and more than what adding up times in floating point gets wrong.
 _NOTHING = 1e-6
@@ -104,31 +100,11 @@ def _add(starts: np.ndarray, duration: float) -> np.ndarray:
 
 def _ends(clips: pd.DataFrame) -> pd.Series:
     """Return where each clip ends (s), in place of infinity the end of its recording."""
-    lengths = clips["path"].map(_durations(clips["path"].unique()))
-    beyond = (clips["start"] >= lengths) | (lengths + END_TOLERANCE < clips["end"]) & np.isfinite(clips["end"])
-    if beyond.any():
-        names = [clip_name(*key) for key in clip_keys(clips[beyond])]
-        found = zip(clips.index[beyond], names, lengths[beyond], strict=True)
-        named = list_some(f"row {row} ({name}, but it has {length:g} s)" for row, name, length in found)
-        raise ClipTableError(
-            f"Clips that reach beyond the end of their recording: {named}. Correct their start and end; an end of "
-            "infinity is the recording's."
-        )
-    return np.minimum(clips["end"], lengths)
-
-
-def _durations(paths: Iterable[str]) -> dict[str, float]:
-    def duration(path: str) -> float | str:
-        try:
-            return recording_duration(path)
-        except AudioError as error:
-            return str(error)
-
-    paths = list(paths)
-    with ThreadPoolExecutor(8) as pool:
-        found = dict(zip(paths, pool.map(duration, paths), strict=True))
+    found = lengths_of(clips["path"].unique())
     if wrong := [value for value in found.values() if isinstance(value, str)]:
         raise ClipTableError(
             f"{len(wrong)} of {len(found)} recordings cannot be cut: {list_some(wrong)} Replace or remove them."
         )
-    return {path: value for path, value in found.items() if not isinstance(value, str)}
+    lengths = clips["path"].map(found).astype(float)
+    check_ends(clips, lengths, [f"row {row}" for row in clips.index])
+    return np.minimum(clips["end"], lengths)

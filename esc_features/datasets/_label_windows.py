@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +15,7 @@ from .._suggest import did_you_mean, list_some
 from ..exceptions import ClipTableError
 from ._annotations import check_annotations, load_annotations
 from ._clips import check_clips
+from ._columns import clip_name
 from ._table import finish
 
 
@@ -56,7 +58,8 @@ def label_windows(
 
     Notes
     -----
-    An annotation of a point in time labels the windows with ``start <= time < end``.
+    An annotation of a point in time labels the windows with ``start <= time < end``. A warning names annotations that
+    label no window.
 
     Examples
     --------
@@ -79,11 +82,15 @@ def label_windows(
         categories = sorted(set(categories))
         _check_labels(annotations, categories)
     labels: list[set[str]] = [set() for _ in range(len(windows))]
+    used = np.zeros(len(annotations), bool)
     by_recording = dict(list(annotations.groupby("filename", sort=False)))
     for filename, of_recording in windows.groupby("filename", sort=False):
         if filename in by_recording:
-            for row, label in _overlapping(of_recording, by_recording[filename], min_overlap):
-                labels[row].add(label)
+            for row, annotation in _overlapping(of_recording, by_recording[filename], min_overlap):
+                labels[row].add(annotations["label"][annotation])
+                used[annotation] = True
+    if not used.all():
+        _warn_of_unused(annotations[~used], len(annotations))
     table = windows.drop(columns="category", errors="ignore").assign(target=-1)
     table["labels"] = pd.Series([tuple(sorted(each)) for each in labels], index=table.index, dtype=object)
     labelled = finish(table, table["path"], windows.attrs["name"])
@@ -93,12 +100,12 @@ def label_windows(
     return labelled
 
 
-def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: float) -> Iterator[tuple[int, str]]:
-    """Yield (row, label) of each window and annotation of one recording that overlap enough."""
+def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: float) -> Iterator[tuple[int, int]]:
+    """Yield the rows of each window and annotation of one recording that overlap enough."""
     windows = windows.sort_values("start", kind="stable")
     starts, ends = windows["start"].to_numpy(), windows["end"].to_numpy()
     rows, longest = windows.index.to_numpy(), (ends - starts).max()
-    for begin, end, label in zip(annotations["start"], annotations["end"], annotations["label"], strict=True):
+    for annotation, begin, end in annotations[["start", "end"]].itertuples():
         # Only windows that start between these can overlap.
         near = slice(np.searchsorted(starts, begin - longest), np.searchsorted(starts, end, side="right"))
         if begin == end:
@@ -109,7 +116,17 @@ def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: 
             # Times are sums of decimal fractions: a millionth of a second decides nothing.
             enough = (overlap > 0) & (overlap + 1e-6 >= min_overlap * shorter)
         for row in rows[near][enough]:
-            yield row, label
+            yield row, annotation
+
+
+def _warn_of_unused(unused: pd.DataFrame, count: int) -> None:
+    shown = zip(unused["line"], unused["filename"], unused["start"], unused["end"], strict=True)
+    found = list_some(f"{line} ({clip_name(name, start, end)})" for line, name, start, end in shown)
+    warnings.warn(
+        f"{len(unused)} of {count} annotations label no window: {found}. Their times are seconds in the recording, and "
+        "min_overlap is the share that must be in one window.",
+        stacklevel=3,
+    )
 
 
 def _recordings(annotations: pd.DataFrame, names: Iterable[str]) -> pd.Series:

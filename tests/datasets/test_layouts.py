@@ -228,8 +228,20 @@ def test_stretches_that_contradict_each_other(tmp_path, rows, message):
         load_clips(table)
 
 
+def test_stretches_beyond_the_end_are_named_before_anything_is_computed(tmp_path):
+    sound(tmp_path / "a.wav", 5)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    table = write(tmp_path / "t.csv", "filename,start,end", "broken.wav,0,9", "a.wav,0,3", "a.wav,3,5.02", "a.wav,6,")
+    with pytest.raises(
+        ClipTableError, match=r"t.csv: line 4 \(a.wav 3-5.02 s, but it has 5 s\), .*line 5 \(a.wav from 6"
+    ):
+        load_clips(table)
+    write(table, "filename,start,end", "broken.wav,0,9", "a.wav,0,3", "a.wav,3,5.01", "a.wav,4,")
+    assert len(load_clips(table)) == 4
+
+
 def test_stretches_that_do_not(tmp_path):
-    sound(tmp_path / "a.wav")
+    sound(tmp_path / "a.wav", 5)
     table = write(tmp_path / "t.csv", "filename,start,end,fold", "a.wav,0,3,1", "a.wav,3,5,2", "a.wav,1,2,1")
     assert load_clips(table)["fold"].tolist() == [1, 2, 1]
 

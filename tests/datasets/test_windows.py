@@ -32,7 +32,7 @@ def table(folder, names, **columns):
 tenths = st.integers(1, 120).map(lambda number: number / 10)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(start=st.integers(0, 99), length=st.none() | st.integers(1, 100), duration=tenths, hop=tenths)
 def test_windows_are_those_of_a_plain_loop(recordings, start, length, duration, hop):
     # In tenths of a second, where whole numbers are exact.
@@ -119,7 +119,8 @@ annotated = st.lists(st.tuples(st.sampled_from("ab"), stretches, st.sampled_from
 shares = st.sampled_from([0.01, 0.25, 0.5, 0.75, 1.0])
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.filterwarnings("ignore:.*label no window")
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), stretches), min_size=1, max_size=8), annotated, shares)
 def test_labels_are_those_of_a_plain_loop(windows, annotations, min_overlap):
     windows = sorted({(name, start, start + length + 0.25) for name, (start, length) in windows}, key=hash)
@@ -188,6 +189,15 @@ def test_bad_annotations(annotation, options, error, message):
     annotations = pd.DataFrame([good, annotation], columns=["filename", "start", "end", "label"])
     with pytest.raises(error, match=message):
         label_windows(clips, annotations, **options)
+
+
+def test_annotations_that_label_no_window_are_named(recwarn):
+    windows = pd.DataFrame({"filename": "a", "start": [0, 3], "end": [3, 6], "path": "/x"})
+    annotations = pd.DataFrame({"filename": "a", "start": [1, 5000], "end": [2, 5001.5], "label": "wren"})
+    assert label_windows(windows, annotations[:1])["labels"].tolist() == [("wren",), ()]
+    assert len(recwarn) == 0
+    with pytest.warns(UserWarning, match=r"1 of 2 annotations label no window: .*row 1 \(a 5000-5001.5 s\)"):
+        label_windows(windows, annotations)
 
 
 def test_categories_that_no_window_has_are_remembered():
