@@ -16,6 +16,7 @@ NAMES = (
     "extraction",
     "cluster",
     "recordings",
+    "edits",
     "grid_search",
     "batches",
     "epoch",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import cache
 from importlib import metadata
 from typing import Any
 
 from ..exceptions import StoreError
 from ._compute import Block, Failure
+from ._judge import version_of
 from ._sinks import Done, this_host, write_or_return_block
 
 Versions = tuple[tuple[str, str], ...]
@@ -69,16 +69,8 @@ def _compute(block: Block, host: str, versions: Versions) -> Done:
     return write_or_return_block(block, host)
 
 
-@cache
 def _differences(versions: Versions) -> list[str]:
-    return [f"{name} {found} and not {wanted}" for name, wanted in versions if (found := _version(name)) != wanted]
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    return [f"{name} {found} and not {wanted}" for name, wanted in versions if (found := version_of(name)) != wanted]
 
 
 def _check_workers(client: Any, versions: Versions) -> None:

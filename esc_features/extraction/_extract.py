@@ -41,8 +41,8 @@ def extract(
 
     Run it once before the experiments; run it again after a kill, with another feature or after edits of the clips, and
     only what is missing is computed, from the store's own waveforms where it has them. Rows of clips whose recording
-    and parameters did not change are kept, whatever is said about these clips now; clips that are no longer in the
-    table go. The files are bit for bit the same for every `n_jobs`, backend, interruption and way of editing.
+    and parameters did not change are kept, whatever their labels are now; clips that are no longer in the table are
+    removed. The files are bit for bit the same for every `n_jobs`, backend, interruption and way of editing.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def extract(
     trusted : collection of str, default=()
         Modules or packages of which a recipe may name classes: importing a module runs it.
     n_jobs : int, optional
-        Workers, as in joblib; by default what `joblib.parallel_config` says, and else one a core.
+        Workers, as in joblib; by default what `joblib.parallel_config` says, else one per core.
     categories, folds : sequence, optional
         Take only the clips of these; other clips that the store has stay as they are.
     audio_dir, columns, folds_by, corrections : optional

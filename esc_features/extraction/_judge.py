@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..datasets import IDENTITY, clip_keys, clip_name
+from .._suggest import list_some
+from ..datasets import clip_keys, clip_name
 from ..exceptions import StoreError
 from ..lazy import ClipKey
 from ..storage import (
@@ -24,6 +25,7 @@ from ..storage import (
     fold_file_name,
     read_column,
     read_header,
+    stored_keys,
     whole_rows,
 )
 
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 # They decode and resample every recording and do the arithmetic of our features.
 _LIBRARIES = ("numpy", "scipy", "soxr", "soundfile")
-_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Kept:
     rows: np.ndarray
     #: Of the libraries that computed them.
     versions: dict[str, str]
-    #: Whether it is the unfinished file of these very clips, which is gone on with as it is.
+    #: Whether it is the unfinished file of these very clips, which is continued as it is.
     in_place: bool = False
 
     @property
@@ -89,8 +90,20 @@ class Verdict:
 
     state: str
     reasons: tuple[str, ...] = ()
-    #: The unfinished file of these clips, to go on with.
+    #: The unfinished file of these clips, to be continued.
     begun: Kept | None = None
+
+
+class Headers:
+    """The headers of files that do not change meanwhile, each read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, Header] = {}
+
+    def of(self, path: Path) -> Header:
+        if path not in self._read:
+            self._read[path] = read_header(path)
+        return self._read[path]
 
 
 @dataclass(frozen=True)
@@ -101,19 +114,19 @@ class AudioDigests:
     known: np.ndarray
 
 
-def judge(wanted: WantedFile, audio: AudioDigests, check_rows: bool = False) -> Verdict:
+def judge(wanted: WantedFile, audio: AudioDigests, headers: Headers, check_rows: bool = False) -> Verdict:
     """Say what a file is; with `check_rows`, the checksum of each of its rows counts too."""
     published = Verdict("missing")
     if os.path.lexists(wanted.path):
-        published = _judge_published(wanted, audio, check_rows)
+        published = _judge_published(wanted, audio, headers, check_rows)
     if published.state == "fresh" or not os.path.lexists(wanted.partial_path):
         return published
-    return _judge_begun(wanted, audio, published)
+    return _judge_begun(wanted, audio, headers, published)
 
 
-def _judge_published(wanted: WantedFile, audio: AudioDigests, check_rows: bool) -> Verdict:
+def _judge_published(wanted: WantedFile, audio: AudioDigests, headers: Headers, check_rows: bool) -> Verdict:
     try:
-        header = read_header(wanted.path)
+        header = headers.of(wanted.path)
         parameters = feature_differences(header, wanted.feature)
         edits = _edits(header, wanted, audio)
     except StoreError as error:
@@ -127,7 +140,7 @@ def _judge_published(wanted: WantedFile, audio: AudioDigests, check_rows: bool) 
 
 
 def _edits(header: Header, wanted: WantedFile, audio: AudioDigests) -> list[str]:
-    """Return how the clips of a file, or their recordings, differ from those of now."""
+    """Return how the clips of a file, or their recordings, differ from the current ones."""
     other_fold = header.facts.fold != wanted.fold
     reasons = [f"it says that it is fold {header.facts.fold}"] if other_fold else []
     return reasons + (clip_differences(header, wanted.clips) or audio_differences(header, wanted.clips, audio))
@@ -143,17 +156,17 @@ def _damage(header: Header, check_rows: bool) -> tuple[str, ...]:
     if not check_rows:
         return ()
     wrong = ~whole_rows(header)
-    keys = _keys_in(header)
-    names = _some([clip_name(*keys[row]) for row in np.flatnonzero(wrong)])
+    keys = stored_keys(header)
+    names = list_some(clip_name(*keys[row]) for row in np.flatnonzero(wrong))
     return (f"the rows of {names} are not what was written",) if wrong.any() else ()
 
 
-def _judge_begun(wanted: WantedFile, audio: AudioDigests, published: Verdict) -> Verdict:
-    """Go on with an unfinished file where its rows are those that are wanted."""
+def _judge_begun(wanted: WantedFile, audio: AudioDigests, headers: Headers, published: Verdict) -> Verdict:
+    """Continue an unfinished file where its rows are the wanted ones."""
     try:
         if wanted.partial_path.is_symlink():
             return published  # not of our making
-        header = read_header(wanted.partial_path)
+        header = headers.of(wanted.partial_path)
         differences = feature_differences(header, wanted.feature)
         drift = version_differences(header.facts.versions, wanted.versions)
         same_clips = header.facts.fold == wanted.fold and not clip_differences(header, wanted.clips)
@@ -173,13 +186,13 @@ def _judge_begun(wanted: WantedFile, audio: AudioDigests, published: Verdict) ->
 class RowsOfFeature:
     """The rows that the files of a feature have, published or unfinished, of whichever folds."""
 
-    def __init__(self, paths: Iterable[Path], feature: Feature):
+    def __init__(self, paths: Iterable[Path], feature: Feature, headers: Headers):
         self._by_versions: dict[str, list[Header]] = {}
         for path in paths:
             try:
                 if path.is_symlink():
                     continue
-                header = read_header(path)
+                header = headers.of(path)
                 check_labels(header)
             except (StoreError, OSError):
                 continue
@@ -205,7 +218,7 @@ class RowsOfFeature:
         return None
 
     def replaced(self, clips: pd.DataFrame, audio: AudioDigests) -> np.ndarray:
-        """Return of which clips there are rows of another recording than that of now, and none of it."""
+        """Return which clips have rows, but none of their current recording."""
         every = [self._of_versions(versions) for versions in self._by_versions]
         known, same = np.zeros(len(clips), bool), np.zeros(len(clips), bool)
         for rows in every:
@@ -227,7 +240,7 @@ class _Rows:
         self._places: dict[ClipKey, dict[int, tuple[int, int]]] = {}
         for file, header in enumerate(headers):
             done, digests = read_column(header, "done") == 1, read_column(header, "audio_digest").tolist()
-            for row, key in enumerate(_keys_in(header)):
+            for row, key in enumerate(stored_keys(header)):
                 if done[row]:
                     self._places.setdefault(key, {}).setdefault(digests[row], (file, row))
 
@@ -235,7 +248,7 @@ class _Rows:
         return key in self._places
 
     def of(self, clips: pd.DataFrame, audio: AudioDigests, versions: dict[str, str]) -> Kept:
-        """Return the rows of clips, of their recordings of now; of any where that is not known."""
+        """Return the rows of clips and their current recordings; of any recording where the current one is unknown."""
         places = np.full((len(clips), 2), -1, np.int64)
         digests = [value if known else None for value, known in zip(audio.values.tolist(), audio.known, strict=True)]
         for number, (key, digest) in enumerate(zip(clip_keys(clips), digests, strict=True)):
@@ -276,36 +289,30 @@ def feature_differences(header: Header, feature: Feature) -> list[str]:
 
 
 def clip_differences(header: Header, clips: pd.DataFrame) -> list[str]:
-    """Return a sentence for each way in which the clips of a file are others than those of a table.
+    """Return a sentence for each way in which the clips of a file are not those of a table.
 
-    What people say about them, labels and sources, is in the clip table of the store and not in its files.
+    Labels and sources are in the clip table of the store and not in its files.
     """
-    stored, now = _keys_in(header), clip_keys(clips)
+    stored, now = stored_keys(header), clip_keys(clips)
     return [] if stored == now else _different_clips(stored, now)
 
 
-def _keys_in(header: Header) -> list[ClipKey]:
-    return clip_keys({name: read_column(header, name).tolist() for name in IDENTITY})
-
-
 def audio_differences(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> list[str]:
-    """Return a sentence for each recording that is another one now; the clips are the same."""
+    """Return a sentence that names the recordings that changed, if any; the clips are the same."""
     done = read_column(header, "done").astype(bool)
     changed = clips["filename"][done & audio.known & (read_column(header, "audio_digest") != audio.values)].unique()
-    reasons = [f"the audio of {name} changed" for name in changed[:_MOST]]
-    if len(changed) > _MOST:
-        reasons.append(f"the audio of {len(changed) - _MOST} more recordings changed")
-    return reasons
+    return [f"the audio of {list_some(changed)} changed"] if len(changed) else []
 
 
 def library_versions(feature: Feature) -> dict[str, str]:
     """Return the versions of the libraries that decide the numbers of a feature."""
     libraries = sorted({*_LIBRARIES, *getattr(feature, "libraries", ())})
-    return {"esc_features": metadata.version("esc_features")} | {name: _version(name) for name in libraries}
+    return {name: version_of(name) for name in ("esc_features", *libraries)}
 
 
 @cache
-def _version(library: str) -> str:
+def version_of(library: str) -> str:
+    """Return the version of an installed library, "unknown" where it is not installed."""
     # A module that is loaded stays what it is: asked once per process, for it takes milliseconds.
     try:
         return metadata.version(library)
@@ -327,13 +334,6 @@ def _different_clips(stored: list[ClipKey], now: list[ClipKey]) -> list[str]:
     reasons = []
     for keys, what in ((gone, "no longer in the data set"), (new, "not in the store")):
         if keys:
-            reasons.append(f"{_clips(len(keys))} {what}: {_some([clip_name(*key) for key in keys])}")
+            are = "1 clip is" if len(keys) == 1 else f"{len(keys)} clips are"
+            reasons.append(f"{are} {what}: {list_some(clip_name(*key) for key in keys)}")
     return reasons or ["the clips are in another order"]
-
-
-def _clips(count: int) -> str:
-    return "1 clip is" if count == 1 else f"{count} clips are"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")

@@ -1,4 +1,4 @@
-"""One extractor a store at a time."""
+"""One extractor at a time per store."""
 
 import contextlib
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .._platform import try_lock
 from ..exceptions import StoreError, StoreLockedError
+from ..storage import LOCK_FILE, holder_in
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Claim:
 @contextlib.contextmanager
 def store_lock(store: Path) -> Iterator[Claim]:
     """Hold the store for writing, or raise StoreLockedError that names the process which does."""
-    path = store / ".lock"
+    path = store / LOCK_FILE
     try:
         store.mkdir(parents=True, exist_ok=True)
         descriptor = _open(path)
@@ -61,7 +62,8 @@ def store_lock(store: Path) -> Iterator[Claim]:
         ) from error
     try:
         if not _is_locked(descriptor, path):
-            raise StoreLockedError(f"{store} is being written by {_read_holder(path)}. Wait for it or stop it.")
+            holder = holder_in(os.read(descriptor, 4096))
+            raise StoreLockedError(f"{store} is being written by {holder}. Wait for it or stop it.")
         yield _sign(descriptor, path)
     finally:
         os.close(descriptor)
@@ -79,7 +81,7 @@ def _open(path: Path) -> int:
 
 
 def _owner(path: Path) -> str:
-    """Name whose the lock file is, where it is another user's."""
+    """Name the owner of the lock file, where that is another user."""
     try:
         if path.lstat().st_uid != os.getuid():
             return f"; {path} is of the user {path.owner()}"
@@ -115,11 +117,3 @@ def _sign(descriptor: int, path: Path) -> Claim:
             f"{path} cannot be written ({error.strerror}). Free some space, or choose another folder with --out."
         ) from error
     return Claim(path, text)
-
-
-def _read_holder(path: Path) -> str:
-    try:
-        holder = json.loads(path.read_text())
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"

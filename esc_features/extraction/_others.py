@@ -9,27 +9,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..datasets import IDENTITY, clip_keys
+from .._suggest import list_some
+from ..datasets import clip_keys
 from ..exceptions import StoreError
 from ..lazy import ClipKey
-from ..storage import read_column, read_header
+from ..storage import read_column, stored_keys
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ._judge import AudioDigests
+    from ._judge import AudioDigests, Headers
 
 
 class OtherFeature:
     """The published rows of a feature, whichever class computed them."""
 
-    def __init__(self, name: str, paths: Iterable[Path]):
+    def __init__(self, name: str, paths: Iterable[Path], headers: Headers):
         self.name = name
         self._digests: dict[ClipKey, set[int]] = {}
         for path in paths:
             try:
-                header = read_header(path)
-                keys = clip_keys({name: read_column(header, name).tolist() for name in IDENTITY})
+                header = headers.of(path)
+                keys = stored_keys(header)
                 done, digests = (read_column(header, name).tolist() for name in ("done", "audio_digest"))
             except (StoreError, OSError):
                 continue
@@ -42,7 +43,7 @@ class OtherFeature:
         return np.array([key in self._digests for key in clip_keys(clips)], bool)
 
     def compare(self, clips: pd.DataFrame, audio: AudioDigests) -> Comparison:
-        """Compare the rows with the clips and their recordings of now."""
+        """Compare the rows with the current clips and recordings."""
         known = zip(clip_keys(clips), audio.values.tolist(), audio.known.tolist(), strict=True)
         replaced = [is_known and digest not in self._digests.get(key, {digest}) for key, digest, is_known in known]
         names = clips["filename"][np.array(replaced, bool)].unique().tolist()
@@ -51,7 +52,7 @@ class OtherFeature:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many clips of now a feature lacks, and of which recordings it has rows that are of another one than now."""
+    """How many of the current clips a feature lacks, and which recordings changed since its rows were computed."""
 
     name: str
     lacking: int
@@ -59,7 +60,7 @@ class Comparison:
 
 
 def refuse_disagreement(others: Iterable[Comparison], asked: Iterable[str], store: Path) -> None:
-    """Raise StoreError where a feature that was not asked for is of other recordings than those of now.
+    """Raise StoreError where a feature that was not asked for is of recordings that have changed.
 
     A store whose features are of different recordings is refused when it is opened: better before anything is computed.
     """
@@ -68,9 +69,8 @@ def refuse_disagreement(others: Iterable[Comparison], asked: Iterable[str], stor
         return
     names = ", ".join(repr(other.name) for other in old)
     recordings = list(dict.fromkeys(name for other in old for name in other.replaced))
-    more = f" and {len(recordings) - 5} more" if len(recordings) > 5 else ""
     raise StoreError(
-        f"{', '.join(recordings[:5])}{more} changed since {names} of {store} {'was' if len(old) == 1 else 'were'} "
+        f"{list_some(recordings)} changed since {names} of {store} {'was' if len(old) == 1 else 'were'} "
         f"extracted, and features of one store must be of the same recordings. Nothing was changed: bring all together "
         f"with {_together(old, asked, store)}, or choose another folder with --out."
     )

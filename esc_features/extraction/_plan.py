@@ -12,8 +12,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..exceptions import AudioError, StoreError
-from ..storage import FeatureFolder, find_features, read_header
-from ._judge import AudioDigests, Kept, RowsOfFeature, Verdict, WantedFile, judge, library_versions
+from ..storage import FeatureFolder, find_features
+from ._judge import AudioDigests, Headers, Kept, RowsOfFeature, Verdict, WantedFile, judge, library_versions
 from ._others import Comparison, OtherFeature
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Plan:
     files: list[FilePlan]
     #: Files in one of these states are computed; the others stay as they are.
     computed_states: frozenset[str]
-    #: Which clips have rows of another recording than that of now.
+    #: Which clips have rows, but none of their current recording.
     replaced: np.ndarray
     #: The finished features of the store that were not asked for.
     others: tuple[Comparison, ...] = ()
@@ -96,29 +96,32 @@ def make_plan(
         for fold, in_fold in clips.groupby("fold", sort=True)
         for name, feature in features.items()
     ]
-    audio = _Audio(n_jobs)
+    audio, headers = _Audio(n_jobs), Headers()
     audio.look([file.clips for file in wanted if file.fold in published.get(file.name, ())])
     anew = Verdict("stale", ("it is to be computed anew",))
     files = [
-        FilePlan(file, anew if file.name in again else judge(file, audio.of(file.clips), check_rows)) for file in wanted
+        FilePlan(file, anew if file.name in again else judge(file, audio.of(file.clips), headers, check_rows))
+        for file in wanted
     ]
     other = [plan for plan in files if plan.state != "fresh" and plan.wanted.name not in again]
     rows = {
-        name: RowsOfFeature(_paths(there[name]), features[name])
+        name: RowsOfFeature(_paths(there[name]), features[name], headers)
         for name in {plan.wanted.name for plan in other} & there.keys()
     }
     found = [(plan, rows[plan.wanted.name]) for plan in other if plan.wanted.name in rows]
     audio.look([plan.wanted.clips[rows.knows(plan.wanted.clips)] for plan, rows in found])
     kept = {plan.wanted.path: _kept(plan, rows, audio) for plan, rows in found}
     waiting = [plan.wanted for plan in files if plan.state in computed_states]
-    waveforms = _find_waveforms(waiting, published, audio)
+    waveforms = _find_waveforms(waiting, published, audio, headers)
     files = [
         replace(plan, kept=kept.get(plan.wanted.path), waveforms=waveforms.get(plan.wanted.path)) for plan in files
     ]
     replaced = np.zeros(len(clips), bool)
     for name in {plan.wanted.name for plan in other if plan.state == "edited"}:
         replaced |= rows[name].replaced(clips, audio.of(clips))
-    others = [OtherFeature(name, by_fold.values()) for name, by_fold in published.items() if name not in features]
+    others = [
+        OtherFeature(name, by_fold.values(), headers) for name, by_fold in published.items() if name not in features
+    ]
     audio.look([clips[other.knows(clips)] for other in others])
     compared = tuple(other.compare(clips, audio.of(clips)) for other in others)
     return Plan(files, computed_states, replaced, compared)
@@ -156,7 +159,7 @@ def refuse_stale(plan: Plan) -> None:
 
 
 class _Audio:
-    """The digests of recordings, each read once a plan."""
+    """The digests of recordings, each read once per plan."""
 
     def __init__(self, n_jobs: int | None):
         self._n_jobs = n_jobs
@@ -186,7 +189,9 @@ def _digest(path: str) -> int | None:
         return None
 
 
-def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]], audio: _Audio) -> dict[Path, Path]:
+def _find_waveforms(
+    waiting: list[WantedFile], there: dict[str, dict[int, Path]], audio: _Audio, headers: Headers
+) -> dict[Path, Path]:
     """Return for files to compute the published file of their waveforms, of this audio and these libraries, if any."""
     from ..features import Waveform
 
@@ -196,21 +201,21 @@ def _find_waveforms(waiting: list[WantedFile], there: dict[str, dict[int, Path]]
     sources = []
     for name, by_fold in there.items():
         for fold in by_fold.keys() & clips.keys():
-            if waveform := settings.get(_fingerprint(by_fold[fold])):
+            if waveform := settings.get(_fingerprint(by_fold[fold], headers)):
                 versions = library_versions(waveform)
                 sources.append(WantedFile(name, waveform, fold, clips[fold], by_fold[fold].parents[1], versions))
     audio.look([source.clips for source in sources])
     usable = {
         (source.fold, source.feature.fingerprint()): source.path
         for source in sources
-        if judge(source, audio.of(source.clips)).state == "fresh"
+        if judge(source, audio.of(source.clips), headers).state == "fresh"
     }
     paths = {file.path: usable.get((file.fold, Waveform.of(file.feature.waveform()).fingerprint())) for file in waiting}
     return {path: source for path, source in paths.items() if source is not None}
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: Path, headers: Headers) -> str:
     try:
-        return read_header(path).facts.fingerprint
+        return headers.of(path).facts.fingerprint
     except StoreError:
         return ""

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,20 @@ import numpy as np
 
 from .._files import now
 from .._platform import reserve_space, sync_folder
-from ..datasets import IDENTITY, clip_keys, clip_name
+from .._suggest import list_some
+from ..datasets import clip_keys, clip_name
 from ..exceptions import StoreError
-from ..storage import FeatureFacts, Header, create_file, find_features, read_column, read_header, row_crc32, whole_rows
+from ..storage import (
+    FeatureFacts,
+    Header,
+    create_file,
+    find_features,
+    read_column,
+    read_header,
+    row_crc32,
+    stored_keys,
+    whole_rows,
+)
 from ._compute import Facts
 from ._judge import Kept, WantedFile
 from ._sinks import RowWriter, open_partial
@@ -45,19 +56,16 @@ class BegunFile:
 
 
 def begin(plans: Sequence[FilePlan]) -> list[BegunFile]:
-    """Return the unfinished files of plans: those that were begun, or new ones with the rows that can be kept.
+    """Return the unfinished files of plans: those begun earlier, or new ones with the rows that can be kept.
 
     A file that was begun for other clips may hold rows that another one keeps: it is replaced when all are copied.
     """
     with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
-        done = list(beginners.map(_begin, plans))
-    for plan in plans:
-        if not _goes_on(plan):
-            _being_made(plan.wanted).replace(plan.wanted.partial_path)
-    return [
-        BegunFile(plan.wanted, read_header(plan.wanted.partial_path), rows)
-        for plan, rows in zip(plans, done, strict=True)
-    ]
+        begun = list(beginners.map(_begin, plans))
+    for file in begun:
+        if file.header.path != file.wanted.partial_path:
+            file.header.path.replace(file.wanted.partial_path)
+    return [replace(file, header=replace(file.header, path=file.wanted.partial_path)) for file in begun]
 
 
 def check_space(plans: Sequence[FilePlan], store: Path) -> None:
@@ -71,34 +79,26 @@ def check_space(plans: Sequence[FilePlan], store: Path) -> None:
         )
 
 
-def _begin(plan: FilePlan) -> np.ndarray:
-    """Give a file its space, and return which of its rows are there."""
+def _begin(plan: FilePlan) -> BegunFile:
+    """Give a file its space, under a name of its own where it is new, and see which of its rows are there."""
     wanted, kept = plan.wanted, plan.kept
     try:
         wanted.path.parent.mkdir(parents=True, exist_ok=True)
         if kept is not None and kept.in_place:
             (header,) = kept.headers
             _reserve(header.path)
-            return (kept.rows >= 0) & whole_rows(header)
-        done = _create(wanted, kept)
-        if kept is not None and kept.versions != wanted.versions and not done.all():
-            done = _create(wanted, None)  # rows of two versions of a library must not meet in one file
-        return done
+            return BegunFile(wanted, header, (kept.rows >= 0) & whole_rows(header))
+        begun = _create(wanted, kept)
+        if kept is not None and kept.versions != wanted.versions and not begun.done.all():
+            begun = _create(wanted, None)  # rows of two versions of a library must not meet in one file
+        return begun
     except OSError as error:
         raise writing_failed(error, wanted) from error
 
 
-def _goes_on(plan: FilePlan) -> bool:
-    return plan.kept is not None and plan.kept.in_place
-
-
-def _being_made(wanted: WantedFile) -> Path:
-    return wanted.partial_path.with_name(wanted.partial_path.name + ".new")
-
-
-def _create(wanted: WantedFile, kept: Kept | None) -> np.ndarray:
+def _create(wanted: WantedFile, kept: Kept | None) -> BegunFile:
     """Create a file with room for all rows and those that are kept."""
-    path = _being_made(wanted)
+    path = wanted.partial_path.with_name(wanted.partial_path.name + ".new")
     feature = wanted.feature
     facts = FeatureFacts(
         feature=wanted.name,
@@ -110,14 +110,14 @@ def _create(wanted: WantedFile, kept: Kept | None) -> np.ndarray:
     )
     dtype = np.dtype(feature.dtype).newbyteorder("<").str
     create_file(path, tuple(feature.output_shape()), dtype, wanted.clips, facts)
-    done = np.zeros(len(wanted.clips), bool)
+    begun = BegunFile(wanted, read_header(path), np.zeros(len(wanted.clips), bool))
     if kept is not None:
-        with closing(RowWriter(read_header(path))) as writer:
-            for row, values, measured in _whole_rows_of(kept):
-                writer.write(row, values, measured)
-                done[row] = True
+        with closing(RowWriter(begun.header)) as writer:
+            for row, values, measured, checksum in _whole_rows_of(kept):
+                writer.write(row, values, measured, checksum)
+                begun.done[row] = True
             writer.flush()
-    return done
+    return begun
 
 
 def _reserve(path: Path) -> None:
@@ -128,15 +128,15 @@ def _reserve(path: Path) -> None:
         os.close(descriptor)
 
 
-def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts]]:
-    """Give the rows to keep that are what was written, with their new places and what is known about them."""
+def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts, int]]:
+    """Give the rows to keep that are what was written: new place, values, facts, checksum."""
     for number in np.unique(kept.files[kept.files >= 0]).tolist():  # one open file at a time: there may be thousands
         with _Source(kept.headers[number]) as source:
             for row in np.flatnonzero(kept.files == number).tolist():
                 old = int(kept.rows[row])
                 values = source.row(old)
                 if row_crc32(values) == source.checksums[old]:
-                    yield row, values, source.facts(old)
+                    yield row, values, source.facts(old), source.checksums[old]
 
 
 class _Source:
@@ -169,7 +169,7 @@ def seal(begun: BegunFile) -> None:
     wrong = np.flatnonzero(~whole_rows(header))
     if len(wrong):
         keys = clip_keys(wanted.clips)
-        names = ", ".join(clip_name(*keys[row]) for row in wrong[:5])
+        names = list_some(clip_name(*keys[row]) for row in wrong)
         raise StoreError(
             f"{header.path}: {len(wrong)} rows are not what was written ({names}). Check the disk, then run the same "
             "command again: only these rows are computed anew."
@@ -190,8 +190,7 @@ def moving_clips(sealed: Sequence[BegunFile]) -> set[ClipKey]:
     for begun in sealed:
         there: set[ClipKey] = set()
         with suppress(StoreError, FileNotFoundError):
-            header = read_header(begun.wanted.path)
-            there.update(clip_keys({name: read_column(header, name).tolist() for name in IDENTITY}))
+            there.update(stored_keys(read_header(begun.wanted.path)))
         moving |= set(clip_keys(begun.wanted.clips)) - there
     return moving
 

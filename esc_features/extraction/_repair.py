@@ -123,7 +123,7 @@ def _same_as_stored(name: str, feature: Feature, by_fold) -> Feature:
     stored = stored_fingerprints(by_fold)
     if stored and feature.fingerprint() not in stored:
         raise StoreError(
-            f"{name!r} is another feature than the one that the store holds: esc_features explain says how they "
+            f"{name!r} is not the feature that the store holds: esc_features explain says how they "
             "differ. To replace it, run extract_features with --overwrite."
         )
     return feature

@@ -70,10 +70,10 @@ class Job:
 
 
 def number_of_jobs(n_jobs: int | None) -> int | None:
-    """Return how many workers a call asks for, one a core where nobody says anything."""
+    """Return how many workers a call asks for; by default one per core."""
     if n_jobs is not None:
         if n_jobs == 0:
-            raise ValueError("n_jobs=0 has no meaning: give a number of workers, or -1 for one a core.")
+            raise ValueError("n_jobs=0 has no meaning: give a number of workers, or -1 for one per core.")
         return n_jobs
     _, configured = get_active_backend()
     return configured if configured not in (None, 1) else -1
@@ -105,7 +105,6 @@ class Run:
             self._say(f"note: {lacking}")
         check_space(plan.waiting, job.store)
         begun = begin(plan.waiting)
-        edit.write_first(plan.replaced)
         for file in begun:
             self._versions |= file.wanted.versions
         self._compute_and_publish(plan, begun)
@@ -127,7 +126,7 @@ class Run:
 
     def _say(self, line: str) -> None:
         if self.job.verbose:
-            print(line)
+            print(line, flush=True)  # a pipe or a log shows it now
 
     def _compute_and_publish(self, plan: Plan, begun: list[BegunFile]) -> None:
         """Run all blocks; publish the files of a fold, those without a failure, as soon as its last block is done.
@@ -138,6 +137,8 @@ class Run:
         clips_left = {share.fold: len(share.rows) for share in shares}
         replacing = {file.wanted.name for file in plan.waiting if file.state in ("edited", "stale", "drifted")}
         sealed: list[tuple[BegunFile, Future]] = []
+        if any(file.wanted.name not in replacing for file in begun):
+            self.job.edit.write_first(plan.replaced)
 
         def finish(fold):
             failed = {failure.feature for failure in self.failures if failure.fold == fold}
@@ -167,8 +168,8 @@ class Run:
                 future.result()
         failed = {failure.feature for failure in self.failures}
         whole = [(file, future) for file, future in sealed if file.wanted.name not in failed]
-        if moving := moving_clips([file for file, _ in whole]):
-            self.job.edit.write_first(plan.replaced, moving)
+        if whole:
+            self.job.edit.write_first(plan.replaced, moving_clips([file for file, _ in whole]))
         publish([file for file, _ in whole])
         self._published += [(file.wanted.path, future) for file, future in whole]
 
@@ -310,7 +311,7 @@ def _clips_per_block(paths: pd.Series, files: list[BegunFile]) -> int:
 
 
 def _cut(file: FilePlan) -> str:
-    """Say that recordings are longer than what was asked for, which nobody should find out later."""
+    """Say how many recordings are longer than the feature's duration, so that it is known from the start."""
     notes = read_column(read_header(file.wanted.path), "notes")
     cut = int(((notes & Note.CUT) != 0).sum())
     seconds = file.wanted.feature.waveform().duration

@@ -46,7 +46,7 @@ class Sink(Protocol):
         """Take a row over."""
 
     def finish(self) -> list[Rows]:
-        """Be done with the block; return the rows that somebody else has to write."""
+        """End the block; return the rows that the run has to write."""
 
 
 def write_block(block: Block) -> Done:
@@ -84,7 +84,7 @@ def this_host() -> str:
 
 @cache
 def _sees(claim: Claim, host: str) -> bool:
-    # Asked once a run: later, another text means that the run is over, and nothing may be written or computed.
+    # Asked once per run: later, another text means that the run is over, and nothing may be written or computed.
     if host != this_host():
         return False
     try:
@@ -139,7 +139,7 @@ def write_returned(block: Block, done: Done) -> None:
 
 
 class RowWriter:
-    """Writes rows of an unfinished file at their places: the rows, what is known about them, last that they are done.
+    """Writes rows of an unfinished file at their places: first the rows, then their facts, last that they are done.
 
     Neighbouring rows are written together: fewer system calls.
     """
@@ -149,16 +149,18 @@ class RowWriter:
         self._descriptor = open_partial(header.path, os.O_WRONLY)
         self._rows = np.empty((ROWS_A_WRITE, *header.data.shape), header.data.dtype)
         self._facts: list[Facts] = []
+        self._checksums: list[int] = []
         self._first = 0
 
-    def write(self, row: int, values: np.ndarray, facts: Facts) -> None:
-        """Take a row; it is on the disk after the next `flush`."""
+    def write(self, row: int, values: np.ndarray, facts: Facts, checksum: int | None = None) -> None:
+        """Take a row, with its checksum where that is known; it is on the disk after the next `flush`."""
         if len(self._facts) == ROWS_A_WRITE or row != self._first + len(self._facts):
             self.flush()
         if not self._facts:
             self._first = row
         self._rows[len(self._facts)] = values
         self._facts.append(facts)
+        self._checksums.append(row_crc32(self._rows[len(self._checksums)]) if checksum is None else checksum)
 
     def flush(self) -> None:
         """Write what was taken."""
@@ -168,9 +170,9 @@ class RowWriter:
         self._write("data", self._rows[:count])
         for number, name in enumerate(Facts._fields):
             self._write(name, [facts[number] for facts in self._facts])
-        self._write("crc32", [row_crc32(row) for row in self._rows[:count]])
+        self._write("crc32", self._checksums)
         self._write("done", [1] * count)  # the last: who reads it may believe the others
-        self._facts = []
+        self._facts, self._checksums = [], []
 
     def _write(self, name: str, values) -> None:
         column = self.header.columns[name]

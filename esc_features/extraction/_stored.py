@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..datasets import IDENTITY
 from ..exceptions import StoreError
 from ..storage import (
     CLIPS_FILE,
     FEATURE_1,
     ClipTable,
+    ClosedFileError,
     Header,
     check_labels,
     find_features,
@@ -31,17 +33,16 @@ Files = dict[str, dict[int, Path]]
 
 
 def find_store(store) -> tuple[Path, Files]:
-    """Return the folder of a store and its files, or raise StoreError where there is none."""
+    """Return the folder of a store and its files, or raise StoreError where there is none or a part of it is closed."""
     folder = Path(store).resolve()
-    files = find_files(folder) if folder.is_dir() else {}
+    features = find_features(folder) if folder.is_dir() else []
+    for feature in features:
+        if feature.problem:
+            raise StoreError(feature.problem)
+    files = {feature.name: feature.files for feature in features}
     if not files:
         raise StoreError(f"There is no store at {folder}: make one with extract_features DATASET --out {store}.")
     return folder, files
-
-
-def find_files(folder: Path) -> Files:
-    """Return the files of the store in a folder."""
-    return {feature.name: feature.files for feature in find_features(folder) if feature.files}
 
 
 def stored_clips(store: Path, files: Files, audio: Path | None = None) -> pd.DataFrame | None:
@@ -52,6 +53,8 @@ def stored_clips(store: Path, files: Files, audio: Path | None = None) -> pd.Dat
     """
     try:
         return _clips_of(ClipTable(store / CLIPS_FILE), audio)
+    except ClosedFileError:
+        raise
     except (StoreError, OSError):
         return _clips_in(files, audio)
 
@@ -60,15 +63,11 @@ def _clips_of(table: ClipTable, audio: Path | None) -> pd.DataFrame:
     import pandas as pd
 
     facts = table.facts
-    columns: dict = {
-        name: table.column(name) for name in ("filename", "fold", "target", "src_file", "take", "start", "end")
-    }
+    label = "labels" if facts.several_labels else "category"
+    columns: dict = {name: table.column(name) for name in (*IDENTITY, "fold", "target", label, "src_file", "take")}
     if facts.several_labels:
         names = np.array(facts.categories, dtype=object)
-        marked = table.raw("labels").astype(bool) if facts.categories else np.zeros((len(table), 0), bool)
-        columns["labels"] = [tuple(names[row]) for row in marked]
-    else:
-        columns["category"] = table.column("category")
+        columns["labels"] = [tuple(names[row]) for row in columns["labels"].astype(bool)]
     folder = facts.audio_folder if audio is None else str(audio)
     columns["path"] = [recording_path(path, folder) for path in table.column("path").tolist()]
     clips = pd.DataFrame(columns)

@@ -13,9 +13,9 @@ import numpy as np
 from .._files import now
 from ..datasets import clip_keys
 from ..exceptions import StoreError
-from ..storage import CLIPS_FILE, write_clip_table
+from ..storage import CLIPS_FILE, find_features, write_clip_table
 from ._publish import cannot_write
-from ._stored import find_files, stored_clips
+from ._stored import stored_clips
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class Edit:
         return np.array([key in said and said[key] != row for key, row in rows], bool)
 
     def write_first(self, replaced: np.ndarray, moving: Collection[ClipKey] = ()) -> None:
-        """Write the table while files are made: clips that have rows in the files of before and in those of after.
+        """Write the table before files get their names: clips with rows in the files of before and in those of after.
 
         Whenever the run ends, the store is one that can be opened, with nothing in it that is no longer true. `moving`
         are clips whose rows go from one file to another right now.
@@ -103,8 +103,14 @@ def plan_edit(store: Path, clips: pd.DataFrame) -> Edit:
 
     They are all the clips from then on, unless categories or folds were chosen: then the others stay as they are.
     """
-    before = stored_clips(store, find_files(store)) if store.is_dir() else None
+    features = find_features(store) if store.is_dir() else []
+    before = stored_clips(store, {feature.name: feature.files for feature in features})
     if before is None:
+        if clips.attrs.get("chosen") and any(feature.published for feature in features):
+            raise StoreError(
+                f"{store / CLIPS_FILE} is damaged or missing, so nothing says what the other clips of the store are. "
+                "Nothing was changed: run the same command without --categories and --folds, which writes it anew."
+            )
         return Edit(store, None, clips)
     if clips.attrs.get("chosen"):
         return Edit(store, before, _with_others(store, before, clips))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..audio import file_digest
-from ..datasets import IDENTITY, clip_keys, clip_name
+from ..datasets import clip_name
 from ..exceptions import AudioError, StoreError
 from ..features import FEATURE_NAMES
 from ..lazy import ClipKey
@@ -25,10 +25,13 @@ from ..storage import (
     audio_folder_of,
     check_labels,
     check_published,
+    fold_file_name,
+    keys_of,
     read_column,
     read_header,
     recording_path,
     row_crc32,
+    stored_keys,
 )
 from ._judge import library_versions, version_differences
 from ._stored import Files, features_of, find_store, lost_folds, stored_clips, stored_feature, stored_fingerprints
@@ -149,7 +152,7 @@ def _features_to_name(files: Files, trusted: Collection[str]) -> set[str]:
 
 
 def _dataset_folder(folder: Path, files: Files) -> str:
-    """Return the folder of the data set where it can be seen, else a word for it."""
+    """Return the folder of the data set where it can be seen, else a placeholder."""
     with suppress(StoreError, OSError, IndexError):
         dataset = _audio_folder(folder, files).parent
         if len(list(dataset.glob("meta/*.csv"))) == 1:
@@ -209,7 +212,7 @@ def _check_structure(header: Header, fold: int) -> Iterator[_Problem]:
         yield _Problem(header.path, "", f"says that it is fold {header.facts.fold}")
     if header.facts.fingerprint != fingerprint_of(header.facts.description):
         yield _Problem(header.path, "", "its fingerprint is not that of its parameters")
-    for key, count in Counter(_keys(header)).items():
+    for key, count in Counter(stored_keys(header)).items():
         if count > 1:
             yield _Problem(header.path, clip_name(*key), "is there twice")
 
@@ -222,7 +225,7 @@ def _check_together(headers: dict[str, dict[int, Header]], files, table: ClipTab
         folder = next(iter(files[name].values())).parent
         for fold in all_folds:
             if fold not in files[name]:
-                yield _Problem(folder / f"fold{fold}.h5", "", "missing")
+                yield _Problem(folder / fold_file_name(fold), "", "missing")
         for other in list(by_fold.values())[1:]:
             first = next(iter(by_fold.values()))
             if first.facts.fingerprint != other.facts.fingerprint:
@@ -242,20 +245,16 @@ def _folds(header: Header) -> tuple[int, ...]:
     return (header.facts.fold,) if header.labels is None else header.labels.folds
 
 
-def _keys(header: Header) -> list[ClipKey]:
-    return clip_keys({name: read_column(header, name).tolist() for name in IDENTITY})
-
-
 def _check_clips_of_table(header: Header, fold: int, table: ClipTable) -> Iterator[_Problem]:
     inside = table.column("fold") == fold
-    wanted = clip_keys({name: table.column(name)[inside].tolist() for name in IDENTITY})
-    for key in sorted(set(wanted) - set(_keys(header))):
+    wanted = keys_of(lambda name: table.column(name)[inside])
+    for key in sorted(set(wanted) - set(stored_keys(header))):
         yield _Problem(header.path, clip_name(*key), "is not there, and is in the table of clips")
 
 
 def _check_same_clips(first: Header, other: Header, labels: bool) -> Iterator[_Problem]:
     feature = first.path.parent.name
-    names = [clip_name(*key) for key in _keys(first)]
+    names = [clip_name(*key) for key in stored_keys(first)]
     columns = [name for name in first.layout.given if name in other.layout.given]
     if len(first) != len(other):
         if labels:
@@ -308,10 +307,12 @@ def _places(header: Header, table: ClipTable | None, audio) -> dict[ClipKey, str
     """Return where the recordings of the clips of a file are, as far as that is known."""
     if table is None:
         folder = header.labels.audio_folder if header.labels is not None else ""
-        return {key: recording_path(key[0], str(audio or folder)) for key in _keys(header)}
-    keys = clip_keys({name: table.column(name).tolist() for name in IDENTITY})
+        return {key: recording_path(key[0], str(audio or folder)) for key in stored_keys(header)}
     folder = str(audio or table.facts.audio_folder)
-    return {key: recording_path(path, folder) for key, path in zip(keys, table.column("path").tolist(), strict=True)}
+    return {
+        key: recording_path(path, folder)
+        for key, path in zip(keys_of(table.column), table.column("path").tolist(), strict=True)
+    }
 
 
 def _check_recomputed(header: Header, name: str, count: int, places, named, trusted) -> Iterator[_Problem]:
@@ -324,10 +325,10 @@ def _check_recomputed(header: Header, name: str, count: int, places, named, trus
         yield _Problem(header.path, "", f"cannot be extracted again: {error}", "")
         return
     if feature.fingerprint() != facts.fingerprint:
-        yield _Problem(header.path, "", "stale, its parameters are others now: esc_features explain says which", "")
+        yield _Problem(header.path, "", "stale, its parameters changed: esc_features explain says which", "")
         return
     drift = "; ".join(version_differences(facts.versions, library_versions(feature)))
-    keys, digests = _keys(header), read_column(header, "audio_digest")
+    keys, digests = stored_keys(header), read_column(header, "audio_digest")
     chosen = np.unique(np.linspace(0, len(header) - 1, min(count, len(header))).round().astype(int)).tolist()
     for row, stored in zip(chosen, _rows(header, chosen), strict=True):
         text, mended_by = _compare(feature, places.get(keys[row], ""), keys[row], stored, int(digests[row]), drift)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .._files import write_whole
 from .._platform import sync_folder
-from ..datasets import leaves_folder
+from ..datasets import IDENTITY, leaves_folder
 from ..exceptions import StoreError
 from ._columns import decode_texts
 from ._create import (
@@ -30,6 +30,7 @@ from ._create import (
 )
 from ._files import check_store_is_here
 from ._hdf5 import (
+    ClosedFileError,
     advice,
     check_dataset,
     check_links,
@@ -43,7 +44,7 @@ from ._hdf5 import (
     regular_file,
 )
 from ._header import read_checksums
-from ._layout import CLIPS_2, CLIPS_2_LABELS, CLIPS_FILE, IDENTITY_COLUMNS, Column, Layout
+from ._layout import CLIPS_2, CLIPS_2_LABELS, CLIPS_FILE, Column, Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,37 +94,30 @@ def write_clip_table(folder: Path, clips: pd.DataFrame, dataset: str, created: s
     path = folder / CLIPS_FILE
     for part in folder.glob(f".{CLIPS_FILE}.*.part"):  # of a run that was killed: only one writes at a time
         part.unlink(missing_ok=True)
-    with contextlib.suppress(StoreError, OSError):
-        before = _read(path)
-        if before.content == _content(clips, dataset, before.facts.created):
-            return False
-    write_whole(path, _content(clips, dataset, created))
-    sync_folder(folder)
-    return True
-
-
-def _content(clips: pd.DataFrame, dataset: str, created: str) -> bytes:
     clips = clips.sort_values("fold", kind="stable", ignore_index=True)
     audio_folder, paths = _relative_paths(clips)
     several = "labels" in clips
     columns = encode_columns(clips.assign(path=paths), CLIPS_2_LABELS if several else CLIPS_2)
     beside = _labels(clips) if several else {"categories": _by_target(clips)}
+    says: dict[str, str | int] = {
+        "dataset": dataset,
+        "audio_folder": audio_folder,
+        "folds_by": str(clips.attrs.get("folds_by", "")),
+        "several_labels": int(several),
+    }
+    with contextlib.suppress(StoreError, OSError):
+        if _read(path).says_the_same(says, columns | beside):
+            return False
 
     def fill(file: h5py.File) -> None:
         create_columns(file, columns)
         for name, values in beside.items():
             create_dataset(file, name, values.shape, values.dtype)[...] = values
-        write_attributes(
-            file,
-            dataset=dataset,
-            audio_folder=audio_folder,
-            folds_by=str(clips.attrs.get("folds_by", "")),
-            several_labels=int(several),
-            created=created,
-            checksums=checksums_of(columns | beside),
-        )
+        write_attributes(file, **says, created=created, checksums=checksums_of(columns | beside))
 
-    return make_image(fill).content()
+    write_whole(path, make_image(fill).content())
+    sync_folder(folder)
+    return True
 
 
 def _relative_paths(clips: pd.DataFrame) -> tuple[str, list[str]]:
@@ -237,8 +231,15 @@ class _Contents:
 
     @property
     def content_id(self) -> bytes:
-        """12 bytes that are others once anything in the table is."""
+        """12 bytes that change with anything in the table."""
         return blake2b(repr((self.checksums, self.facts)).encode(), digest_size=12).digest()
+
+    def says_the_same(self, facts: dict[str, str | int], columns: dict[str, np.ndarray]) -> bool:
+        """Tell whether these are the facts and columns, whenever they were written."""
+        return facts.items() <= dataclasses.asdict(self.facts).items() and (
+            {name: (values.dtype, values.tobytes()) for name, values in columns.items()}
+            == {name: (column.dtype, self.raw(name).tobytes()) for name, column in self.columns.items()}
+        )
 
     def raw(self, name: str) -> np.ndarray:
         if name == "labels" and name not in self.columns:  # no clip has any
@@ -299,7 +300,10 @@ def _read_whole(path: Path) -> bytes:
     if regular_file(path).st_size > _LARGEST_TABLE:
         raise refusal(path, "it is larger than any table of clips")
     # O_NONBLOCK: where a pipe took its name since, opening it would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except PermissionError as error:
+        raise ClosedFileError(path) from error
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
 
@@ -328,7 +332,7 @@ def _check_columns(file: h5py.File, layout: Layout, size: int, path: Path) -> di
 def _check_values(contents: _Contents) -> None:
     if (np.diff(contents.column("fold")) < 0).any():
         raise refusal(contents.path, "its clips are not in the order of their folds")
-    names, start, end = (contents.raw(name) for name in IDENTITY_COLUMNS)
+    names, start, end = (contents.raw(name) for name in IDENTITY)
     if not ((start >= 0) & (end > start)).all():
         raise refusal(contents.path, "a clip starts before 0 or does not end after it starts")
     if _are_repeated(names, start, end):

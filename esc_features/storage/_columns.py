@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from ..datasets import IDENTITY
 from ..exceptions import StoreError
 from ._hdf5 import REBUILD, has_control, refusal
 from ._layout import FEATURE_1, Header
@@ -30,6 +32,17 @@ def read_stored(header: Header, name: str, file: BinaryIO | None = None) -> np.n
     if header.layout is FEATURE_1 and name in ("start", "end"):
         return np.full(len(header), 0.0 if name == "start" else np.inf)
     return np.frombuffer(read_bytes(header, name, file), header.columns[name].dtype)
+
+
+def keys_of(column: Callable[[str], np.ndarray]) -> list[tuple[str, float, float]]:
+    """Return (file name, start, end) of each clip, what makes it that clip, given a way to get each column."""
+    return list(zip(*(column(name).tolist() for name in IDENTITY), strict=True))
+
+
+def stored_keys(header: Header) -> list[tuple[str, float, float]]:
+    """Return (file name, start, end) of each row of a file."""
+    with header.path.open("rb") as file:
+        return keys_of(lambda name: read_column(header, name, file))
 
 
 def decode_texts(values: np.ndarray, name: str, path: Path) -> np.ndarray:

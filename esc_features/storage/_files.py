@@ -56,7 +56,7 @@ def _look_into(folder: Path) -> FeatureFolder:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        feature.problem = f"{folder} cannot be looked into ({error.strerror})."
+        feature.problem = f"{folder} cannot be looked into ({error.strerror}). Ask its owner for the right to read it."
         return feature
     for name in names:
         if match := _FOLD_FILE.fullmatch(name):

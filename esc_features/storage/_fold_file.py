@@ -23,6 +23,9 @@ from ._layout import Header
 
 T = TypeVar("T")
 
+# Each holds a descriptor, of which a process has 1024 on most systems, and a store may have as many folds.
+MOST_MAPS = 256
+
 
 @dataclass(frozen=True)
 class _Map:
@@ -114,10 +117,13 @@ class FoldFile:
     def close(self) -> None:
         """Give the memory map back; it is opened again when the next row is read."""
         self._map = None
+        _OPEN.pop(id(self), None)
 
     def _mapped(self) -> _Map:
         mapped = self._map
         if mapped is None:
+            if len(_OPEN) >= MOST_MAPS:
+                _give_back(MOST_MAPS // 2)
             mapped = self._map = self._open_map()
             _OPEN[id(self)] = self
         if mapped.mapping.size() < mapped.end:
@@ -172,10 +178,15 @@ def open_with_room(function: Callable[[], T]) -> T:
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
-    for file in _OPEN.valuerefs():
-        if (opened := file()) is not None:
-            opened.close()
+    _give_back(len(_OPEN))
     return function()
+
+
+def _give_back(count: int) -> None:
+    """Give back the memory maps that were opened first."""
+    for reference in _OPEN.valuerefs()[:count]:
+        if (file := reference()) is not None:
+            file.close()
 
 
 # No lock guards it: one that is held while a process forks would stay locked in the child for ever.

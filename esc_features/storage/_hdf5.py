@@ -44,6 +44,13 @@ def refusal(path: Path, cause: str) -> StoreError:
     return StoreError(f"{path} is refused: it is not a file of an esc_features store: {cause}. {advice(path)}")
 
 
+class ClosedFileError(StoreError):
+    """A file of a store that this user may not read."""
+
+    def __init__(self, path: Path):
+        super().__init__(f"{path} may not be read: permission denied. Ask its owner for the right to read it.")
+
+
 def first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
@@ -84,7 +91,7 @@ def regular_file(path: Path) -> os.stat_result:
         raise StoreError(f"{path} is gone, or a link to nothing. {advice(path)}") from error
     except OSError as error:
         if isinstance(error, PermissionError):
-            raise
+            raise ClosedFileError(path) from error
         raise refusal(path, first_line(error)) from error
     if not stat.S_ISREG(status.st_mode):
         raise refusal(path, "it is a folder, pipe, socket or device")
@@ -97,7 +104,9 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
     try:
         file = _open(path) if content is None else h5py.File(io.BytesIO(content), "r")
     except OSError as error:
-        if isinstance(error, PermissionError) or error.errno in _PASSING_ERRORS:
+        if isinstance(error, PermissionError):
+            raise ClosedFileError(path) from error
+        if error.errno in _PASSING_ERRORS:
             raise
         raise StoreError(
             f"{path} is not an HDF5 file that can be opened ({first_line(error)}). {advice(path)}"
@@ -116,8 +125,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
 
 
 def _open(path: Path) -> h5py.File:
-    # Published files never change, so no lock is needed: they fail on some network and read-only disks. libhdf5 wants
-    # the same word about locks from all in a process who open a file, and somebody may be looking at it already.
+    # Published files never change, so no lock is needed: locks fail on some network and read-only disks. libhdf5 wants
+    # the same locking from everyone in a process who opens a file, and the file may be open already.
     for locking in (False, None):
         try:
             return h5py.File(path, "r", locking=locking)

@@ -22,8 +22,6 @@ FORMAT_VERSION = 2
 CLIPS_FILE = "clips.h5"
 DATA_TYPES = ("<f4", "<f2", "<i2")
 
-# Which stretch of which recording a row is of.
-IDENTITY_COLUMNS = ("filename", "start", "end")
 # Found out during extraction, written row by row; `done` last.
 MEASURED_COLUMNS = {
     "original_sample_rate": "<i4",

@@ -16,13 +16,14 @@ def writer_of(store: Path) -> str:
     with contextlib.suppress(OSError):
         descriptor = os.open(store / LOCK_FILE, flags)
         try:
-            return _name_in(os.read(descriptor, 4096)) if is_locked(descriptor) else ""
+            return holder_in(os.read(descriptor, 4096)) if is_locked(descriptor) else ""
         finally:
             os.close(descriptor)
     return ""
 
 
-def _name_in(text: bytes) -> str:
+def holder_in(text: bytes) -> str:
+    """Return the process that a lock file names, or "another process"."""
     try:
         holder = json.loads(text)
         name = f"process {holder['pid']} on {holder['host']} since {holder['since']}"

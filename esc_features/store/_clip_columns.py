@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 _MEASURED = ("original_sample_rate", "original_channels", "original_samples")
 
 
-def clip_keys(column: Callable[[str], np.ndarray]) -> list[tuple[str, float, float]]:
-    """Return (file name, start, end) of each clip: what makes it that clip."""
-    return list(zip(*(column(name).tolist() for name in ("filename", "start", "end")), strict=True))
-
-
 def clip_table(column: Callable[[str], np.ndarray], facts: DatasetFacts) -> pd.DataFrame:
     """Return the table of clips, given a way to get each of its columns."""
     import pandas as pd

@@ -81,7 +81,7 @@ def _problem(path: str, digest: int) -> str:
     if not path:
         return "the place of a recording is not known"
     try:
-        return "" if file_digest(path) == digest else f"its recording {path} is another one now"
+        return "" if file_digest(path) == digest else f"its recording {path} has changed"
     except (OSError, ValueError) as error:
         return f"its recording {path} cannot be read ({error})"
 

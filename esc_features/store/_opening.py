@@ -10,12 +10,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from ..datasets import IDENTITY, clip_keys, clip_name
+from ..datasets import clip_name
 from ..exceptions import StoreError
 from ..storage import (
     CLIPS_FILE,
     FEATURE_1,
     ClipTable,
+    ClosedFileError,
     FeatureFacts,
     FeatureFolder,
     FoldFile,
@@ -23,6 +24,7 @@ from ..storage import (
     check_labels,
     file_identity,
     find_features,
+    keys_of,
     open_with_room,
     read_header,
     writer_of,
@@ -101,8 +103,8 @@ class _Look:
         try:
             for fold, file in feature.published.items():
                 headers[fold] = open_with_room(partial(read_header, file))
-        except PermissionError as error:
-            feature.problem = f"{error.filename} cannot be read ({error.strerror})."
+        except ClosedFileError as error:
+            feature.problem = str(error)
         if feature.problem:
             self.unfinished[feature.name] = feature.problem
         else:
@@ -149,7 +151,7 @@ class _Look:
         ]
         if len(missing) == np.isin(folds, lacking).sum():
             return _lacks_folds(name, lacking, begun)
-        keys = clip_keys({name: clips.column(name)[missing] for name in IDENTITY})
+        keys = keys_of(lambda column: clips.column(column)[missing])
         shown = ", ".join(clip_name(*key) for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
         return f"{name!r} lacks {len(missing)} of {len(clips)} clips ({shown})."
 

@@ -258,7 +258,7 @@ class Store:
         Raises
         ------
         AudioError
-            If no waveforms are stored, and the recording is not on this machine, or is another by now.
+            If no waveforms are stored, and the recording is not on this machine, or has changed.
         StoreError
             If there is no such clip.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from ..storage import DatasetFacts
-from ._clip_columns import clip_keys, clip_table
+from ..storage import DatasetFacts, keys_of
+from ._clip_columns import clip_table
 from ._inner_slice import InnerSlice, split_key
 from ._memory_rows import GivenClips, MemoryRows
 from ._reductions import Reductions
@@ -284,7 +284,7 @@ class StoreArray(Reductions):
 
     @property
     def clip_keys(self) -> list[tuple[str, float, float]]:
-        return clip_keys(self.column)
+        return keys_of(self.column)
 
     @property
     def clips(self) -> pd.DataFrame:

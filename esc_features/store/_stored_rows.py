@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._platform import waits_for_disk
-from ..storage import IDENTITY_COLUMNS, MEASURED_COLUMNS, DatasetFacts, FoldFile, fold_file_name
+from ..datasets import IDENTITY
+from ..storage import MEASURED_COLUMNS, DatasetFacts, FoldFile, fold_file_name
 
 
 class Clips(Protocol):
@@ -120,12 +121,10 @@ def match_rows(clips: Clips, files: Sequence[FoldFile]) -> tuple[np.ndarray | No
 
     None for the first where every row is of the clip at its place, as it is unless the table was edited since.
     """
-    wanted = tuple(clips.raw(name) for name in IDENTITY_COLUMNS)
+    wanted = tuple(clips.raw(name) for name in IDENTITY)
     if not files:
         return None, np.arange(len(wanted[0]))
-    found = tuple(
-        np.concatenate(columns) for columns in zip(*(file.stored(*IDENTITY_COLUMNS) for file in files), strict=True)
-    )
+    found = tuple(np.concatenate(columns) for columns in zip(*(file.stored(*IDENTITY) for file in files), strict=True))
     if all(np.array_equal(one, other) for one, other in zip(wanted, found, strict=True)):
         return None, np.zeros(0, np.int64)
     place: dict[tuple, int] = {}

@@ -1,7 +1,8 @@
 """An extraction killed at every one of its system calls, and a disk that refuses every one of those that write.
 
-The calls are counted in an undisturbed run; strace then kills the process as it enters the first, the second, ... of
-each name. A sample runs with every test run, all by `pytest -m hunt -s tests/extraction/test_system_calls.py`.
+A first one, one that overwrites, and one after edits of the table. The calls are counted in an undisturbed run; strace
+then kills the process as it enters the first, the second, ... of each name. A sample runs with every test run, all by
+`pytest -m hunt -s tests/extraction/test_system_calls.py`: of the calls that only read, MOST_READING of each name.
 """
 
 import functools
@@ -21,11 +22,15 @@ import pytest
 import soundfile
 
 from esc_features import open_store
+from esc_features.datasets import clip_keys
 from esc_features.exceptions import StoreError
 
 pytestmark = [pytest.mark.kill, pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")]
 
 CHANGES = ("write", "pwrite64", "fallocate", "fsync", "ftruncate", "rename", "unlink", "mkdir")
+MOST_READING = 20
+# What a run finds -> how its store was made, None where there is none; all end in the same store.
+FOUND = {"nothing": None, "other parameters": ("data", "old"), "other clips": ("before", "new")}
 # What Python's threads and memory call as often as they like, and what the runner waits with.
 NO_MOMENT = {"futex", "getsid", "clock_nanosleep", "exit_group", "exit"}
 ATTACHED = 4242
@@ -88,14 +93,10 @@ class Ended:
 class Harness:
     def __init__(self, folder: Path):
         self.folder = folder
-        (folder / "data/audio").mkdir(parents=True)
-        (folder / "data/meta").mkdir()
-        lines = ["filename,fold,target,category"]
-        for number in range(6):
-            noise = np.random.default_rng(number).uniform(-0.5, 0.5, 800)
-            soundfile.write(folder / f"data/audio/{number}.wav", noise, 8000)
-            lines.append(f"{number}.wav,{1 + number % 2},{number % 3},kind{number % 3}")
-        (folder / "data/meta/clips.csv").write_text("\n".join(lines))
+        clips = [(number, 1 + number % 2, number % 3) for number in range(6)]
+        write_dataset(folder / "data", clips)
+        # One dropped later, one replaced, one relabelled, one moved to the other fold, and clip 5 new.
+        write_dataset(folder / "before", [(9, 1, 0), (0, 1, 0), (1, 2, 2), (2, 2, 2), *clips[3:5]], louder=0)
         for name, duration in (("old", 0.05), ("new", 0.1)):
             parameters = f"sample_rate = 8000\nduration = {duration}\n"
             (folder / f"{name}.toml").write_text(
@@ -106,7 +107,7 @@ class Harness:
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "SOURCE_DATE_EPOCH": "1500000000",
         }
-        warm = json.dumps(self.arguments("new", folder / "warm"))
+        warm = json.dumps(self.arguments(folder / "warm"))
         self.runner = subprocess.Popen(
             [sys.executable, "-c", RUNNER, str(ATTACHED), warm],
             stdin=subprocess.PIPE,
@@ -114,20 +115,25 @@ class Harness:
             text=True,
             env=environment,
         )
-        for recipe in ("old", "new"):
-            ended = self.run(recipe, folder / f"wanted-{recipe}")
-            assert ended.code == 0, ended.said
-        self.wanted = {recipe: contents(folder / f"wanted-{recipe}") for recipe in ("old", "new")}
-        self.rows = {recipe: rows(folder / f"wanted-{recipe}") for recipe in ("old", "new")}
+        for found, made in {"": ("data", "new"), **FOUND}.items():
+            if made is not None:
+                ended = self.run(folder / f"made{found}", *made)
+                assert ended.code == 0, ended.said
+        self.wanted = contents(folder / "made")
+        self.rows = {found: rows(folder / f"made{found}") for found in ("", *FOUND) if found != "nothing"}
 
-    def arguments(self, recipe: str, store: Path, *more: str) -> list[str]:
-        data = [str(self.folder / "data"), "--recipe", str(self.folder / f"{recipe}.toml"), "--out", str(store)]
-        return [*data, "--n-jobs", "1", "--quiet", *more]
+    def arguments(self, store: Path, data: str = "data", recipe: str = "new") -> list[str]:
+        words = [self.folder / data / "dataset", "--recipe", self.folder / f"{recipe}.toml", "--out", store]
+        return [*map(str, words), "--n-jobs", "1", "--quiet", "--overwrite"]
 
-    def run(self, recipe: str, store: Path, *more: str, tamper: str | None = None) -> Ended:
+    def run(self, store: Path, data: str = "data", recipe: str = "new", tamper: str | None = None) -> Ended:
         """Extract; with `tamper`, under strace with this injection ("" for none)."""
         output, log = self.folder / "output", self.folder / "calls"
-        task = {"arguments": self.arguments(recipe, store, *more), "output": str(output), "traced": tamper is not None}
+        task = {
+            "arguments": self.arguments(store, data, recipe),
+            "output": str(output),
+            "traced": tamper is not None,
+        }
         self.runner.stdin.write(json.dumps(task) + "\n")
         self.runner.stdin.flush()
         pid = self.runner.stdout.readline().strip()
@@ -146,61 +152,65 @@ class Harness:
             calls = found[max(number for number, name in enumerate(found) if name == "getsid") + 1 :]
         return Ended(code, output.read_text(), calls)
 
-    def store(self, overwrite: bool) -> Path:
-        """A store to be made, or one of the old recipe to be overwritten."""
+    def store(self, found: str) -> Path:
+        """The store that a run finds."""
         store = self.folder / "store"
         shutil.rmtree(store, ignore_errors=True)
-        if overwrite:
-            shutil.copytree(self.folder / "wanted-old", store)
+        if FOUND[found] is not None:
+            shutil.copytree(self.folder / f"made{found}", store)
         return store
 
     @functools.cache  # noqa: B019
-    def calls(self, overwrite: bool) -> Counter:
+    def calls(self, found: str) -> Counter:
         """How often an undisturbed run makes each call."""
-        options = ["--overwrite"] * overwrite
-        ended = self.run("new", self.store(overwrite), *options, tamper="")
+        ended = self.run(self.store(found), tamper="")
         assert ended.code == 0, ended.said
-        assert contents(self.folder / "store") == self.wanted["new"]
+        assert contents(self.folder / "store") == self.wanted
         return Counter(name for name in ended.calls if name not in NO_MOMENT)
 
-    def kill(self, overwrite: bool, call: str, number: int) -> bool:
+    def kill(self, found: str, call: str, number: int) -> bool:
         """Kill a run at one call, look at what it left, finish it, and compare; whether the call was reached."""
-        store, options = self.store(overwrite), ["--overwrite"] * overwrite
-        ended = self.run("new", store, *options, tamper=f"{call}:signal=KILL:when={number}")
+        store = self.store(found)
+        ended = self.run(store, tamper=f"{call}:signal=KILL:when={number}")
         assert ended.code in (0, -signal.SIGKILL), (call, number, ended.said)
-        self.look(store, overwrite)
-        self.finish(store, options, (call, number))
+        self.look(store, found, (call, number))
+        self.finish(store, (call, number))
         return ended.code != 0
 
-    def refuse(self, overwrite: bool, call: str, number: int, error: str) -> bool:
+    def refuse(self, found: str, call: str, number: int, error: str) -> bool:
         """Let one call fail, look at what the run said and left, finish it, and compare."""
-        store, options = self.store(overwrite), ["--overwrite"] * overwrite
-        ended = self.run("new", store, *options, tamper=f"{call}:error={error}:when={number}")
+        store = self.store(found)
+        ended = self.run(store, tamper=f"{call}:error={error}:when={number}")
         assert ended.code in (0, 2) and "Traceback" not in ended.said, (call, number, ended.code, ended.said)
         if ended.code == 2:
             assert re.search(r"[Ff]ree some space|run the same command again|choose another folder", ended.said)
-        self.look(store, overwrite)
-        self.finish(store, options, (call, number))
+        self.look(store, found, (call, number))
+        self.finish(store, (call, number))
         return ended.code != 0
 
-    def look(self, store: Path, overwrite: bool) -> None:
-        """Whatever a reader can open is whole: a feature is the old one or the new one."""
+    def look(self, store: Path, found: str, after: tuple[str, int]) -> None:
+        """Whatever a reader can open is whole, and a store that is edited can be opened at any instant."""
         if not store.exists():
             return
         try:
-            found = rows(store)
+            seen = rows(store)
         except StoreError:
+            assert found != "other clips", after
             return
-        for name, values in found.items():
-            known = [self.rows[recipe][name] for recipe in (("old", "new") if overwrite else ("new",))]
-            assert any(np.array_equal(values, one) for one in known), name
+        known = [self.rows[made] for made in {"", found} if made in self.rows]
+        if found == "other clips":  # each clip is as it was or as it is, in all features
+            assert len(seen) == 2, after
+            for clip in seen["waveform"]:
+                assert any(all(seen[name][clip] == each[name].get(clip) for name in each) for each in known), after
+        else:
+            assert all(any(values == each[name] for each in known) for name, values in seen.items()), after
 
-    def finish(self, store: Path, options: list[str], after: tuple[str, int]) -> None:
-        ended = self.run("new", store, *options)
+    def finish(self, store: Path, after: tuple[str, int]) -> None:
+        ended = self.run(store)
         assert ended.code == 0, (after, ended.said)
         found = contents(store)
-        assert sorted(found) == sorted(self.wanted["new"]), after
-        assert found == self.wanted["new"], after
+        assert sorted(found) == sorted(self.wanted), after
+        assert found == self.wanted, after
 
     def close(self) -> None:
         self.runner.stdin.close()
@@ -213,9 +223,27 @@ def contents(store: Path) -> dict[str, bytes]:
     return {str(file.relative_to(store)): file.read_bytes() for file in files}
 
 
-def rows(store: Path) -> dict[str, np.ndarray]:
+def rows(store: Path) -> dict[str, dict[tuple, tuple]]:
+    """Feature -> clip -> its row, label and fold, as a reader finds them."""
     opened = open_store(store)
-    return {name: opened[name].to_numpy() for name in opened}
+    said = list(zip(opened.y.tolist(), opened.folds.tolist(), strict=True))
+    keys = clip_keys(opened.clips)
+    return {
+        name: dict(zip(keys, zip(map(bytes, opened[name].to_numpy()), said, strict=True), strict=True))
+        for name in opened
+    }
+
+
+def write_dataset(folder: Path, clips: list[tuple[int, int, int]], louder: int | None = None) -> None:
+    """Write (number, fold, class) of clips and their noise; one of them is louder."""
+    (folder / "dataset/audio").mkdir(parents=True)
+    (folder / "dataset/meta").mkdir()
+    lines = ["filename,fold,target,category"]
+    for number, fold, target in clips:
+        noise = np.random.default_rng(number).uniform(-0.4, 0.4, 800) * (2 if number == louder else 1)
+        soundfile.write(folder / f"dataset/audio/{number}.wav", noise, 8000)
+        lines.append(f"{number}.wav,{fold},{target},kind{target}")
+    (folder / "dataset/meta/clips.csv").write_text("\n".join(lines))
 
 
 @pytest.fixture(scope="module")
@@ -228,41 +256,44 @@ def harness(tmp_path_factory):
     harness.close()
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("found", FOUND)
 @pytest.mark.parametrize("call", ["pwrite64", "rename", "fsync"])
-def test_killed_at_a_call(harness, call, overwrite):
+def test_killed_at_a_call(harness, call, found):
     """The first, the last and one between."""
-    count = harness.calls(overwrite)[call]
+    count = harness.calls(found)[call]
     for number in {1, count // 2, count}:
-        assert harness.kill(overwrite, call, number)
+        assert harness.kill(found, call, number)
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("found", FOUND)
 @pytest.mark.parametrize("call", ["pwrite64", "fallocate"])
-def test_no_space_at_a_call(harness, call, overwrite):
-    count = harness.calls(overwrite)[call]
+def test_no_space_at_a_call(harness, call, found):
+    count = harness.calls(found)[call]
     for number in {1, count}:
-        assert harness.refuse(overwrite, call, number, "ENOSPC")
+        assert harness.refuse(found, call, number, "ENOSPC")
 
 
 @pytest.mark.hunt
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_killed_at_every_call(harness, overwrite):
-    calls = harness.calls(overwrite)
-    killed = Counter()
+@pytest.mark.parametrize("found", FOUND)
+def test_killed_at_every_call(harness, found):
+    calls = harness.calls(found)
+    tried, killed = Counter(), Counter()
     for call, count in sorted(calls.items(), key=lambda item: item[0] not in CHANGES):
-        for number in range(1, count + 1):
-            killed[call] += harness.kill(overwrite, call, number)
-    print(f"overwrite {overwrite}: killed at {killed.total()} of {calls.total()} calls, {dict(killed)}")
+        step = 1 if call in CHANGES else max(1, count // MOST_READING)
+        for number in range(1, count + 1, step):
+            tried[call] += 1
+            killed[call] += harness.kill(found, call, number)
+    print(f"found {found}: killed at {killed.total()} of {tried.total()} calls that were tried, {dict(killed)}")
+    print(f"an undisturbed run makes {calls.total()}, {dict(calls)}")
 
 
 @pytest.mark.hunt
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_every_call_that_writes_fails(harness, overwrite, error):
-    calls = harness.calls(overwrite)
+@pytest.mark.parametrize("found", FOUND)
+def test_every_call_that_writes_fails(harness, found, error):
+    calls = harness.calls(found)
     failed = Counter()
     for call in CHANGES:
         for number in range(1, calls[call] + 1):
-            failed[call] += harness.refuse(overwrite, call, number, error)
-    print(f"overwrite {overwrite}, {error}: {failed.total()} calls failed, {dict(failed)}")
+            failed[call] += harness.refuse(found, call, number, error)
+    print(f"found {found}, {error}: {failed.total()} calls failed, {dict(failed)}")

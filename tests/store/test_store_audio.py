@@ -55,7 +55,7 @@ class TestFinding:
         shutil.copytree(demo_folder, tmp_path / "demo")
         store = extract(tmp_path / "demo", tmp_path / "store", features="mfcc", verbose=False)
         soundfile.write(tmp_path / "demo/audio" / store["mfcc"].filenames[3], np.zeros(80_000), 16000)
-        with pytest.raises(StoreError, match=r"is another one now.*extract_features"):
+        with pytest.raises(StoreError, match=r"has changed.*extract_features"):
             Waveform(sample_rate=8000).transform(store.audio)
         shutil.rmtree(tmp_path / "demo")
         with pytest.raises(StoreError, match=r"cannot be read.*extract_features"):
