@@ -10,13 +10,14 @@ import math
 from numbers import Real
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 
 __all__ = ["AddNoise", "BatchTransform", "Gain", "Mixup", "SpecAugment", "TimeShift"]
 
 
 class BatchTransform(BaseEstimator):
-    """Base of the changes to training batches, and of your own.
+    """Base class of the changes to training batches, and of those that you write.
 
     A subclass writes `change(X, y, generator)`. It has scikit-learn's parameters, so that it prints, clones and can be
     a value in a grid.
@@ -55,8 +56,6 @@ class BatchTransform(BaseEstimator):
         """
         self.check_parameters()
         if y is not None and y.ndim == 1 and n_classes is not None and self.mixes_labels:
-            import torch
-
             y = torch.nn.functional.one_hot(y, n_classes).to(X.dtype)
         return self.change(X, y, generator)
 
@@ -84,8 +83,8 @@ class BatchTransform(BaseEstimator):
 class TimeShift(BatchTransform):
     """Shift each clip in time, by its own random amount.
 
-    A recording says the same a moment earlier or later. What is shifted out is lost and the gap is filled, unless it
-    comes in again at the other end.
+    A sound means the same a moment earlier or later. What is shifted out is lost and the gap is filled, unless the clip
+    wraps around.
 
     Parameters
     ----------
@@ -109,19 +108,6 @@ class TimeShift(BatchTransform):
         self.fill = fill
 
     def change(self, X, y, generator):
-        """Return the shifted clips and their labels.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (n, samples) or (n, bands, frames)
-            The last axis is time.
-        y : torch.Tensor or None
-            Returned as it is.
-        generator : torch.Generator or None
-            For the amounts.
-        """
-        import torch
-
         n, length = X.shape[0], X.shape[-1]
         most = int(self.max_shift * length)
         if self.fill == "wrap":
@@ -138,7 +124,6 @@ class TimeShift(BatchTransform):
         return windows[torch.arange(n), ..., start, :], y
 
     def check_parameters(self) -> None:
-        """Raise ValueError if a parameter makes no sense."""
         _check_share(self, "max_shift")
         _check_fill(self, "minimum", "wrap")
 
@@ -167,24 +152,10 @@ class Gain(BatchTransform):
         self.max_gain = max_gain
 
     def change(self, X, y, generator):
-        """Return the clips at their new levels and their labels.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (n, samples) or (n, bands, frames)
-            Waveforms are multiplied, spectrograms are added to.
-        y : torch.Tensor or None
-            Returned as it is.
-        generator : torch.Generator or None
-            For the amounts.
-        """
-        import torch
-
         gain = self.max_gain * (2 * torch.rand(len(X), *[1] * (X.ndim - 1), generator=generator) - 1)
         return (X + gain if X.ndim > 2 else X * 10 ** (gain / 20)), y
 
     def check_parameters(self) -> None:
-        """Raise ValueError if a parameter makes no sense."""
         if not _is_number(self.max_gain) or self.max_gain < 0:
             raise ValueError(f"max_gain must be a number of at least 0, not {self.max_gain!r}.")
 
@@ -192,14 +163,14 @@ class Gain(BatchTransform):
 class AddNoise(BatchTransform):
     """Add white noise to each waveform, at its own random level below the clip's.
 
-    Recordings are made in rooms and fields that are never silent. The network must then not rely on silence around a
-    sound. It is for waveforms: put it in front of a feature.
+    Rooms and fields are never silent, and a network that learnt from clean clips may rely on silence around a sound.
+    This is for waveforms: put it in front of a feature.
 
     Parameters
     ----------
     min_snr, max_snr : float, default=10.0 and 40.0
         Range of the signal-to-noise ratio, 20 log10 of the clip's root mean square over that of the noise, in decibels.
-        Each clip draws its own, all values in between being as likely. A silent clip stays silent.
+        Each clip's ratio is drawn uniformly. A silent clip stays silent.
 
     Examples
     --------
@@ -218,19 +189,6 @@ class AddNoise(BatchTransform):
         self.max_snr = max_snr
 
     def change(self, X, y, generator):
-        """Return the noisy clips and their labels.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (n, samples)
-            Waveforms.
-        y : torch.Tensor or None
-            Returned as it is.
-        generator : torch.Generator or None
-            For levels and noise.
-        """
-        import torch
-
         if X.ndim != 2:
             raise ValueError(
                 f"AddNoise takes waveforms (n, samples), not batches of shape {tuple(X.shape)}: put it in front of the "
@@ -241,7 +199,6 @@ class AddNoise(BatchTransform):
         return X + level * torch.randn(X.shape, generator=generator), y
 
     def check_parameters(self) -> None:
-        """Raise ValueError if a parameter makes no sense."""
         if not (_is_number(self.min_snr) and _is_number(self.max_snr) and self.min_snr <= self.max_snr):
             raise ValueError(
                 f"min_snr and max_snr must be numbers, the first not above the second; not {self.min_snr!r} and "
@@ -292,19 +249,6 @@ class SpecAugment(BatchTransform):
         self.fill = fill
 
     def change(self, X, y, generator):
-        """Return the masked spectrograms and their labels.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (n, bands, frames)
-            Spectrograms.
-        y : torch.Tensor or None
-            Returned as it is.
-        generator : torch.Generator or None
-            For places and widths.
-        """
-        import torch
-
         if X.ndim != 3:
             raise ValueError(
                 f"SpecAugment takes spectrograms (n, bands, frames), not batches of shape {tuple(X.shape)}: leave it "
@@ -320,7 +264,6 @@ class SpecAugment(BatchTransform):
         return torch.where(masked, float(self.fill), X), y
 
     def check_parameters(self) -> None:
-        """Raise ValueError if a parameter makes no sense."""
         _check_share(self, "frequency_width")
         _check_share(self, "time_width")
         for name in ("n_frequency_masks", "n_time_masks"):
@@ -332,14 +275,14 @@ class SpecAugment(BatchTransform):
 class Mixup(BatchTransform):
     """Mix each clip with another of its batch, and their labels likewise.
 
-    Between the training clips the network then changes its mind gradually. The training accuracy of the history counts
-    the share of the mixed label that was guessed, and so stays below that of prediction.
+    The predictions of the network then change gradually between training clips. The training accuracy in the history
+    counts the share of the mixed label that was guessed, and so stays below that of prediction.
 
     Parameters
     ----------
     alpha : float, default=0.4
         Both parameters of the beta distribution of the shares: small means that most clips stay nearly as they are, 1
-        that every share is as likely. 0 mixes nothing.
+        that all shares are equally likely. 0 mixes nothing.
 
     References
     ----------
@@ -360,19 +303,6 @@ class Mixup(BatchTransform):
         self.alpha = alpha
 
     def change(self, X, y, generator):
-        """Return the mixed clips and labels.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (n, ...)
-            Waveforms or spectrograms.
-        y : torch.Tensor of shape (n, n_classes) or None
-            Share of each class.
-        generator : torch.Generator or None
-            For partners and shares.
-        """
-        import torch
-
         if y is not None and y.ndim == 1:
             raise ValueError("Mixup mixes labels and must know how many classes there are: give n_classes.")
         if self.alpha == 0:
@@ -390,7 +320,6 @@ class Mixup(BatchTransform):
         return mix(X), None if y is None else mix(y)
 
     def check_parameters(self) -> None:
-        """Raise ValueError if a parameter makes no sense."""
         if not _is_number(self.alpha) or self.alpha < 0:
             raise ValueError(f"alpha must be a number of at least 0, not {self.alpha!r}.")
 

@@ -56,12 +56,12 @@ _LAZY = ("take", "map", "shape", "dtype", "folds", "sources")
 
 
 def is_lazy(X: Any) -> TypeGuard[LazyArray]:
-    """Whether X is an array of a store, or of the same face: read by `take`, changed by `map`."""
+    """Whether X is an array of a store, or has the same interface: read by `take`, changed by `map`."""
     return all(hasattr(type(X), name) for name in _LAZY)
 
 
 def is_recordings(X: Any) -> TypeGuard[Recordings]:
-    """Whether X is the recordings of a store, which only a feature can make numbers of."""
+    """Whether X is the recordings of a store, which only a feature turns into numbers."""
     return hasattr(type(X), "precomputed")
 
 

@@ -51,10 +51,6 @@ class FoldSplit(BaseCrossValidator):
         """Return the number of folds."""
         return len(np.unique(self._folds_of(X)))
 
-    def _iter_test_indices(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[np.ndarray]:
-        for _, test in self.split(X):
-            yield test
-
     def _folds_of(self, X: Any) -> np.ndarray:
         folds = getattr(X, "folds", None)
         if folds is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .lazy import as_float32, is_lazy, is_recordings, remember_sources, take_rows, warn_source_leak
@@ -13,7 +13,7 @@ __all__ = ["Standardizer"]
 _BATCH_BYTES = 8 << 20
 
 
-class Standardizer(TransformerMixin, BaseEstimator):
+class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Make each band, or the whole, have mean 0 and standard deviation 1 on the clips that it is fitted on.
 
     It belongs in a pipeline, so that the statistics are those of the training folds alone. It reads a lazy X in one
@@ -22,7 +22,7 @@ class Standardizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     by : {"band", "global"}, default="band"
-        "band" treats each band of a spectrogram by itself (each column of a two-dimensional X), over clips and time.
+        "band" treats each band of a spectrogram separately (each column of a two-dimensional X), over clips and time.
         "global" takes one mean and one standard deviation.
 
     Attributes
@@ -67,10 +67,12 @@ class Standardizer(TransformerMixin, BaseEstimator):
             raise ValueError("Input X contains NaN or infinity: leave out these clips, or compute the feature again.")
         deviation = np.sqrt(squares / count)
         self.mean_ = mean
-        # As good as constant: what is left is rounding, not to be blown up.
+        # Practically constant: what is left is rounding error, which must not be blown up.
         constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean) + np.finfo(np.float64).tiny
         self.scale_ = np.where(constant, 1.0, deviation)
         self.bands_ = X.shape[1]
+        if X.ndim == 2:
+            self.n_features_in_ = self.bands_
         remember_sources(self, X)
         return self
 
@@ -110,6 +112,23 @@ class Standardizer(TransformerMixin, BaseEstimator):
         X = self._check(X, reset=False)
         restore = _Affine(self.scale_, self.mean_, X.ndim)
         return X.map(restore) if is_lazy(X) else restore(X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns of a two-dimensional X, which stay as they are.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            The names, for an X without any.
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "n_features_in_"):
+            raise ValueError("The values of spectrograms have no names: Standardizer was not fitted on columns.")
+        return super().get_feature_names_out(input_features)
 
     def _check(self, X, reset):
         if not is_lazy(X):

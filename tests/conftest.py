@@ -38,6 +38,17 @@ def _imports_torch(path):
     return False
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """One thread for PyTorch: batches as small as those of the tests only wait for a second one."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
     """The synthesised data set, in the layout of ESC-50."""

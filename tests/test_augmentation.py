@@ -12,6 +12,8 @@ from esc_features.augmentation import AddNoise, BatchTransform, Gain, Mixup, Spe
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import ConvNetClassifier
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ALL = [TimeShift(), TimeShift(fill="wrap"), Gain(), SpecAugment(), Mixup(), AddNoise()]
 
 
@@ -46,10 +48,6 @@ def test_time_shift_is_a_roll_of_each_clip_by_its_own_amount(batch, fill):
         amounts.update(candidates)
     assert amounts == set(range(-most, most + 1)) or (batch.ndim == 2 and {min(amounts), max(amounts)} == {-most, most})
     assert torch.equal(y, torch.arange(50))
-
-
-def test_no_shift_changes_nothing():
-    assert torch.equal(TimeShift(0)(spectrograms())[0], spectrograms())
 
 
 def test_gain_adds_decibels_to_spectrograms_and_multiplies_waveforms():
@@ -162,14 +160,41 @@ def test_print_and_clone():
         (TimeShift(True), "max_shift must be a share"),
         (TimeShift(fill="zeros"), "fill must be one of 'minimum', 'wrap' or a number"),
         (Gain(-1), "max_gain must be"),
+        (Gain("loud"), "max_gain must be"),
+        (Gain(float("inf")), "max_gain must be"),
         (SpecAugment(frequency_width=20), "frequency_width must be a share"),
+        (SpecAugment(time_width=-0.1), "time_width must be a share"),
         (SpecAugment(n_time_masks=1.5), "n_time_masks must be a whole number"),
+        (SpecAugment(n_frequency_masks=-1), "n_frequency_masks must be a whole number"),
+        (SpecAugment(fill="wrap"), "fill must be one of 'mean', 'minimum' or a number"),
+        (AddNoise(20, 10), "min_snr and max_snr must be numbers"),
+        (AddNoise(None, 10), "min_snr and max_snr must be numbers"),
+        (AddNoise(0, float("nan")), "min_snr and max_snr must be numbers"),
         (Mixup(-0.1), "alpha must be"),
+        (Mixup("much"), "alpha must be"),
     ],
+    ids=repr,
 )
 def test_wrong_parameters_say_so(transform, message):
     with pytest.raises(ValueError, match=message):
         transform(spectrograms(), torch.arange(50) % 4, n_classes=4)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [TimeShift(0), Gain(0), SpecAugment(0, 0), SpecAugment(1, 1, 0, np.int64(0), "minimum"), Mixup(0)],
+    ids=repr,
+)
+def test_nothing_is_allowed_and_changes_nothing(transform):
+    batch, y = transform(spectrograms(), torch.arange(50), generator=generator(), n_classes=50)
+    assert torch.equal(batch, spectrograms())
+    assert torch.equal(y, torch.eye(50) if isinstance(transform, Mixup) else torch.arange(50))
+
+
+@pytest.mark.parametrize("transform", [TimeShift(1), TimeShift(1.0, 0), SpecAugment(1, 1), Mixup(1), AddNoise(0, 0)])
+def test_the_largest_parameters_are_allowed(transform):
+    batch = waveforms() if isinstance(transform, AddNoise) else spectrograms()
+    assert torch.isfinite(transform(batch, torch.arange(50), generator=generator(), n_classes=50)[0]).all()
 
 
 def test_masks_for_waveforms_are_refused():

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -126,6 +127,19 @@ def test_clone_and_params(X):
     fitted = Standardizer(by="global").fit(X)
     assert clone(fitted).get_params() == {"by": "global"}
     assert not hasattr(clone(fitted), "mean_")
+
+
+def test_columns_keep_their_names(X):
+    vectors = StoreArray.from_numpy(RNG.normal(size=(10, 2)))
+    fitted = Standardizer().fit(vectors)
+    assert fitted.get_feature_names_out().tolist() == ["x0", "x1"]
+    assert fitted.get_feature_names_out(["loud", "long"]).tolist() == ["loud", "long"]
+    table = pd.DataFrame(vectors.to_numpy(), columns=["loud", "long"])
+    assert Standardizer().set_output(transform="pandas").fit_transform(table).columns.tolist() == ["loud", "long"]
+    with pytest.raises(ValueError, match="spectrograms have no names"):
+        Standardizer().fit(X).get_feature_names_out()
+    with pytest.raises(NotFittedError):
+        Standardizer().get_feature_names_out()
 
 
 def test_leak_of_a_source_warns():

@@ -11,28 +11,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import validate_data
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.callbacks.scoring import ScoringBase
-from skorch.history import History
+from skorch.dataset import Dataset
 from skorch.utils import to_tensor
 from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
-from ..lazy import FittedClips, is_lazy, remember_sources, warn_source_leak
+from ..lazy import FittedClips, remember_sources, warn_source_leak
 from ._clip_loader import ClipDataset, ClipLoader, as_batch, as_transforms, is_feature
-from ._labels import LabelCodec, OneLabel, learn_labels
-from ._persistence import load_weights, save_weights
+from ._labels import LabelCodec, OneLabel, callback_labels, learn_labels
+from ._parameters import name_all_parameters
+from ._persistence import load_files, save_weights
 from ._randomness import FitStreams, Stream, draw_seed
 from ._validation import (
-    as_clips,
-    check_dimensions,
+    check_clips,
     check_fit_params,
     check_labels,
     check_module_and_loss,
-    check_not_empty,
     check_outputs_are_logits,
     check_validation_is_there,
 )
@@ -41,10 +40,10 @@ from ._validation import (
 class ClipClassifier(NeuralNetClassifier):
     """Classify clips with a PyTorch module, as a scikit-learn estimator over a lazy X.
 
-    The base of the estimators of this package, and what to use for a module of your own: a class of which the instances
-    map a batch (n, \\*shape) to logits (n, n_classes), or to a tuple of which these are the first. Arguments of the
-    module named `n_classes` or `num_classes`, `input_shape` or `input_size` are filled in from the data, unless given
-    as `module__n_classes` and so on.
+    The base class of this package's estimators, and what to use with a module of your own: a class whose instances map
+    a batch (n, \\*shape) to logits (n, n_classes), or to a tuple that begins with these. Arguments of the module named
+    `n_classes` or `num_classes`, `input_shape` or `input_size` are filled in from the data, unless given as
+    `module__n_classes` and so on.
 
     Where `y` is an indicator matrix, a clip has several labels or none: the loss is then binary cross-entropy,
     `predict` gives an indicator matrix too, and `score` is the macro average precision.
@@ -76,7 +75,7 @@ class ClipClassifier(NeuralNetClassifier):
     callbacks : list of skorch callbacks, optional
         They see class numbers (positions in `classes_`); those that score see labels.
     device : str, default="auto"
-        Where to compute; "auto" is CUDA where there is one, else the processor.
+        Where to compute; "auto" is CUDA where it is available, else the CPU.
     verbose : int, default=0
         Whether to print a line per epoch.
     iterator_train, iterator_valid : type, default=ClipLoader
@@ -103,12 +102,12 @@ class ClipClassifier(NeuralNetClassifier):
 
     Notes
     -----
-    A feature among the transforms, ``iterator_train__transforms=[TimeShift(), MelSpectrogram(), SpecAugment()]``, makes
-    the net take waveforms: what stands before it changes waveforms and what stands behind it spectrograms, in training
-    only, while the feature itself is computed for prediction too.
+    With a feature among the transforms, ``iterator_train__transforms=[TimeShift(), MelSpectrogram(), SpecAugment()]``,
+    the net takes waveforms. Transforms before the feature change waveforms and those after it spectrograms, in training
+    only; the feature itself is computed for prediction too.
 
-    Random numbers of a fit are its own: the global generators of PyTorch are lent its state where layers draw (weights,
-    dropout), a step at a time, so that fits in several threads of a process take turns there.
+    The random numbers of a fit are its own. Layers draw theirs (initial weights, dropout) from the global generators
+    of PyTorch, so the fit puts its state there, one step at a time; fits in several threads of a process take turns.
 
     Batches are read in this process (`iterator_train__num_workers=0`): a batch out of the page cache takes a fraction
     of a training step, and worker processes of a loader do not start inside the worker processes of a grid search.
@@ -129,11 +128,19 @@ class ClipClassifier(NeuralNetClassifier):
     array(['cow', 'dog', 'hen'], dtype='<U3')
     """
 
-    # Parameters of the module for when weights are loaded right after it is made.
+    # Parameters of the module for when its weights are loaded right after it is made.
     _pretrained_: ClassVar[dict[str, Any]] = {}
+    # Random numbers of the fit that is going on.
+    streams_: FitStreams | None = None
+    # Clips that it was trained on since its weights were drawn.
+    fitted_clips_: FittedClips | None = None
     # Dimensions of X that the network takes (None is any), and what to say these are.
     _ndim_: int | None = None
     _takes_ = "arrays of shape (clips, ...)"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_all_parameters(cls)
 
     def __init__(
         self,
@@ -197,14 +204,13 @@ class ClipClassifier(NeuralNetClassifier):
         """
         check_fit_params(fit_params, type(self).__name__)
         if not (self.warm_start and self.initialized_ and self._knows_labels()):
-            X = self._check_clips(X)
-            y = self._check_labels(y, X)
-            self._learn(X, y)
+            clips = check_clips(self, X)
+            self._learn(clips, check_labels(self, y, clips.shape[0]))
             self.initialize()
         return self.partial_fit(X, y, **fit_params)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClipClassifier:
-        """Train `max_epochs` more, from where the network is.
+        """Train for `max_epochs` more epochs, from the current weights on.
 
         Parameters
         ----------
@@ -213,7 +219,7 @@ class ClipClassifier(NeuralNetClassifier):
         y : array-like of shape (clips,) or (clips, n_classes)
             As for `fit`; after the first call only labels that are in `classes_`.
         classes : array-like, optional
-            All the labels there will be; needed in the first call if `y` lacks some.
+            All labels that will ever occur; needed in the first call if `y` lacks some.
         **fit_params
             As for `fit`.
 
@@ -223,40 +229,42 @@ class ClipClassifier(NeuralNetClassifier):
         """
         check_fit_params(fit_params, type(self).__name__)
         fitting_again = self._knows_labels()
-        X = self._check_clips(X, fitted=fitting_again)
-        y = self._check_labels(y, X)
+        X = check_clips(self, X, fitted=fitting_again)
+        y = check_labels(self, y, X.shape[0])
         if not fitting_again:
             self._learn(X, y, classes)
             self.initialize()
         encoded = self.codec_.encode(y)
         check_validation_is_there(self.callbacks_, self.train_split)
-        previous: FittedClips | None = getattr(self, "fitted_clips_", None)
-        self.fitted_clips_: FittedClips | None = None
-        with self._random_numbers():
+        previous, self.fitted_clips_ = self.fitted_clips_, None
+        self.streams_ = self._new_streams(draw_seed(self.random_state))
+        try:
             super().partial_fit(X, encoded, **fit_params)
+        finally:
+            self.streams_ = None
         remember_sources(self, X)
         if self.fitted_clips_ is not None:
             self.fitted_clips_ |= previous
         return self
 
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> ClipClassifier:
-        with self._random_numbers():
-            return super().fit_loop(X, y, epochs, **fit_params)
+    def fit_loop(self, *args: Any, **kwargs: Any) -> ClipClassifier:
+        if self.streams_ is not None:  # epochs may have been loaded since, by LoadInitState
+            self.streams_ = self._new_streams(self.streams_.seed)
+        return super().fit_loop(*args, **kwargs)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        if iterator is not None:
-            stream = self.streams_.training if training else self.streams_.validation
-            iterator = _lending(stream, iterator)
+        if iterator is not None and self.streams_ is not None:
+            iterator = (self.streams_.training if training else self.streams_.validation).lent_to(iterator)
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        with self.streams_.training.lent():
+        with self._lent("training"):
             step = super().train_step(batch, **fit_params)
         self.history.record_batch("train_acc", self.codec_.accuracy(_logits(step["y_pred"]), batch[1]))
         return step
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        with self.streams_.validation.lent():
+        with self._lent("validation"):
             step = super().validation_step(batch, **fit_params)
         self.history.record_batch("valid_acc", self.codec_.accuracy(_logits(step["y_pred"]), batch[1]))
         return step
@@ -288,32 +296,16 @@ class ClipClassifier(NeuralNetClassifier):
         return len(self.history) == 1 and len(self.history[-1]["batches"]) == 1
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        streams: FitStreams | None = getattr(self, "streams_", None)
-        with streams.callbacks.lent() if streams else contextlib.nullcontext():
+        with self._lent("callbacks"):
             getattr(self, method_name)(self, **kwargs)
             in_labels = None
             for _, callback in self.callbacks_:
                 if isinstance(callback, ScoringBase):
                     # What scores compares with `predict`, and so sees labels as a user wrote them.
-                    in_labels = in_labels or {name: self._in_labels(name, value) for name, value in kwargs.items()}
+                    in_labels = in_labels or callback_labels(self.codec_, kwargs)
                     getattr(callback, method_name)(self, **in_labels)
                 else:
                     getattr(callback, method_name)(self, **kwargs)
-
-    def _in_labels(self, name: str, value: Any) -> Any:
-        if name == "batch":
-            X, y = value
-            return X, self.codec_.labels(y.cpu())
-        if name in ("dataset_train", "dataset_valid"):
-            return self._dataset_in_labels(value)
-        return value
-
-    def _dataset_in_labels(self, dataset: Any) -> Any:
-        if isinstance(dataset, Subset):
-            return Subset(self._dataset_in_labels(dataset.dataset), dataset.indices)
-        if getattr(dataset, "y", None) is None:
-            return dataset
-        return ClipDataset(dataset.X, self.codec_.labels(dataset.y))
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -370,7 +362,7 @@ class ClipClassifier(NeuralNetClassifier):
         return self
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
-        # What the data decide is filled in here and not by set_params: a clone of the fitted net must not carry it.
+        # What the data decide is filled in here and not by set_params: a clone of the fitted net must not keep it.
         params = super().get_params_for(prefix)
         if prefix == "module":
             wanted = inspect.signature(self.module).parameters
@@ -391,10 +383,10 @@ class ClipClassifier(NeuralNetClassifier):
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         training, validation = super().get_split_datasets(X, y, **fit_params)
-        if isinstance(validation, ClipDataset) and validation.y is not None and validation.X is not X:
-            # Of the user's own, by skorch's predefined_split: its labels are as those of fit.
-            labels = check_labels(validation.y, len(validation), type(self).__name__)
-            validation = ClipDataset(self._check_clips(validation.X, fitted=True), self.codec_.encode(labels))
+        if isinstance(validation, Dataset) and validation.y is not None and validation.y is not y:
+            # The user's own, from skorch's predefined_split: its labels are like those of fit.
+            labels = check_labels(self, validation.y, len(validation))
+            validation = ClipDataset(check_clips(self, validation.X, fitted=True), self.codec_.encode(labels))
         return training, validation
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
@@ -418,22 +410,17 @@ class ClipClassifier(NeuralNetClassifier):
             )
         return iterator
 
-    def _generator(self, training: bool) -> torch.Generator:
-        streams: FitStreams | None = getattr(self, "streams_", None)
-        if streams is None:  # prediction
-            return torch.Generator()
-        return streams.training.generator if training else streams.validation.generator
+    def _new_streams(self, seed: int) -> FitStreams:
+        return FitStreams(seed, 1 + len(self.history), device=self._device())
 
-    @contextlib.contextmanager
-    def _random_numbers(self) -> Iterator[None]:
-        """Draw from streams of the fit's own, which follow from `random_state` and the epochs trained so far."""
-        outer: FitStreams | None = getattr(self, "streams_", None)
-        seed = draw_seed(self.random_state) if outer is None else outer.seed
-        self.streams_: Any = FitStreams(seed, 1 + len(self.history), device=self._device())
-        try:
-            yield
-        finally:
-            self.streams_ = outer
+    def _generator(self, training: bool) -> torch.Generator:
+        if self.streams_ is None:  # prediction
+            return torch.Generator()
+        return (self.streams_.training if training else self.streams_.validation).generator
+
+    def _lent(self, stream: str) -> contextlib.AbstractContextManager[None]:
+        """Let everything inside draw from a stream of the fit's own."""
+        return contextlib.nullcontext() if self.streams_ is None else getattr(self.streams_, stream).lent()
 
     # Predicting
 
@@ -450,7 +437,8 @@ class ClipClassifier(NeuralNetClassifier):
         ndarray of shape (clips,), or int8 of shape (clips, n_classes)
             Labels; an indicator matrix where the net was fitted on one.
         """
-        return self.codec_.decode(self._probabilities(X)) if self._knows_labels() else self._probabilities(X)
+        probabilities = self._probabilities(X)
+        return self.codec_.decode(probabilities)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class for each clip.
@@ -463,15 +451,15 @@ class ClipClassifier(NeuralNetClassifier):
         Returns
         -------
         ndarray of shape (clips, n_classes), float32
-            In the order of `classes_`. Rows sum to 1; where clips have several labels, each class is by itself.
+            In the order of `classes_`. Rows sum to 1, unless clips have several labels: then each class has its own.
         """
         return self._probabilities(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy, or the macro average precision where clips have several labels.
 
-        The macro average precision is the mean of `sklearn.metrics.average_precision_score` over the classes of which
-        a clip of `y` is; a warning says how many there are not.
+        The macro average precision is the mean of `sklearn.metrics.average_precision_score` over the classes that
+        occur in `y`; a warning says how many do not.
 
         Parameters
         ----------
@@ -487,7 +475,7 @@ class ClipClassifier(NeuralNetClassifier):
         float
         """
         probabilities = self._probabilities(X)
-        labels = check_labels(y, len(probabilities), type(self).__name__)
+        labels = check_labels(self, y, len(probabilities))
         if labels.ndim != np.ndim(self.codec_.decode(probabilities[:1])):
             self.codec_.encode(labels)  # says what is wrong
         return self.codec_.score(labels, probabilities, sample_weight)
@@ -498,7 +486,7 @@ class ClipClassifier(NeuralNetClassifier):
         Parameters
         ----------
         X : StoreArray or ndarray of shape (clips, ...)
-            Clips like those to fit on; one batch's shape is looked at, nothing is read.
+            Clips like those to fit on; only their shape is used, nothing is read.
         y : array-like of shape (clips,) or (clips, n_classes), optional
             Labels, to know how many there are; not needed for an array of a store or after `fit`.
 
@@ -512,11 +500,11 @@ class ClipClassifier(NeuralNetClassifier):
         net = self
         if not self._knows_labels():
             net = type(self)(**self.get_params(deep=False))
-            X = net._check_clips(X)
+            X = check_clips(net, X)
             y = getattr(X, "y", None) if y is None else y
-            net._learn(X, net._check_labels(y, X))
+            net._learn(X, check_labels(net, y, X.shape[0]))
             net.initialize()
-        X = net._check_clips(X, fitted=True)
+        X = check_clips(net, X, fitted=True)
         batch = min(len(X), self.batch_size) if self.batch_size > 0 else len(X)
         device = next(net.module_.parameters()).device
         training = net.module_.training
@@ -535,11 +523,12 @@ class ClipClassifier(NeuralNetClassifier):
         self._check_is_fitted()
         # A scoring callback of skorch comes with a data set, or with outputs that it has kept.
         if not isinstance(X, torch.utils.data.Dataset) and "forward_iter" not in vars(self):
-            X = self._check_clips(X, fitted=True)
+            X = check_clips(self, X, fitted=True)
             warn_source_leak(self, X)
         to_probabilities = self._get_predict_nonlinearity()
         batches = [
-            to_probabilities(_logits(outputs)).numpy() for outputs in self.forward_iter(X, training=False, device="cpu")
+            to_probabilities(_logits(outputs)).detach().numpy()
+            for outputs in self.forward_iter(X, training=False, device="cpu")
         ]
         probabilities = np.concatenate(batches)
         if not np.isfinite(probabilities).all():
@@ -589,11 +578,11 @@ class ClipClassifier(NeuralNetClassifier):
         Parameters
         ----------
         f_params : str, path or file
-            What to load the weights from. The net needs not be fitted or initialised.
+            What to load the weights from. The net need not be fitted or initialised.
         f_optimizer, f_criterion, f_history : str, path or file, optional
             What to load the state of the optimiser and of the loss and the history from.
         checkpoint : skorch.callbacks.Checkpoint or TrainEndCheckpoint, optional
-            Load what it saved instead; files given beside it go first.
+            Load what it saved instead; files that are named here take precedence.
         use_safetensors : bool, default=False
             Whether the weights are in the safetensors format.
         **kwargs
@@ -603,43 +592,7 @@ class ClipClassifier(NeuralNetClassifier):
             "f_params": kwargs.pop("f_module", None) if f_params is None else f_params,
             **{"f_optimizer": f_optimizer, "f_criterion": f_criterion, "f_history": f_history, **kwargs},
         }
-        if checkpoint is not None:
-            checkpoint = getattr(checkpoint, "checkpoint_", checkpoint)  # TrainEndCheckpoint has one inside
-            use_safetensors = use_safetensors or checkpoint.use_safetensors
-            files = {**self._files_of(checkpoint), **{name: file for name, file in files.items() if file is not None}}
-        files.pop("f_pickle", None)
-        weights, history = files.pop("f_params", None), files.pop("f_history", None)
-        if weights is not None:
-            load_weights(self, weights, use_safetensors)
-        if history is not None:
-            self.history_ = History.from_file(history)
-        for name, file in files.items():
-            if file is not None:
-                part = self._get_module(
-                    f"{name.removeprefix('f_')}_",
-                    msg="There is no {name} to load into: fit or initialize the net first.",
-                )
-                part.load_state_dict(torch.load(file, map_location=self._device(), weights_only=True))
-
-    def _files_of(self, checkpoint: Any) -> dict[str, Any]:
-        history = self.history_
-        if checkpoint.f_history is not None:
-            # Which epoch is the best, and so which files are meant, stands in the history that was saved.
-            self.history_ = History.from_file(checkpoint.f_history_)
-        try:
-            files = checkpoint.get_formatted_files(self)
-        finally:
-            self.history_ = history
-        return {**files, "f_history": checkpoint.f_history_}
-
-    @contextlib.contextmanager
-    def _without_pretrained_weights(self) -> Iterator[None]:
-        """Build networks as they are before weights are loaded into them."""
-        self.state_follows_ = True
-        try:
-            yield
-        finally:
-            del self.state_follows_
+        load_files(self, files, checkpoint, use_safetensors)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # skorch looks for the device by its name, which "auto" is not one of.
@@ -664,15 +617,11 @@ class ClipClassifier(NeuralNetClassifier):
     def _get_param_names(self) -> list[str]:
         return [name for name in super()._get_param_names() if not name.startswith("_")]
 
-    def __repr__(self) -> str:
-        # scikit-learn's shows every parameter that is not in the signature, and most are handed on to skorch.
-        default = type(self)(self.module).get_params(deep=False)
-        changed = {
-            k: v for k, v in self.get_params(deep=False).items() if k not in default or _shown(v) != _shown(default[k])
-        }
-        if self.module is not inspect.signature(type(self)).parameters["module"].default:
-            changed = {"module": self.module, **changed}
-        return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in changed.items())})"
+    # skorch's own shows the layers too, and scikit-learn prints pipelines by its own alone.
+    __repr__ = BaseEstimator.__repr__
+
+    def _get_params_html(self, deep: bool = True, *args: Any, **kwargs: Any) -> Any:
+        return super()._get_params_html(False, *args, **kwargs)  # without the parameters of skorch's own callbacks
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -693,6 +642,7 @@ class ClipClassifier(NeuralNetClassifier):
         if classes is None and y.ndim == 2:
             names = getattr(X, "categories", ())  # a matrix of the user's own may have other columns
             classes = names if len(names) == y.shape[1] else None
+        self.fitted_clips_ = None
         self.codec_: LabelCodec = learn_labels(y, classes)
         self.input_shape_ = tuple(int(size) for size in X.shape[1:])
         if X.ndim == 2:
@@ -734,62 +684,13 @@ class ClipClassifier(NeuralNetClassifier):
         if not (self.initialized_ and self._knows_labels()):
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet: call fit(X, y) first.")
 
-    def _check_clips(self, X: Any, fitted: bool = False) -> Any:
-        name = type(self).__name__
-        original = X
-        X = as_clips(X, name)
-        if self._features():
-            check_dimensions(X, 2, "waveforms (clips, samples) for the feature among its transforms", name)
-            self._check_sample_rate(X)
-        else:
-            check_dimensions(X, self._ndim_, self._takes_, name)
-        check_not_empty(X)
-        if X.ndim == 2 and not is_lazy(X):
-            validate_data(self, original, reset=not fitted, skip_check_array=True)
-        if fitted and tuple(X.shape[1:]) != self.input_shape_:
-            if X.ndim == 2:
-                raise ValueError(
-                    f"X has {X.shape[1]} features, but {name} is expecting {self.input_shape_[0]} features as input."
-                )
-            raise ValueError(
-                f"X has clips of shape {tuple(X.shape[1:])}, but {name} was fitted on clips of shape "
-                f"{self.input_shape_}: compute the feature with the same parameters."
-            )
-        return X
 
-    def _check_sample_rate(self, X: Any) -> None:
-        given = getattr(X, "parameters", {}).get("sample_rate")
-        for feature in self._features():
-            wanted = getattr(feature, "sample_rate", given)
-            if given is not None and wanted != given:
-                raise ValueError(
-                    f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms computes from "
-                    f"{wanted} Hz: give it sample_rate={given}, or store waveforms at {wanted} Hz."
-                )
-
-    def _check_labels(self, y: Any, X: Any) -> np.ndarray:
-        return check_labels(y, X.shape[0], type(self).__name__)
-
-
-def _lending(stream: Stream, batches: Any) -> Iterator[Any]:
-    with stream.lent():
-        iterator = iter(batches)
-    while True:
-        with stream.lent():
-            try:
-                batch = next(iterator)
-            except StopIteration:
-                return
-        yield batch
+name_all_parameters(ClipClassifier)
 
 
 def _logits(outputs: Any) -> torch.Tensor:
     # As in skorch: what else a module returns is beside the point here.
     return outputs[0] if isinstance(outputs, tuple) else outputs
-
-
-def _shown(value: Any) -> str:
-    return value.__name__ if isinstance(value, type) else repr(value)
 
 
 def _resolve(device: Any) -> str:

@@ -21,15 +21,15 @@ class ClipDataset(Dataset):
     """Rows of an array or of a store with their labels as a network takes them, read a batch at a time.
 
     Works in any `torch.utils.data.DataLoader`, `Subset` and `random_split`; with `ClipLoader` a batch is not taken
-    apart and put together again.
+    apart and collated again.
 
     Parameters
     ----------
     X : ndarray or StoreArray of shape (clips, ...)
         float32, float16, float64, int16 (waveforms of full scale 32768) or other integers.
     y : array-like of shape (clips,) or (clips, classes), optional
-        Class numbers, which are given back as they are; names, which become their positions in the sorted list of
-        all; or an indicator matrix, which becomes float32.
+        Class numbers, which are returned as they are; names, which become their positions in the sorted list of
+        names; or an indicator matrix, which becomes float32.
 
     Attributes
     ----------
@@ -97,16 +97,16 @@ class Batch(Sequence):
 
 
 class ClipLoader(DataLoader):
-    """A PyTorch loader that changes its batches by transforms.
+    """A PyTorch loader that applies transforms to its batches.
 
     Parameters
     ----------
     dataset : torch.utils.data.Dataset
         Usually a ClipDataset.
     transforms : sequence of transforms, or one, default=()
-        What changes a batch, one after the other. A transform of `esc_features.augmentation`, or any callable, is
-        called with (X, y, generator, n_classes) and returns (X, y); y is one-hot float32 from the first one that mixes
-        labels on. A `torch.nn.Module` is called with X and returns X. A feature, `MelSpectrogram()` for one, makes
+        Applied to each batch in this order. A transform of `esc_features.augmentation`, or any callable, is called
+        with (X, y, generator, n_classes) and returns (X, y); from the first that mixes labels on, y is one-hot float32.
+        A `torch.nn.Module` is called with X and returns X. A feature, `MelSpectrogram()` for one, makes
         spectrograms of waveforms.
     n_classes : int, optional
         Number of classes, for transforms that mix labels.

@@ -9,8 +9,8 @@ from ._conv_net import ConvNet
 class ConvNetClassifier(ClipClassifier):
     """Classify spectrograms with `ConvNet`, the course's four convolutions.
 
-    A good first network for a few hundred clips or more: it trains in a minute on a processor. It scales its input by
-    itself, so decibels need no `Standardizer`.
+    A good first network for a few hundred clips or more: it trains in a minute on a CPU. It scales its input itself,
+    so decibels need no `Standardizer`.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class ConvNetClassifier(ClipClassifier):
     max_epochs : int, default=30
         Passes over the training clips.
     batch_size : int, default=32
-        Clips a batch.
+        Clips per batch.
     **kwargs
         Any other parameter of `ClipClassifier`: `module__dropout=0.5`, `optimizer__weight_decay=0.1`,
         `iterator_train__transforms=[TimeShift()]`, `train_split=HoldOutFold()`, `random_state=0`, ...

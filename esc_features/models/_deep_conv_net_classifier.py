@@ -23,7 +23,7 @@ class DeepConvNetClassifier(ClipClassifier):
 
     The learning rate goes up to `lr` and down to almost zero over the whole fit (one cycle), batches are shifted,
     masked and mixed, and a moving average of the weights is what predicts. There is no selection: the last epoch is
-    the result. It wants standardised spectrograms; `pipeline` puts it behind the feature and the `Standardizer` that
+    the result. It expects standardised spectrograms; `pipeline` puts it behind the feature and the `Standardizer` that
     it was tuned with.
 
     Parameters
@@ -35,11 +35,11 @@ class DeepConvNetClassifier(ClipClassifier):
     max_epochs : int, default=60
         Passes over the training clips, over which the cycle is stretched.
     batch_size : int, default=32
-        Clips a batch.
+        Clips per batch.
     optimizer__weight_decay : float, default=0.05
         Of AdamW.
     iterator_train__transforms : sequence of callable
-        Changes of training batches, by default circular time shift, gain, mixup and masks. They suppose standardised
+        Changes of training batches, by default circular time shift, gain, mixup and masks. They assume standardised
         spectrograms: 0 is a band's mean, 1 its standard deviation.
     **kwargs
         Any other parameter of `ClipClassifier`: `random_state=0`, `module__width=32`,

@@ -11,12 +11,15 @@ import torch
 from sklearn.metrics import accuracy_score, average_precision_score
 from sklearn.utils import compute_class_weight
 from torch import nn
+from torch.utils.data import Subset
+
+from ._clip_loader import ClipDataset
 
 
 class BinaryCrossEntropy(nn.BCEWithLogitsLoss):
     """Binary cross-entropy of logits, averaged over clips and classes, with label smoothing.
 
-    A smoothed label is (1 - s) y + s / 2: for two answers what `torch.nn.CrossEntropyLoss` does for many.
+    A smoothed label is (1 - s) y + s / 2, as in `torch.nn.CrossEntropyLoss` for two classes.
     """
 
     def __init__(self, *args: Any, label_smoothing: float = 0.0, **kwargs: Any):
@@ -35,7 +38,7 @@ class LabelCodec(ABC):
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        All there are, in the order of the network's outputs.
+        All of them, in the order of the network's outputs.
     """
 
     kind: ClassVar[str]
@@ -168,12 +171,12 @@ class SeveralLabels(LabelCodec):
         classes = self.classes.tolist()
         unknown = [label for label in class_weight if label not in classes]
         if unknown:
-            raise ValueError(f"class_weight names classes that there are not: {unknown[:5]}; there are {classes}.")
+            raise ValueError(f"class_weight names unknown classes: {unknown[:5]}. The classes are {classes}.")
         return {"weight": np.array([class_weight.get(label, 1) for label in classes], np.float32)}
 
     @staticmethod
     def _balanced(y: np.ndarray) -> dict[str, np.ndarray]:
-        # scikit-learn's n / (2 n_k), for the two answers of each class by itself.
+        # scikit-learn's n / (2 n_k), separately for the two answers of each class.
         positives = y.sum(axis=0, dtype=np.float64)
         negatives = len(y) - positives
         both = (positives > 0) & (negatives > 0)
@@ -183,7 +186,7 @@ class SeveralLabels(LabelCodec):
         return {"weight": weight.astype(np.float32), "pos_weight": pos_weight.astype(np.float32)}
 
     def score(self, y: np.ndarray, probabilities: np.ndarray, sample_weight: Any = None) -> float:
-        """Return the macro average precision: the mean over the classes that y has a positive of."""
+        """Return the macro average precision: the mean over the classes that occur in y."""
         present: np.ndarray = np.asarray(y.any(axis=0))
         if not present.any():
             raise ValueError("No clip of y has a label: average precision needs a positive of at least one class.")
@@ -232,3 +235,23 @@ def codec_from(description: dict[str, Any]) -> LabelCodec:
     if description["kind"] == SeveralLabels.kind:
         return SeveralLabels(classes, description["answer"])
     raise ValueError(f"labels of the kind {description['kind']!r} are not known")
+
+
+def callback_labels(codec: LabelCodec, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a skorch callback with labels as a user wrote them instead of encoded ones."""
+    found = dict(arguments)
+    if "batch" in found:
+        X, y = found["batch"]
+        found["batch"] = X, codec.labels(y.cpu())
+    for name in ("dataset_train", "dataset_valid"):
+        if name in found:
+            found[name] = _labelled(codec, found[name])
+    return found
+
+
+def _labelled(codec: LabelCodec, dataset: Any) -> Any:
+    if isinstance(dataset, Subset):
+        return Subset(_labelled(codec, dataset.dataset), dataset.indices)
+    if getattr(dataset, "y", None) is None:
+        return dataset
+    return ClipDataset(dataset.X, codec.labels(dataset.y))

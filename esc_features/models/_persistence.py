@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
+from skorch.history import History
 
 from ..lazy import FittedClips
 from ._labels import codec_from
@@ -25,9 +28,9 @@ _NOTE_OF_0_1 = "esc_features.about"
 
 
 def state_of(net: ClipClassifier) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Take what a fitted net has learnt out of it.
+    """Return what a fitted net has learnt.
 
-    With the net's parameters (`get_params`), `restore` makes the same net of it, in another process or library version.
+    From it and the net's parameters (`get_params`), `restore` makes the same net in another process or library version.
 
     Parameters
     ----------
@@ -63,14 +66,14 @@ def state_of(net: ClipClassifier) -> tuple[dict[str, torch.Tensor], dict[str, An
 
 
 def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> ClipClassifier:
-    """Give an unfitted net what another one had learnt.
+    """Give an unfitted net what another net has learnt.
 
-    No weights are downloaded for it, and no network is built whose shapes are not those of the tensors.
+    No weights are downloaded, and no network is built whose shapes differ from those of the tensors.
 
     Parameters
     ----------
     net : ClipClassifier
-        With the parameters of the net that the state was taken of; it is changed.
+        With the parameters of the net that the state comes from; it is changed.
     tensors, config : dict
         What `state_of` returned.
 
@@ -94,7 +97,7 @@ def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[
     try:
         _learn_again(net, config)
         _check_shapes(net, tensors)
-        with net._without_pretrained_weights():
+        with _without_pretrained_weights(net):
             net.initialize()
         net.module_.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -141,8 +144,63 @@ def load_weights(net: ClipClassifier, file: Any, use_safetensors: bool) -> None:
     net.module_.load_state_dict(state)
 
 
+def load_files(net: ClipClassifier, files: dict[str, Any], checkpoint: Any, use_safetensors: bool) -> None:
+    """Load what `save_params` or a checkpoint of skorch saved.
+
+    Parameters
+    ----------
+    net : ClipClassifier
+        What to load into.
+    files : dict
+        Path or file, or None, of `f_params`, `f_history`, `f_optimizer` and so on.
+    checkpoint : skorch.callbacks.Checkpoint, TrainEndCheckpoint or None
+        What saved the files that `files` does not name.
+    use_safetensors : bool
+        Whether the weights are in the safetensors format.
+    """
+    if checkpoint is not None:
+        checkpoint = getattr(checkpoint, "checkpoint_", checkpoint)  # TrainEndCheckpoint has one inside
+        use_safetensors = use_safetensors or checkpoint.use_safetensors
+        files = {**_files_of(checkpoint, net), **{name: file for name, file in files.items() if file is not None}}
+    files.pop("f_pickle", None)
+    weights, history = files.pop("f_params", None), files.pop("f_history", None)
+    if weights is not None:
+        load_weights(net, weights, use_safetensors)
+    if history is not None:
+        net.history_ = History.from_file(history)
+    for name, file in files.items():
+        if file is not None:
+            part = net._get_module(
+                f"{name.removeprefix('f_')}_",
+                msg="There is no {name} to load into: fit or initialize the net first.",
+            )
+            part.load_state_dict(torch.load(file, map_location=net._device(), weights_only=True))
+
+
+def _files_of(checkpoint: Any, net: ClipClassifier) -> dict[str, Any]:
+    history = net.history_
+    if checkpoint.f_history is not None:
+        # Which epoch is the best, and so which files are meant, stands in the history that was saved.
+        net.history_ = History.from_file(checkpoint.f_history_)
+    try:
+        files = checkpoint.get_formatted_files(net)
+    finally:
+        net.history_ = history
+    return {**files, "f_history": checkpoint.f_history_}
+
+
+@contextlib.contextmanager
+def _without_pretrained_weights(net: ClipClassifier) -> Iterator[None]:
+    """Build networks as they are before weights are loaded into them."""
+    net.state_follows_ = True
+    try:
+        yield
+    finally:
+        del net.state_follows_
+
+
 def _learnt(net: ClipClassifier) -> dict[str, Any]:
-    fitted: FittedClips | None = getattr(net, "fitted_clips_", None)
+    fitted = net.fitted_clips_
     return {
         "labels": net.codec_.describe(),
         "input_shape": list(net.input_shape_),
@@ -158,8 +216,7 @@ def _learn_again(net: ClipClassifier, config: dict[str, Any]) -> None:
         net.n_features_in_ = net.input_shape_[0]
     net.class_weights_ = {name: np.asarray(w, np.float32) for name, w in config["class_weights"].items()}
     clips = config.get("fitted_clips")
-    fitted: FittedClips | None = None if clips is None else _clips_from(clips)
-    net.fitted_clips_ = fitted
+    net.fitted_clips_ = None if clips is None else _clips_from(clips)
 
 
 def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:
@@ -168,7 +225,7 @@ def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:
     same = same and list(net.input_shape_) == config["input_shape"]
     _learn_again(net, config)
     if not same:
-        with net._without_pretrained_weights():
+        with _without_pretrained_weights(net):
             net.initialize()
 
 
@@ -176,7 +233,7 @@ def _check_shapes(net: ClipClassifier, tensors: dict[str, torch.Tensor]) -> None
     """Raise ValueError unless the network would have these shapes; it is laid out without taking memory for it."""
     if not (isinstance(net.module, type) and issubclass(net.module, torch.nn.Module)):
         raise ValueError(f"module={net.module!r} is no class of a PyTorch module")
-    with net._without_pretrained_weights():
+    with _without_pretrained_weights(net):
         try:
             with torch.device("meta"), torch.random.fork_rng(devices=[]):
                 module = net.module(**net.get_params_for("module"))

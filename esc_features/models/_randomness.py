@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-# PyTorch's layers draw initial weights and dropout from generators of the process and take no other. A fit lends them
-# its own state for as long as it draws; a second thread waits so long.
+# PyTorch's layers draw initial weights and dropout from the generators of the process and take no others. A fit lends
+# them its own state for as long as it draws; meanwhile a second thread waits.
 _LENDING = threading.RLock()
 
 
@@ -27,7 +27,7 @@ def draw_seed(random_state: Any) -> int:
 
 
 class Stream:
-    """A stream of random numbers for what takes a generator, and for what only knows those of the process.
+    """A stream of random numbers for what takes a generator, and for what only knows the generators of the process.
 
     Parameters
     ----------
@@ -63,6 +63,18 @@ class Stream:
                 self._is_lent = False
                 self._states = [generator.get_state() for generator in self._globals]
                 self._set(outside)
+
+    def lent_to(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Go through batches, each of which is made of numbers of this stream."""
+        with self.lent():
+            iterator = iter(batches)
+        while True:
+            with self.lent():
+                try:
+                    batch = next(iterator)
+                except StopIteration:
+                    return
+            yield batch
 
     def _set(self, states: list[torch.Tensor]) -> None:
         for generator, state in zip(self._globals, states, strict=True):

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class ResNet(nn.Module):
     """torchvision's ResNet-18 over spectrograms, with a last layer for other classes.
 
-    A spectrogram is standardised by its own mean and deviation, which is about what the normalised images were that the
-    backbone knows, and repeated to three channels. Frozen, the backbone stays as it is altogether: its weights are not
-    trained, and its batch-norm statistics do not move, as it is in eval mode also while the last layer is trained.
+    A spectrogram is standardised by its own mean and deviation, roughly as the images were on which the backbone was
+    trained, and repeated to three channels. A frozen backbone does not change at all: its weights are not trained, and
+    its batch-norm statistics do not move, since it stays in eval mode while the last layer is trained.
 
     Parameters
     ----------

@@ -11,9 +11,9 @@ from ._resnet import ResNet
 class ResNetClassifier(ClipClassifier):
     """Classify spectrograms with `ResNet`: ResNet-18 from ImageNet, of which the last layer is trained.
 
-    For few clips, or as a strong start to fine-tune. While the backbone is frozen and nothing is augmented, its output
-    for a clip never changes: the embedding as a feature, computed once into a store, with any scikit-learn classifier
-    behind it, then gives the same for a fraction of the time.
+    For few clips, or as a strong start for fine-tuning. While the backbone is frozen and nothing is augmented, its
+    output for a clip never changes: the embedding as a stored feature, followed by any scikit-learn classifier, then
+    gives the same in a fraction of the time.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ class ResNetClassifier(ClipClassifier):
         Name of torchvision's weights ("DEFAULT" is "IMAGENET1K_V1"), downloaded once by torchvision; or a file with the
         state of a torchvision ResNet-18; or None for random weights.
     freeze : bool, default=True
-        Whether to train the last layer alone. False fine-tunes everything; it wants a smaller `lr`, 1e-4 say.
+        Whether to train the last layer alone. False fine-tunes everything, which needs a smaller `lr` such as 1e-4.
     lr : float, default=1e-3
         Learning rate of AdamW.
     max_epochs : int, default=10
         Passes over the training clips.
     batch_size : int, default=32
-        Clips a batch.
+        Clips per batch.
     **kwargs
         Any other parameter of `ClipClassifier`: `random_state=0`, `iterator_train__transforms=[TimeShift()]`, ...
 

@@ -9,8 +9,8 @@ from ._rnn import RNN
 class RNNClassifier(ClipClassifier):
     """Classify waveforms with `RNN`, the course's LSTM.
 
-    A baseline that shows why spectrograms are computed: a network that sees raw samples learns the training clips by
-    heart. `module__frame_length=400` cuts the waveform into steps of 25 ms at 16 kHz.
+    A baseline that shows why spectrograms are computed: a network that sees raw samples memorises the
+    training clips. `module__frame_length=400` cuts the waveform into steps of 25 ms at 16 kHz.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class RNNClassifier(ClipClassifier):
     max_epochs : int, default=10
         Passes over the training clips.
     batch_size : int, default=32
-        Clips a batch.
+        Clips per batch.
     **kwargs
         Any other parameter of `ClipClassifier`: `module__hidden_size=32`, `module__frame_length=400`,
         `random_state=0`, `class_weight="balanced"`, `train_split=HoldOutFold()`, ...

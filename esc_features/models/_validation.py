@@ -3,26 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
 from ..lazy import is_lazy, is_recordings
 
+if TYPE_CHECKING:
+    from ._clip_classifier import ClipClassifier
 
-def as_clips(X: Any, name: str) -> Any:
-    """Return X as an ndarray or a lazy array of numbers, one row per clip, or raise what says what to give instead.
+
+def check_clips(net: ClipClassifier, X: Any, fitted: bool = False) -> Any:
+    """Return X as a net reads it, or say what is wrong with it.
 
     Parameters
     ----------
+    net : ClipClassifier
+        What is to be fitted, or predicts.
     X : object
         What a user gave.
-    name : str
-        The estimator's, for messages.
+    fitted : bool, default=False
+        Whether the clips must have the shape that the net was fitted on.
+
+    Returns
+    -------
+    ndarray or lazy array of shape (clips, ...)
     """
+    name = type(net).__name__
+    original = X
+    X = _as_clips(X, name)
+    if fitted and tuple(X.shape) == net.input_shape_:
+        raise ValueError(f"X is one clip, of shape {tuple(X.shape)}. Reshape your data: give X[np.newaxis].")
+    if net._features():
+        _check_dimensions(X, 2, "waveforms (clips, samples) for the feature among its transforms", name)
+        _check_sample_rate(X, net._features())
+    else:
+        _check_dimensions(X, net._ndim_, net._takes_, name)
+    if 0 in X.shape:
+        what = "X is empty: found 0 sample(s)" if X.shape[0] == 0 else "Clips are empty: found 0 feature(s)"
+        raise ValueError(f"{what} (shape={tuple(X.shape)}) while a minimum of 1 is required.")
+    if X.ndim == 2 and not is_lazy(X):
+        validate_data(net, original, reset=not fitted, skip_check_array=True)
+    if fitted and tuple(X.shape[1:]) != net.input_shape_:
+        if X.ndim == 2:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {name} is expecting {net.input_shape_[0]} features as input."
+            )
+        raise ValueError(
+            f"X has clips of shape {tuple(X.shape[1:])}, but {name} was fitted on clips of shape "
+            f"{net.input_shape_}: compute the feature with the same parameters."
+        )
+    return X
+
+
+def _as_clips(X: Any, name: str) -> Any:
     feature_in_front = f"put a feature in front, make_pipeline(MelSpectrogram(), {name}())"
     if is_recordings(X):
         raise TypeError(f"{name} takes a feature, not recordings: use store['mel'], or {feature_in_front}.")
@@ -51,30 +89,7 @@ def as_clips(X: Any, name: str) -> Any:
     return X
 
 
-def check_not_empty(X: Any) -> None:
-    """Raise ValueError for an X of no clips or of clips of nothing."""
-    if X.shape[0] == 0:
-        raise ValueError(f"X is empty: found 0 sample(s) (shape={tuple(X.shape)}) while a minimum of 1 is required.")
-    if 0 in X.shape:
-        raise ValueError(
-            f"Clips are empty: found 0 feature(s) (shape={tuple(X.shape)}) while a minimum of 1 is required."
-        )
-
-
-def check_dimensions(X: Any, ndim: int | None, takes: str, name: str) -> None:
-    """Raise ValueError unless X has the dimensions of what a net takes.
-
-    Parameters
-    ----------
-    X : ndarray or lazy array
-        The clips.
-    ndim : int or None
-        Dimensions that X must have; None is any.
-    takes : str
-        What that is, in words.
-    name : str
-        The estimator's, for messages.
-    """
+def _check_dimensions(X: Any, ndim: int | None, takes: str, name: str) -> None:
     if X.ndim >= 2 and X.ndim == (ndim or X.ndim):
         return
     hint = ""
@@ -93,18 +108,30 @@ def check_dimensions(X: Any, ndim: int | None, takes: str, name: str) -> None:
     )
 
 
-def check_labels(y: Any, n_clips: int, name: str) -> np.ndarray:
+def _check_sample_rate(X: Any, features: list[Any]) -> None:
+    given = getattr(X, "parameters", {}).get("sample_rate")
+    for feature in features:
+        wanted = getattr(feature, "sample_rate", given)
+        if given is not None and wanted != given:
+            raise ValueError(
+                f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms computes from "
+                f"{wanted} Hz: give it sample_rate={given}, or store waveforms at {wanted} Hz."
+            )
+
+
+def check_labels(net: ClipClassifier, y: Any, n_clips: int) -> np.ndarray:
     """Return labels as an array (clips,), or as an indicator matrix (clips, classes), or say what is wrong.
 
     Parameters
     ----------
+    net : ClipClassifier
+        What asks, for messages.
     y : object
         What a user gave.
     n_clips : int
         Rows of X.
-    name : str
-        The estimator's, for messages.
     """
+    name = type(net).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None: give store.y.")
     if isinstance(y, torch.Tensor):

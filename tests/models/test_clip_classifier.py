@@ -17,26 +17,27 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring
+from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from torch import nn
 
 from esc_features import StoreArray
-from esc_features.augmentation import Mixup, TimeShift
+from esc_features.augmentation import Gain, Mixup, TimeShift
 from esc_features.exceptions import SourceLeakWarning
 from esc_features.model_selection import FoldSplit, HoldOutFold
-from esc_features.models import ClipClassifier, ClipDataset, ConvNet, ConvNetClassifier, ResNetClassifier, RNNClassifier
+from esc_features.models import (
+    ClipClassifier,
+    ClipDataset,
+    ConvNet,
+    ConvNetClassifier,
+    DeepConvNetClassifier,
+    ResNetClassifier,
+    RNNClassifier,
+)
 from esc_features.preprocessing import Standardizer
 
 NAMES = np.array(["cat", "cow", "dog", "hen"])
 CLIPS, BANDS, FRAMES = 40, 8, 12
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def rows():
@@ -77,56 +78,50 @@ class Linear(nn.Module):
         return self.linear(x.flatten(1) * self.scale)
 
 
-# scikit-learn's own checks, where they apply: it has nothing but one check for three-dimensional X.
-EXPECTED_FAILURES = {
-    "check_no_attributes_set_in_init": "skorch sets history_, initialized_ and virtual_params_",
-}
+# scikit-learn's own checks. For three-dimensional X it has one check only, so that the estimators of spectrograms are
+# told here that they take two dimensions, and are given a network for these: everything but the network is their own.
+class Rows(nn.Module):
+    """A linear network for two-dimensional rows; it takes the arguments of any network of the package."""
 
-
-@parametrize_with_checks(
-    [RNNClassifier(max_epochs=10, lr=0.03, random_state=0), small(), ResNetClassifier(weights=None)],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-class OnRows(nn.Module):
-    """A network for spectrograms, given two-dimensional rows: each row is a spectrogram of one band."""
-
-    def __init__(self, input_shape, n_classes, network=ConvNet):
+    def __init__(self, input_size, n_classes, weights=None, freeze=False):
         super().__init__()
-        self.scale = nn.BatchNorm1d(input_shape[0])
-        self.network = network(n_classes=n_classes, **self.shape(network, input_shape))
-
-    @staticmethod
-    def shape(network, input_shape):
-        return {"input_shape": (1, input_shape[0])} if network is ConvNet else {"weights": None, "freeze": False}
+        self.layers = nn.Sequential(nn.BatchNorm1d(input_size), nn.Linear(input_size, n_classes))
 
     def forward(self, x):
-        return self.network(self.scale(x).unsqueeze(1))
+        return self.layers(x)
 
 
 class ConvNetOnRows(ConvNetClassifier):
     _ndim_ = 2
 
-    def __init__(self, module=OnRows, **kwargs):
-        super().__init__(module, **kwargs)
+
+class DeepConvNetOnRows(DeepConvNetClassifier):
+    _ndim_ = 2
 
 
-# For three-dimensional X scikit-learn has one check. Everything but the network is the same for two dimensions, so that
-# all of its checks can be run on that.
+class ResNetOnRows(ResNetClassifier):
+    _ndim_ = 2
+
+
+EXPECTED_FAILURES = {
+    "check_no_attributes_set_in_init": "skorch sets history_, initialized_ and virtual_params_",
+    "check_do_not_raise_errors_in_init_or_set_params": "skorch makes the callbacks in set_params(callbacks=...)",
+}
+LEARNS = {"max_epochs": 15, "lr": 0.1, "random_state": 0}
+
+
 @parametrize_with_checks(
     [
-        ClipClassifier(Linear, max_epochs=40, lr=0.1, random_state=0, module__scale=1),
-        ConvNetOnRows(max_epochs=40, lr=0.03, random_state=0),
+        RNNClassifier(max_epochs=10, lr=0.03, random_state=0),
+        ClipClassifier(Rows, **LEARNS),
+        ConvNetOnRows(Rows, **LEARNS),
+        DeepConvNetOnRows(Rows, **LEARNS, iterator_train__transforms=[Gain(0.1), Mixup(0.1)]),
+        ResNetOnRows(Rows, **LEARNS),
+        *(ConvNetClassifier(), DeepConvNetClassifier(), ResNetClassifier(weights=None)),
     ],
-    expected_failed_checks=lambda estimator: {
-        **EXPECTED_FAILURES,
-        "check_do_not_raise_errors_in_init_or_set_params": "skorch makes the callbacks in set_params(callbacks=...)",
-    },
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
-def test_scikit_learn_checks_on_rows(estimator, check):
+def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
@@ -208,12 +203,6 @@ def test_nested_parameters_can_be_set_before_and_after_fit(X):
     assert net.module_.dropout.p == 0.1
     with pytest.raises(ValueError, match="iterator_train__shuffle"):
         net.set_params(iterator_train_shuffle=True)
-
-
-def test_repr_shows_what_was_set():
-    assert repr(ConvNetClassifier(max_epochs=3)) == "ConvNetClassifier(max_epochs=3)"
-    assert repr(ConvNetClassifier()) == "ConvNetClassifier()"
-    assert repr(ClipClassifier(Linear, module__scale=2)) == "ClipClassifier(module=Linear, module__scale=2)"
 
 
 def test_a_module_of_the_users_own_gets_what_the_data_decide(X):
@@ -539,6 +528,10 @@ def test_a_predefined_split_has_labels_like_those_of_fit(X):
         expected = small(train_split=HoldOutFold()).fit(X, labels)
         assert net.history[:, "valid_loss"] == expected.history[:, "valid_loss"]
         assert net.history[:, "valid_acc"] == expected.history[:, "valid_acc"]
+        theirs = small(train_split=predefined_split(Dataset(held_out, labels[X.folds == 5])))
+        assert theirs.fit(X[X.folds < 5], labels[X.folds < 5]).history[:, "valid_loss"] == net.history[:, "valid_loss"]
+    again = small(train_split=predefined_split(ClipDataset(X, X.y)), lr=0.0).fit(X, X.y)  # on the training clips
+    assert again.history[-1, "valid_acc"] == again.score(X, X.y)
     strange = ClipDataset(held_out, ["wolf"] * len(held_out))
     with pytest.raises(ValueError, match=r"does not know: \['wolf'\]"):
         small(train_split=predefined_split(strange)).fit(X, X.y)
@@ -592,6 +585,11 @@ def test_partial_fits_are_all_remembered():
     assert len(net.fitted_clips_.clips) == 12
     with pytest.warns(SourceLeakWarning):
         net.predict(X[9:16:2])
+
+
+def test_a_new_fit_forgets_the_clips_of_the_one_before(X):
+    net = small(max_epochs=1).fit(X[X.folds == 1], X.y[X.folds == 1])
+    assert net.fit(X[X.folds == 2], X.y[X.folds == 2]).fitted_clips_.folds == {2}
 
 
 # Saving

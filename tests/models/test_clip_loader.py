@@ -49,27 +49,6 @@ def test_transforms_change_clips_and_labels_one_after_the_other():
         torch.testing.assert_close(labels, shares)
 
 
-def test_an_estimator_learns_the_mixed_labels(monkeypatch):
-    seen = []
-    original = ConvNetClassifier.get_loss
-
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
-        seen.append((kwargs["training"], y_true))
-        return original(self, y_pred, y_true, *args, **kwargs)
-
-    monkeypatch.setattr(ConvNetClassifier, "get_loss", get_loss)
-    X = np.random.default_rng(0).normal(size=(20, 16, 16)).astype("float32")
-    model = ConvNetClassifier(
-        max_epochs=1, random_state=0, iterator_train__transforms=[Mixup(alpha=1.0)], train_split=None, verbose=0
-    )
-    model.fit(X, np.arange(20) % 3)
-    assert seen
-    for training, labels in seen:
-        assert training and labels.shape[1:] == (3,)
-        assert ((labels > 0) & (labels < 1)).any()
-        torch.testing.assert_close(labels.sum(dim=1), torch.ones(len(labels)))
-
-
 # Plain PyTorch
 
 

@@ -17,15 +17,6 @@ from esc_features.preprocessing import Standardizer
 SMALL = {"module__width": 4, "max_epochs": 2, "random_state": 0}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Batches as small as these only wait for a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def spectrograms():
     """48 clips of three classes, each with its own bright bands, in two folds."""

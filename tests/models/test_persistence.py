@@ -28,14 +28,6 @@ NAMES = np.array(["cat", "cow", "dog", "hen"])[np.arange(40) % 4]
 SEVERAL = (RNG.random((40, 3)) < 0.4).astype(np.int8)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Normalised(nn.Module):
     """A module of a user's own, with buffers."""
 

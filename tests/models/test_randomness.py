@@ -22,14 +22,6 @@ FOLDS = np.arange(40) // 4 % 5 + 1
 X = StoreArray.from_numpy(CLIPS, folds=FOLDS, y=NAMES)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def convnet(**parameters):
     return ConvNetClassifier(
         **{"max_epochs": 4, "batch_size": 8, "module__dropout": 0.5, "random_state": 0,

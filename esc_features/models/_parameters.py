@@ -1,0 +1,32 @@
+"""Which parameters a net takes: those it names, and those it passes on."""
+
+from __future__ import annotations
+
+import inspect
+from inspect import Parameter
+
+
+def name_all_parameters(kind: type) -> None:
+    """Let the signature of a net's `__init__` name what its ``**kwargs`` take, with the defaults.
+
+    scikit-learn prints the parameters that differ from this signature, in text and in notebooks. The signature of the
+    class, which `help` and the documentation show, stays as it is written.
+
+    Parameters
+    ----------
+    kind : type
+        A subclass of `skorch.NeuralNet`; it is changed.
+    """
+    if "__init__" not in vars(kind):
+        return
+    initialise = vars(kind)["__init__"]
+    written = inspect.signature(initialise)
+    parameters = dict(written.parameters)
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        for parent in kind.__mro__[1:]:
+            for name, parameter in inspect.signature(parent.__init__).parameters.items():
+                if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY):
+                    parameters.setdefault(name, parameter.replace(kind=Parameter.KEYWORD_ONLY))
+    in_order = sorted(parameters.values(), key=lambda parameter: parameter.kind)
+    kind.__signature__ = written.replace(parameters=list(written.parameters.values())[1:])  # type: ignore[attr-defined]
+    initialise.__signature__ = written.replace(parameters=in_order)
