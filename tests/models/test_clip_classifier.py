@@ -396,7 +396,9 @@ def test_early_stopping_on_a_held_out_fold(X):
 def test_scoring_callbacks_agree_with_predict(X, use_caching):
     score = EpochScoring("f1_macro", lower_is_better=False, use_caching=use_caching)
     train = EpochScoring("accuracy", name="t", on_train=True, use_caching=False)
-    net = small(train_split=HoldOutFold(), callbacks=[score, train]).fit(X, X.y)
+    while_training = EpochScoring("accuracy", name="w", on_train=True)  # of the outputs that were trained on
+    net = small(train_split=HoldOutFold(), callbacks=[score, train, while_training]).fit(X, X.y)
+    np.testing.assert_allclose(net.history[:, "w"], net.history[:, "train_acc"])
     assert net.history[-1, "t"] == net.score(X[X.folds != 5], X.y[X.folds != 5])
     assert net.history[-1, "f1_macro"] == 1
     assert net.predict(X)[0] == "cat"
@@ -549,6 +551,15 @@ def test_classes_mean_the_same_while_training(X):
 
 
 # Around scikit-learn
+
+
+def test_tables_keep_the_names_of_their_columns():
+    table = pd.DataFrame(rows()[0][:, :, 0]).add_prefix("band")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = ClipClassifier(Linear, max_epochs=1).fit(table, rows()[1]).partial_fit(table, rows()[1])
+        net.predict(table)
+    assert net.feature_names_in_.tolist() == table.columns.tolist()
 
 
 def test_cross_validation_over_a_lazy_x(X):
@@ -719,6 +730,8 @@ def test_prediction_checks(X):
     net = small(max_epochs=1).fit(X, X.y)
     with pytest.raises(ValueError, match=r"clips of shape \(8, 6\).*fitted on clips of shape\s\(8, 12\)"):
         net.predict(X.map(halve))
+    with pytest.raises(ValueError, match=r"one clip.*X\[np.newaxis\]"):
+        net.predict(X[0])
     with pytest.raises(ValueError, match="X is empty"):
         net.predict(X[:0])
     with pytest.raises(ValueError, match="NaN"):
