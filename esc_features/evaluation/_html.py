@@ -34,9 +34,10 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
        margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { border-bottom: 2px solid #888; } th:first-child, td:first-child { text-align: left; }
-td:first-child { font-weight: 600; }
-td:last-child, td:nth-last-child(2) { white-space: normal; min-width: 4rem; } .wide { overflow-x: auto; }
+th { border-bottom: 2px solid #888; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; } td:first-child { font-weight: 600; }
+.texts :is(th, td):nth-last-child(-n+2) { text-align: left; white-space: normal; min-width: 11rem; }
+.wide { overflow-x: auto; }
 .stamp { background: var(--stamp); border-left: 4px solid #d55e00; padding: .4rem .8rem; margin: .5rem 0;
          font-weight: 600; }
 .small, figcaption { color: var(--quiet); font-size: 13px; } figure { margin: 1.5rem 0; }
@@ -61,7 +62,7 @@ def html_of(board: Leaderboard, drawn: Mapping[str, Figure] | None = None) -> st
         sections += ["<h2>Differences</h2>", figures.pop("comparisons"), _table(difference_rows(board))]
     sections += ["<h2>The best method</h2>", f"<p>{confused_sentence(board, escape)}</p>", *figures.values()]
     if published_rows(board):
-        sections += ["<h2>Published</h2>", _table(published_rows(board))]
+        sections += ["<h2>Published</h2>", _table(published_rows(board), "texts")]
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -82,13 +83,15 @@ def table_html(board: Leaderboard) -> str:
 
 def _table_part(board: Leaderboard) -> str:
     stamps = "".join(f'<p class="stamp">{escape(plain(stamp))}</p>' for stamp in board.stamps)
-    return f'{stamps}{_table(table_rows(board))}<p class="small">{escape(explanation(board))}</p>'
+    return f'{stamps}{_table(table_rows(board), "texts")}<p class="small">{escape(explanation(board))}</p>'
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]], kind: str = "numbers") -> str:
+    """Return a table; the last two columns of one of the kind "texts" are sentences."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
     body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    table = f'<table class="{kind}">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
+    return f'<div class="wide">{table}</div>'
 
 
 def _inline(name: str, svg: str) -> str:

@@ -53,8 +53,7 @@ def table_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 def published_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     """Return what was published, column names first; empty beside any other data set."""
     rows = [
-        (row.what, f"{row.on(board.facts.official or ''):g}", row.pretraining, row.test_folds)
-        for row in board.published
+        (row.what, str(row.on(board.facts.official or "")), row.pretraining, row.test_folds) for row in board.published
     ]
     return [("published", "accuracy %", "pretraining", "its test folds were"), *rows] if rows else []
 

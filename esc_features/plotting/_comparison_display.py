@@ -45,7 +45,7 @@ class ComparisonDisplay(AxesDisplay):
     def from_leaderboard(cls, leaderboard: Any, *, ax: Axes | None = None) -> ComparisonDisplay:
         """Draw the differences of a leaderboard, as `LeaderboardDisplay.from_leaderboard` draws its scores."""
         metric = leaderboard.metric
-        title = f"{metric.title}, {leaderboard.facts.name}: row minus column, with 95 % interval"
+        title = f"{metric.title}, {leaderboard.facts.name}\nrow minus column, with 95 % interval"
         return cls(leaderboard.comparisons(), is_share=metric.is_share, title=title).plot(ax)
 
     def _size(self) -> tuple[float, float]:
@@ -55,17 +55,18 @@ class ComparisonDisplay(AxesDisplay):
         side = len(self.methods)
         place = {name: number for number, name in enumerate(self.methods)}
         shown = np.zeros((side, side))
+        largest = max(self.comparisons["difference"].abs().max(), 1e-9)
         factor, digits, unit = (100, 1, " (points)") if self.is_share else (1, 3, "")
         for pair in self.comparisons.itertuples():
             row, column = place[pair.method], place[pair.other]
             value, low, high = (factor * number for number in (pair.difference, pair.low, pair.high))
             told_apart = low > 0 or high < 0
-            shown[row, column] = value if told_apart else 0
+            if told_apart:  # light colours under black numbers, and the smallest difference is seen
+                shown[row, column] = np.sign(value) * (0.15 + 0.35 * abs(pair.difference) / largest)
             text = f"{value:+.{digits}f}\n{low:.{digits}f} to {high:.{digits}f}" if np.isfinite(value) else "–"
             ax.text(column, row, text, ha="center", va="center", fontsize=7, weight="bold" if told_apart else None)
-        most = max(np.abs(shown).max(), 1e-9) * 2.2  # light colours, under black numbers
-        ax.imshow(shown, cmap="PuOr_r", vmin=-most, vmax=most, aspect="auto")
+        ax.imshow(shown, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
         ax.set_xticks(range(side), self.methods, rotation=35, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(side), self.methods)
         ax.set_title(self.title, fontsize="medium")
-        ax.set_xlabel(f"minus this one{unit}; bold and coloured: the interval excludes 0")
+        ax.set_xlabel(f"minus this one{unit}\nbold and coloured: the interval excludes 0")

@@ -244,7 +244,7 @@ class ConfusionDisplay:
                 if off[row, column] > 0:
                     true, said = self.categories[row], self.categories[column]
                     where = f"{name}: " if len(self.matrices) > 1 else ""
-                    cells.append(f"{where}{true} mistaken for {said}, {off[row, column]:.3g} clips")
+                    cells.append(f"{where}{true} mistaken for {said}, {_clips(off[row, column])} clips")
         return cells
 
     def _draw(self, ax: Axes, matrix: np.ndarray, few: bool, cmap: str) -> Any:
@@ -263,12 +263,17 @@ class ConfusionDisplay:
                 label.set(**plain)
             for (row, column), count in np.ndenumerate(matrix):
                 color = "white" if shares[row, column] > 0.4 else "black"
-                ax.text(column, row, f"{count:.3g}", ha="center", va="center", color=color)
+                ax.text(column, row, _clips(count), ha="center", va="center", color=color)
         return image
 
     def _summary(self, matrix: np.ndarray) -> str:
         clips = matrix.sum()
         return f"{100 * np.trace(matrix) / max(clips, 1):.0f} % accuracy ({clips:.6g} clips)"
+
+
+def _clips(count: float) -> str:
+    """Return a count; means over seeds have one decimal."""
+    return f"{round(float(count), 1):.6g}"
 
 
 def _by_confusion(counts: np.ndarray) -> np.ndarray:

@@ -141,10 +141,13 @@ class LeaderboardDisplay(AxesDisplay):
         )  # fmt: skip
 
     def _draw_lines(self) -> None:
+        height, last = 3, np.inf
         for number, (_, score) in enumerate(self.published, 1):
+            height = height + 15 if abs(score - last) < 2.5 else 3  # numbers of neighbours stand one above the other
+            last = score
             self.ax_.axvline(score, color=GREY, linestyle="--", linewidth=1)
             self.ax_.annotate(
-                str(number), (score, 0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
+                str(number), (score, 0), (0, height), xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha="center", fontsize=8, color=GREY, bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": GREY},
             )  # fmt: skip
         if self.chance is not None:
@@ -156,11 +159,11 @@ class LeaderboardDisplay(AxesDisplay):
         kinds = [(BLUE, "from scratch, or not stated")] * bool(set(self.scores) - self.pretrained)
         kinds += [(VERMILION, "pretrained")] * bool(set(self.scores) & self.pretrained)
         handles = [
-            Line2D([], [], marker="o", color=color, alpha=0.6, label=f"{kind}: dots are folds, the bar is 95 %")
+            Line2D([], [], marker="o", color=color, alpha=0.6, label=f"{kind}: folds, mean, 95 % interval")
             for color, kind in kinds
         ]
         handles += [Line2D([], [], linestyle=":", color="black", label="chance")] * (self.chance is not None)
-        handles += [Line2D([], [], linestyle="", label="≈  not told from the best")] * bool(self.same_as_best)
+        handles += [Line2D([], [], linestyle="", label="≈  cannot be told from the best")] * bool(self.same_as_best)
         handles += [
             Line2D([], [], linestyle="--", color=GREY, label=_two_lines(f"{number}  {what}: {score:g} (published)"))
             for number, (what, score) in enumerate(self.published, 1)

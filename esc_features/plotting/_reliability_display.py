@@ -77,9 +77,8 @@ class ReliabilityDisplay(AxesDisplay):
         )  # fmt: skip
         ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="calibrated")
         there = self.counts > 0
-        ax.plot(
-            self.mean_confidence[there], self.share_right[there], "o-", color=BLUE, markersize=4.5, label="right",
-        )  # fmt: skip
+        x, y = self.mean_confidence[there], self.share_right[there]
+        ax.plot(x, y, "o-", color=BLUE, markersize=4.5, label="right, by confidence")
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Confidence", ylabel="Share that is right")
         ax.set_title(f"{self.title}\nexpected calibration error {100 * self.error_:.1f} %", fontsize="medium")
         ax.legend(loc="upper left", fontsize=8, frameon=False)

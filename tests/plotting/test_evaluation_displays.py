@@ -1,5 +1,7 @@
 """The displays of a leaderboard: what they draw is what they were given."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -52,6 +54,14 @@ class TestLeaderboard:
         assert "chance" in legend and any("human: 95.7 (published)" in text for text in legend)
         assert "PARTIAL" in display.ax_.get_title()
 
+    def test_numbers_of_published_results_do_not_hide_each_other(self):
+        display = LeaderboardDisplay(
+            {"a": [70.0]}, published=[("x", 97.0), ("y", 96.8), ("z", 96.7), ("h", 81.0)]
+        ).plot()
+        display.figure_.canvas.draw()
+        boxes = [text.get_bbox_patch().get_window_extent() for text in display.ax_.texts if text.get_text() in "1234"]
+        assert len(boxes) == 4 and not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+
     def test_pretrained_methods_are_told_by_their_colour(self):
         display = LeaderboardDisplay({"a": [70.0], "b": [60.0], "c": [50.0]}, pretrained={"b"}).plot()
         assert [line.get_color() == VERMILION for line in dots(display)] == [False, True, False]
@@ -94,7 +104,7 @@ class TestComparison:
         )  # fmt: skip
         display = ComparisonDisplay(pairs).plot()
         shown = display.ax_.images[0].get_array()
-        np.testing.assert_allclose(shown, [[0, 0, 20], [0, 0, 19], [-20, -19, 0]])
+        np.testing.assert_allclose(shown, 0.01 * np.array([[0, 0, 50], [0, 0, 48.25], [-50, -48.25, 0]]))
         bold = {text.get_text().split("\n")[0] for text in display.ax_.texts if text.get_weight() == "bold"}
         assert bold == {"+20.0", "+19.0", "-20.0", "-19.0"}
 
@@ -130,6 +140,12 @@ class TestCategories:
         assert [patch.get_width() for patch in display.ax_.patches] == [100, 75, 50]
         ends = display.ax_.collections[0].get_segments()
         np.testing.assert_allclose([segment[:, 0] for segment in ends], [[70, 100], [50, 90], [20, 80]])
+
+
+def test_means_over_seeds_have_one_decimal():
+    display = ConfusionDisplay({"": [[37 + 1 / 3, 2 / 3], [0, 40]]}, ["a", "b"]).plot(named=1)
+    assert [text.get_text() for text in display.ax_[0].texts] == ["37.3", "0.7", "0", "40"]
+    assert display.figure_._supxlabel.get_text() == "a mistaken for b, 0.7 clips"
 
 
 def test_the_largest_confusions_are_named():
