@@ -23,8 +23,8 @@ def name_all_parameters(kind: type) -> None:
     written = inspect.signature(initialise)
     parameters = dict(written.parameters)
     if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        for parent in kind.__mro__[1:]:
-            for name, parameter in inspect.signature(parent.__init__).parameters.items():
+        for parent in filter(lambda parent: "__init__" in vars(parent), kind.__mro__[1:]):
+            for name, parameter in inspect.signature(vars(parent)["__init__"]).parameters.items():
                 if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY):
                     parameters.setdefault(name, parameter.replace(kind=Parameter.KEYWORD_ONLY))
     in_order = sorted(parameters.values(), key=lambda parameter: parameter.kind)
