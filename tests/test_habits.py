@@ -10,14 +10,22 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import SelectKBest
+from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    HalvingGridSearchCV,
+    KFold,
     LeaveOneGroupOut,
     PredefinedSplit,
     RandomizedSearchCV,
@@ -29,12 +37,29 @@ from sklearn.model_selection import (
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import resample, shuffle
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    Freezer,
+    GradientNormClipping,
+    LoadInitState,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
+from skorch.dataset import ValidSplit
+from torch.utils.data import DataLoader, WeightedRandomSampler, random_split
 
-from esc_features import MelSpectrogram, MFCCStatistics
-from esc_features.exceptions import StoreError
+from esc_features import MelSpectrogram, MFCCStatistics, StoreArray
+from esc_features.augmentation import AddNoise, Gain, SpecAugment, TimeShift
+from esc_features.exceptions import ExtractionError, SourceLeakWarning, StoreError
+from esc_features.features import as_feature
 from esc_features.model_selection import FoldSplit, HoldOutFold
 from esc_features.models import ClipClassifier, ClipDataset, ConvNetClassifier, RNNClassifier
 from esc_features.preprocessing import Standardizer
@@ -88,6 +113,62 @@ class TestSelect:
         with pytest.raises((KeyError, StoreError), match="mel"):
             store["mell"]
 
+    def test_columns_and_frames_are_those_of_numpy(self, store):
+        X, whole = store["mel"], store["mel"].to_numpy()
+        for key in (np.s_[:, 2:5], np.s_[..., 0], np.s_[3:5, ::2, 4], np.s_[:2, 1]):
+            np.testing.assert_array_equal(np.asarray(X[key]), whole[key])
+
+    def test_what_torch_and_pandas_index_with(self, store):
+        X, is_dog = store["mfcc"], store.y == "dog"
+        for key in (torch.tensor([1, 2]), pd.Index([1, 2]), range(1, 3), np.flatnonzero(is_dog)[:2].tolist()):
+            np.testing.assert_array_equal(X[key].to_numpy(), X.to_numpy()[np.asarray(key)])
+        np.testing.assert_array_equal(X[torch.tensor(is_dog)].y, ["dog"] * 10)
+
+    def test_arrays_become_those_of_other_libraries(self, store):
+        X = store["mfcc"]
+        whole = X.to_numpy()
+        for other in (
+            pd.DataFrame(X),
+            torch.from_numpy(X[:].to_numpy()),
+            np.concatenate([X[:3], X[3:]]),
+            np.stack(list(X)),
+        ):
+            np.testing.assert_array_equal(np.asarray(other), whole)
+        assert np.asarray(X, dtype=np.float64).dtype == np.float64
+
+    def test_dask_reads_it_in_blocks(self, store):
+        dask = pytest.importorskip("dask.array")
+        mean = dask.from_array(store["mel"], chunks=(10, -1, 50)).mean(axis=0).compute(scheduler="synchronous")
+        np.testing.assert_allclose(mean, store["mel"].to_numpy().mean(axis=0), rtol=1e-4)
+
+    def test_means_agree_and_arithmetic_says_what_to_do(self, store):
+        X = store["mfcc"]
+        assert X.mean() == np.mean(X) == pytest.approx(X.to_numpy().mean(), rel=1e-5)
+        assert X.max() == np.max(X) == X.to_numpy().max()
+        for mistake in (lambda: X == -80, lambda: X + 1, lambda: np.log(X), lambda: X > 3, lambda: 3 in X):
+            with pytest.raises(TypeError, match=r"X\.map\(function\)"):
+                mistake()
+
+    def test_a_store_is_a_mapping_and_a_selection_is_a_store(self, store):
+        assert list(store) == list(store.keys()) == [name for name, _ in store.items()]
+        dogs = store[store.y == "dog"]
+        assert (len(dogs["mel"]), set(dogs.y), len(dogs.clips)) == (10, {"dog"}, 10)
+
+    def test_what_is_no_selection_says_what_is_one(self, store):
+        with pytest.raises(IndexError, match=r"store\['mel'\]\[0\]"):
+            store[0]
+        with pytest.raises(IndexError, match=r"X\[X.y == 'dog'\]"):
+            store["mel"]["dog"]
+
+    def test_leaks_are_found(self, store):
+        cv = KFold(2, shuffle=True, random_state=0)
+        sources = np.repeat(np.arange(20), 2)
+        X = StoreArray.from_numpy(store["mfcc"].to_numpy(), sources=sources, folds=np.ones(40, int))
+        with pytest.warns(SourceLeakWarning):
+            cross_val_score(make_pipeline(Standardizer(), KNeighborsClassifier(1)), X, store.y, cv=cv)
+        with pytest.raises(ValueError, match="come from"):
+            cross_val_score(KNeighborsClassifier(1), X, store.y, cv=store.checked(cv), error_score="raise")
+
     @pytest.mark.parametrize("stratify", [False, True])
     def test_train_test_split(self, store, stratify):
         parts = train_test_split(store["mel"], store.y, stratify=store.y if stratify else None, random_state=0)
@@ -130,6 +211,71 @@ class TestCompose:
         scores = cross_val_score(model, store.audio, store.y, cv=GroupKFold(2), groups=store.folds, error_score="raise")
         assert scores.shape == (2,)
 
+    def test_features_of_waveforms_of_another_rate(self, store):
+        with pytest.raises(ValueError, match="16000 Hz"):
+            make_pipeline(MFCCStatistics(), KNeighborsClassifier(1)).fit(store["waveform"], store.y)
+        waveforms = store["waveform"].take([0, 1])
+        resampled = MFCCStatistics().transform(waveforms, sampling_rate=16000)
+        assert np.abs(resampled - MFCCStatistics().transform(waveforms)).max() > 1
+
+    def test_a_feature_that_is_not_stored_is_computed_once_for_all_fits_of_a_search(self, store, monkeypatch):
+        computed, compute = [], MFCCStatistics.compute
+        monkeypatch.setattr(
+            MFCCStatistics,
+            "compute",
+            lambda self, waveforms: computed.append(len(waveforms)) or compute(self, waveforms),
+        )
+        model = make_pipeline(MFCCStatistics(n_mfcc=5, sample_rate=16000), SVC())
+        GridSearchCV(model, {"svc__C": [0.1, 1, 10]}, cv=FoldSplit()).fit(store.audio[::2], store.y[::2])
+        assert sum(computed) == 20
+
+    def test_a_feature_in_front_of_a_net_that_was_trained_behind_it(self, store):
+        net = convnet().fit(store["mel"], store.y)
+        model = make_pipeline(store.feature("mel"), net)
+        np.testing.assert_array_equal(model.predict(store.clips["path"].tolist()[:3]), net.predict(store["mel"][:3]))
+
+    def test_a_function_of_waveforms_is_a_feature(self, store):
+        loudest = as_feature(FunctionTransformer(lambda waveforms: np.abs(waveforms).max(axis=1, keepdims=True)))
+        np.testing.assert_array_equal(
+            np.asarray(loudest.transform(store.audio))[:, 0], np.abs(store["waveform"].to_numpy()).max(axis=1)
+        )
+
+    def test_names_of_columns_go_through_a_pipeline(self, store):
+        model = make_pipeline(MFCCStatistics(), Standardizer(), SelectKBest(k=3)).fit(store.audio, store.y)
+        assert set(model.get_feature_names_out()) < set(MFCCStatistics().get_feature_names_out())
+        table = (
+            make_pipeline(MFCCStatistics(), StandardScaler()).set_output(transform="pandas").fit_transform(store.audio)
+        )
+        assert table.columns.tolist() == MFCCStatistics().get_feature_names_out().tolist()
+
+    def test_columns_chosen_by_number_and_features_side_by_side(self, store):
+        choose = ColumnTransformer([("a", StandardScaler(), [0, 2]), ("b", "passthrough", slice(3, 5))])
+        np.testing.assert_array_equal(
+            choose.fit_transform(store["mfcc"]), choose.fit_transform(store["mfcc"].to_numpy())
+        )
+        both = FeatureUnion([("a", MFCCStatistics()), ("b", MFCCStatistics(n_mfcc=5))]).fit_transform(store.audio)
+        assert both.shape == (40, 26 + 10)
+
+    def test_partial_dependence_and_permutation_importance(self, store):
+        X, whole = store["mfcc"], store["mfcc"].to_numpy()
+        tree = DecisionTreeClassifier(random_state=0).fit(whole, store.y)
+        found = [partial_dependence(tree, each, [0], grid_resolution=3)["average"] for each in (X, whole)]
+        np.testing.assert_array_equal(*found)
+        found = [permutation_importance(tree, each, store.y, n_repeats=1, random_state=0) for each in (X, whole)]
+        np.testing.assert_array_equal(*(each.importances for each in found))
+
+    def test_groups_by_metadata_routing(self, store):
+        with config_context(enable_metadata_routing=True):
+            cv = GroupKFold(2).set_split_request(groups=True)
+            search = GridSearchCV(make_pipeline(Standardizer(), convnet()), {"convnetclassifier__lr": [1e-3]}, cv=cv)
+            assert search.fit(bands(store), store.y, groups=store.sources).n_splits_ == 2
+
+    def test_epochs_as_the_resource_of_a_halving_search(self, store):
+        search = HalvingGridSearchCV(
+            convnet(), {"lr": [1e-3, 1e-2]}, cv=FoldSplit(), resource="max_epochs", min_resources=1, max_resources=2
+        )
+        assert search.fit(bands(store), store.y).best_params_["max_epochs"] in (1, 2)
+
     def test_set_params_and_grids_through_pipelines(self, store):
         model = make_pipeline(Standardizer(), convnet())
         grid = {"convnetclassifier__lr": [1e-3, 1e-2], "convnetclassifier__module__dropout": [0.0, 0.5]}
@@ -137,8 +283,6 @@ class TestCompose:
         assert search.fit(bands(store), store.y).best_estimator_.predict(bands(store)[:2]).shape == (2,)
 
     def test_a_grid_over_modules_and_transforms(self, store):
-        from esc_features.augmentation import Gain, TimeShift
-
         grid = {"iterator_train__transforms": [None, TimeShift(), [Gain(), TimeShift()]]}
         search = GridSearchCV(convnet(), grid, cv=store.cv(), error_score="raise").fit(bands(store), store.y)
         assert len(search.cv_results_["params"]) == 3
@@ -154,7 +298,7 @@ class TestCompose:
         ids=lambda ensemble: type(ensemble).__name__,
     )
     def test_ensembles_of_networks_stay_lazy(self, store, ensemble):
-        X = store["mel"][:]
+        X = bands(store)[:]
         X.byte_limit = 0
         assert ensemble.fit(X, store.y).predict(X[:4]).shape == (4,)
 
@@ -183,8 +327,8 @@ class TestCompose:
 
     def test_labels_encoded_by_hand(self, store):
         codes = LabelEncoder().fit_transform(store.y)
-        one, two = convnet().fit(store["mel"], codes), convnet().fit(store["mel"], store.y)
-        np.testing.assert_array_equal(one.predict_proba(store["mel"]), two.predict_proba(store["mel"]))
+        one, two = convnet().fit(bands(store), codes), convnet().fit(bands(store), store.y)
+        np.testing.assert_array_equal(one.predict_proba(bands(store)), two.predict_proba(bands(store)))
 
     def test_a_three_dimensional_array_to_a_plain_estimator_says_what_to_give_it(self, store):
         X = store["mel"][:]
@@ -215,11 +359,32 @@ class TestKeep:
         assert repr(clone(model)) == repr(model)
         assert clone(model).get_params().keys() == model.get_params().keys()
 
+    def test_a_failed_extraction_comes_out_of_a_worker(self):
+        error = ExtractionError("stores/x", [{"fold": 1, "filename": "a.wav", "feature": "mel", "error": "empty"}])
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+    @pytest.mark.parametrize(
+        ("kind", "parameters"), [(Checkpoint, {"monitor": "train_loss_best"}), (TrainEndCheckpoint, {})]
+    )
+    def test_checkpoints_load_into_a_new_net(self, store, tmp_path, kind, parameters):
+        checkpoint = kind(dirname=str(tmp_path), **parameters)
+        net, again = convnet(callbacks=[checkpoint]).fit(bands(store), store.y), convnet()
+        again.load_params(checkpoint=checkpoint)
+        np.testing.assert_array_equal(again.predict_proba(bands(store)), net.predict_proba(bands(store)))
+        assert len(convnet(callbacks=[LoadInitState(checkpoint)]).fit(bands(store), store.y).history) == 2
+
+    def test_weights_in_a_plain_module_and_back(self, store, tmp_path):
+        net = convnet().fit(bands(store), store.y)
+        torch.save(net.module_.state_dict(), tmp_path / "weights.pt")
+        again = convnet(random_state=1).fit(bands(store), store.y)
+        again.load_params(tmp_path / "weights.pt")
+        np.testing.assert_array_equal(again.predict_proba(bands(store)), net.predict_proba(bands(store)))
+
     def test_a_fitted_pipeline_in_joblib(self, store, tmp_path):
-        model = make_pipeline(Standardizer(), convnet()).fit(store["mel"], store.y)
+        model = make_pipeline(Standardizer(), convnet()).fit(bands(store), store.y)
         joblib.dump(model, tmp_path / "model.joblib")
         again = joblib.load(tmp_path / "model.joblib")
-        np.testing.assert_array_equal(again.predict_proba(store["mel"]), model.predict_proba(store["mel"]))
+        np.testing.assert_array_equal(again.predict_proba(bands(store)), model.predict_proba(bands(store)))
 
     def test_a_cached_pipeline(self, store, tmp_path):
         model = make_pipeline(MFCCStatistics(), KNeighborsClassifier(1), memory=str(tmp_path))
@@ -230,7 +395,7 @@ class TestKeep:
         def scores(n_jobs):
             with joblib.parallel_config("threading"):
                 return cross_val_score(
-                    convnet(), store["mel"], store.y, cv=store.cv(), n_jobs=n_jobs, scoring="neg_log_loss"
+                    convnet(), bands(store), store.y, cv=store.cv(), n_jobs=n_jobs, scoring="neg_log_loss"
                 )
 
         np.testing.assert_array_equal(scores(2), scores(1))
@@ -240,9 +405,6 @@ class TestTrain:
     """PyTorch as it is written."""
 
     def test_a_plain_loop_over_a_plain_loader(self, store):
-        import torch
-        from torch.utils.data import DataLoader
-
         dataset = ClipDataset(store["mel"], store.y)
         assert dataset.classes.tolist() == sorted(set(store.y))
         module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(len(dataset.classes)))
@@ -250,9 +412,85 @@ class TestTrain:
             torch.nn.functional.cross_entropy(module(clips), labels).backward()
         assert module[1].weight.grad.shape[0] == 4
 
-    def test_a_module_of_ones_own(self, store):
-        import torch
+    @pytest.mark.parametrize("workers", [0, 1])
+    def test_clips_of_the_course_in_a_loop_as_lightning_runs_it(self, store, workers):
+        training, validation = random_split(store.torch("mel", transform=torch.nn.Flatten(0)), [0.6, 0.4])
+        module = torch.nn.Linear(128 * 157, 4)
+        for clips, numbers, names in DataLoader(training, batch_size=8, shuffle=True, num_workers=workers):
+            assert [store.categories[number] for number in numbers] == list(names)
+            torch.nn.functional.cross_entropy(module(clips), numbers).backward()
+        assert (len(training), len(validation)) == (24, 16)
 
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+            {"callbacks": [EpochScoring("accuracy", on_train=True)]},
+            {"callbacks": [GradientNormClipping(1.0), Freezer("blocks.0.*")]},
+            {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9},
+            {"optimizer__param_groups": [("linear*", {"lr": 0.1})]},
+            {"criterion__weight": torch.ones(4), "criterion__label_smoothing": 0.1},
+            {"train_split": ValidSplit(4, stratified=True)},
+            {"iterator_train__sampler": WeightedRandomSampler([1.0] * 40, 40), "iterator_train__shuffle": False},
+            {"iterator_train__transforms": torch.nn.Dropout(0.1)},
+            {"iterator_train": DataLoader, "iterator_valid": DataLoader},
+        ],
+        ids=lambda parameters: next(iter(parameters)),
+    )
+    def test_parts_of_pytorch_and_skorch(self, store, parameters):
+        assert len(convnet(**parameters).fit(bands(store), store.y).predict(bands(store))) == 40
+
+    def test_a_loss_of_ones_own(self, store):
+        class Focal(torch.nn.Module):
+            def __init__(self, gamma=0.0):
+                super().__init__()
+                self.gamma = gamma
+
+            def forward(self, logits, target):
+                share = logits.softmax(dim=1).gather(1, target[:, None])
+                return (-((1 - share) ** self.gamma) * share.log()).mean()
+
+        nets = [convnet(), convnet(criterion=Focal), convnet(criterion=Focal, criterion__gamma=2.0)]
+        plain, same, other = (net.fit(bands(store), store.y).predict_proba(bands(store)) for net in nets)
+        np.testing.assert_allclose(plain, same, atol=1e-5)
+        assert np.abs(plain - other).max() > 1e-5
+
+    def test_a_function_that_builds_a_module(self, store):
+        def build(input_size, n_classes):
+            return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(input_size, n_classes))
+
+        assert ClipClassifier(build, max_epochs=1).fit(bands(store), store.y).predict(bands(store)).shape == (40,)
+
+    def test_interrupted_by_the_user_it_predicts(self, store):
+        class Interrupt(Callback):
+            def on_batch_end(self, net, **kwargs):
+                raise KeyboardInterrupt
+
+        net = convnet(callbacks=[Interrupt()]).fit(bands(store), store.y)
+        assert net.predict(bands(store)).shape == (40,)
+
+    @pytest.mark.parametrize(
+        "give",
+        [
+            lambda X, y: (X, pd.Series(y)),
+            lambda X, y: (X, pd.Series(y, dtype="category")),
+            lambda X, y: (X, y.tolist()),
+            lambda X, y: (X.to_numpy(), y),
+            lambda X, y: (torch.tensor(X.to_numpy()), y),
+            lambda X, y: (X.to_numpy().tolist(), y),
+        ],
+    )
+    def test_whatever_holds_the_clips_and_labels(self, store, give):
+        X, y = bands(store), store.y
+        expected = convnet().fit(X, y).predict_proba(X)
+        np.testing.assert_allclose(convnet().fit(*give(X, y)).predict_proba(give(X, y)[0]), expected, atol=1e-6)
+
+    def test_waveforms_are_changed_in_front_of_a_spectrogram(self, store):
+        transforms = [TimeShift(), AddNoise(), MelSpectrogram(n_mels=16), SpecAugment()]
+        net = convnet(iterator_train__transforms=transforms).fit(store["waveform"][:8], store.y[:8])
+        assert net.predict(store["waveform"][:3]).shape == (3,)
+
+    def test_a_module_of_ones_own(self, store):
         class Mean(torch.nn.Module):
             def __init__(self, input_shape, num_classes):
                 super().__init__()
@@ -264,8 +502,6 @@ class TestTrain:
         assert ClipClassifier(Mean, max_epochs=1).fit(store["mel"], store.y).predict(store["mel"]).shape == (40,)
 
     def test_early_stopping(self, store):
-        from skorch.callbacks import EarlyStopping
-
         net = convnet(max_epochs=3, callbacks=[EarlyStopping(patience=1)], train_split=HoldOutFold())
         assert 1 <= len(net.fit(bands(store), store.y).history) <= 3
         with pytest.raises(ValueError, match="HoldOutFold"):
@@ -307,6 +543,10 @@ class TestLook:
         assert "ConvNetClassifier(lr=0.01, max_epochs=1, random_state=0)" in str(model)
         assert "batch_size" not in str(model)
 
+    def test_notebooks_show_them(self, store):
+        for shown in (store, store["mel"], store.audio, make_pipeline(MelSpectrogram(), convnet())):
+            assert "<" in shown._repr_html_()
+
     def test_arrays_print_what_they_are(self, store):
         assert repr(store["mel"]) == "StoreArray(40 clips, (128, 157) float32, folds 1 2 3 4 5)"
         assert "40 clips" in repr(store.audio)
@@ -315,6 +555,6 @@ class TestLook:
         assert "Conv2d" in str(convnet().summary(store["mel"]))
 
     def test_the_history_is_a_table(self, store):
-        net = convnet(max_epochs=2, train_split=HoldOutFold()).fit(store["mel"], store.y)
+        net = convnet(max_epochs=2, train_split=HoldOutFold()).fit(bands(store), store.y)
         table = pd.DataFrame(list(net.history))
         assert {"train_loss", "train_acc", "valid_loss", "valid_acc", "dur"} <= set(table.columns)
