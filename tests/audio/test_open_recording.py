@@ -244,7 +244,7 @@ def test_a_failure_leaves_the_reader_usable(sounds, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "container, subtype, own", [("WAV", "PCM_16", 1), ("WAVEX", "PCM_16", 1), ("WAVEX", "FLOAT", 0)]
+    "container, subtype, own", [("WAV", "PCM_16", True), ("WAVEX", "PCM_16", True), ("WAVEX", "FLOAT", False)]
 )
 def test_pcm_of_16_bits_is_read_from_the_file_itself(tmp_path, container, subtype, own):
     soundfile.write(tmp_path / "a", NOISE, RATE, format=container, subtype=subtype)
