@@ -134,7 +134,7 @@ def test_what_is_cut_and_padded_is_noted(sounds, start, end, duration, notes):
         (math.nan, 2.0, "is not a stretch"),
         (1.0, math.nan, "is not a stretch"),
         (math.inf, math.inf, "is not a stretch"),
-        (1.0, 1.00001, "has not one sample"),
+        (1.0, 1.00001, "has no sample"),
     ],
 )
 @pytest.mark.parametrize("coding", [("WAV", "PCM_16"), ("FLAC", "PCM_16")], ids=" ".join)
