@@ -5,6 +5,7 @@ from ._bootstrap import Interval
 from ._compare import compare
 from ._evaluate import evaluate
 from ._facts import Facts
+from ._fit import fit_method
 from ._held_out import HeldOut
 from ._leaderboard import Leaderboard
 from ._load import load_leaderboard
@@ -29,6 +30,7 @@ __all__ = [
     "TrainedMethod",
     "compare",
     "evaluate",
+    "fit_method",
     "load_leaderboard",
     "named_methods",
     "train",

@@ -35,6 +35,9 @@ def draw_figures(board: Leaderboard) -> dict[str, Figure]:
     displays["categories"] = CategoryScoresDisplay
     if board.calibrated_methods:
         displays["reliability"] = ReliabilityDisplay
+    # The first figure starts the backend; that of a notebook then turns interactive mode on. Not inside the context,
+    # which would turn it off again, and the notebook would show no figure any more.
+    plt.close(plt.figure())
     with matplotlib.rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
         drawn = {name: display.from_leaderboard(board).figure_ for name, display in displays.items()}
     for figure in drawn.values():

@@ -100,7 +100,31 @@ def fit_and_predict(fit: Fit, audio: StoreAudio, categories: tuple[str, ...]) ->
 
 
 def fit_method(method: Method, seed: int, audio: StoreAudio, labels: np.ndarray) -> Any:
-    """Return the method's estimator, fitted; a search over inner folds where it has a grid."""
+    """Fit a method, without taking its cross-validated figures as `train` does.
+
+    Parameters
+    ----------
+    method : Method
+    seed : int
+        Of its random numbers.
+    audio : StoreAudio
+        The clips.
+    labels : ndarray
+        Those of the clips, as in `Store.y`.
+
+    Returns
+    -------
+    estimator
+        The method's pipeline; a `GridSearchCV` over inner folds where it has a grid.
+
+    Examples
+    --------
+    >>> from esc_features import open_store
+    >>> from esc_features.evaluation import fit_method, named_methods
+    >>> store = open_store("stores/demo")
+    >>> fit_method(named_methods()["knn"], 0, store.audio, store.y).predict(store.audio[:1]).shape
+    (1,)
+    """
     estimator, grid = _for_labels(method.make(seed), dict(method.grid), labels)
     if grid:
         estimator = GridSearchCV(estimator, grid, cv=FoldSplit(), error_score="raise")

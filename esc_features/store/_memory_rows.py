@@ -10,7 +10,7 @@ from ..storage import DatasetFacts
 
 
 class Described(Protocol):
-    """Whatever has columns about the clips of an array: another array, or given columns."""
+    """Whatever knows columns about the clips of an array: another array, or what somebody gave."""
 
     @property
     def facts(self) -> DatasetFacts: ...

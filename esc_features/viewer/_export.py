@@ -60,7 +60,8 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} exists and is not empty. Name a new folder, or empty it.")
     parameters = urllib.parse.parse_qs(where.rpartition("?")[2])
-    rows = viewer.rows(Query.of(parameters)).tolist()
+    query = Query.of(parameters)
+    rows = viewer.rows(query).tolist()
     if not rows:
         raise ValueError(f"No clip matches {where!r}, so there is nothing to export.")
     if len(rows) > most:
@@ -69,7 +70,8 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     try:
         for name in ("pictures", "sounds"):
             (part / name).mkdir(parents=True)
-        cards = [_write_clip(viewer, row, number, part) for number, row in enumerate(rows, 1)]
+        clips = viewer.cards(query, rows)
+        cards = [_write_clip(viewer, clip, number, part) for number, clip in enumerate(clips, 1)]
         for name in ("style.css", "site.js", "icon.svg"):
             shutil.copyfile(_STATIC / name, part / name)
         (part / "index.html").write_text(_page(viewer, cards), encoding="utf-8")
@@ -81,10 +83,9 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     return folder / "index.html"
 
 
-def _write_clip(viewer: Viewer, row: int, number: int, folder: Path) -> str:
+def _write_clip(viewer: Viewer, clip: dict[str, Any], number: int, folder: Path) -> str:
     """Write picture and sound, and return the card. Files are numbered: no name of a store becomes a path."""
-    clip, problem = viewer.brief(row), ""
-    stem = f"{number:05d}"
+    row, stem, problem = clip["row"], f"{number:05d}", ""
     try:
         (folder / "sounds" / f"{stem}.wav").write_bytes(viewer.sounds.of(row).to_wav())
     except AudioError as error:
@@ -113,8 +114,15 @@ def _card(clip: dict[str, Any], stem: str, problem: str, has_picture: bool) -> s
         f'<li><article class="card" tabindex="0" {spoken}>{picture}<div class="text"><b>{labels}</b>'
         f'<span class="name">{name}</span><span class="tags">'
         + "".join(f'<span class="tag">{escape(tag)}</span>' for tag in tags)
+        + "".join(map(_prediction, clip["predictions"]))
         + f"</span>{sound}</div></article></li>"
     )
+
+
+def _prediction(one: dict[str, Any]) -> str:
+    mark, kind = ("\u2713", "correct") if one["correct"] else ("\u2717", "wrong")
+    sure = "" if one["confidence"] is None else f" {one['confidence']:.0%}"
+    return f'<span class="tag {kind}">{mark} {escape(one["method"])}: {escape(one["predicted"])}{sure}</span>'
 
 
 def _page(viewer: Viewer, cards: list[str]) -> str:

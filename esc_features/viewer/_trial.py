@@ -14,7 +14,7 @@ from typing import Any
 from .._pictures import spectrogram_png
 from ..audio import read_recording
 from ..deployment import load_model, predict_windows
-from ..evaluation import named_methods, train
+from ..evaluation import fit_method, named_methods
 from ..store import Store
 from ._mistakes import Mistakes
 from ._spectrograms import mel_axes, mel_of, outline
@@ -97,7 +97,7 @@ class Trial:
                 if name in self._files:
                     self._models[name] = load_model(self._files[name])
                 else:
-                    method = name.removeprefix(_TRAINED)
-                    out = self._mistakes.folder
-                    self._models[name] = train(self._store, method, out=out, verbose=False).pipeline
+                    method = named_methods()[name.removeprefix(_TRAINED)]
+                    fitted = fit_method(method, 0, self._store.audio, self._store.y)
+                    self._models[name] = getattr(fitted, "best_estimator_", fitted)
             return self._models[name]

@@ -118,7 +118,7 @@ class Vectors:
         # A few clips that lie far away must not press all others together.
         low, high = np.percentile(points, [0.5, 99.5], axis=0)
         span = np.where(high > low, high - low, 1)
-        points = np.clip((points - low) / span * 0.94 + 0.03, 0, 1)
+        points = np.clip((points - low) / span * 0.94 + 0.03, 0.01, 0.99)
         return Map(rows, points.astype(np.float32))
 
 

@@ -141,14 +141,15 @@ class Viewer:
         pages = max(1, -(-len(rows) // PER_PAGE))
         number = min(max(number, 1), pages)
         shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE].tolist()
-        return {"total": len(rows), "page": number, "pages": pages, "clips": self._cards(query, shown)}
+        return {"total": len(rows), "page": number, "pages": pages, "clips": self.cards(query, shown)}
 
     def brief(self, row: int, corrected: Mapping[tuple[str, float, float], str] | None = None) -> dict[str, Any]:
         """Return what a card of the grid shows."""
         corrected = self.corrections.read() if corrected is None else corrected
         return {**self.collection.brief(row), "corrected": corrected.get(self.collection.identity(row))}
 
-    def _cards(self, query: Query, rows: list[int]) -> list[dict[str, Any]]:
+    def cards(self, query: Query, rows: list[int]) -> list[dict[str, Any]]:
+        """Return what the grid shows of some clips, with the predictions of the methods that a query names."""
         corrected = self.corrections.read()
         cards = [self.brief(row, corrected) for row in rows]
         chosen = [name for name in (query.method, query.other) if name]

@@ -3,10 +3,13 @@
 import csv
 import io
 import logging
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -224,7 +227,6 @@ class TestEnsembles:
             average("m+n", [result(), result("n", split="fold2")])
 
     def test_of_stored_results(self, tiny_store, tmp_path):
-        evaluate(tiny_store, "knn", folds=[1, 2], out=tmp_path, verbose=False)  # one member is read, one is new
         found = evaluate(tiny_store, "knn+forest,knn", folds=[1, 2], out=tmp_path, verbose=False)
         assert set(found.table["method"]) == {"knn+forest", "knn", "forest"}
         said = [found.predictions(name, probabilities=True) for name in ("knn", "forest", "knn+forest")]
@@ -379,3 +381,17 @@ def test_several_labels(tmp_path):
     assert "mAP" in made.to_html() or "map %" in made.to_html()
     with pytest.raises(ValueError, match="no confusions"):
         made.confusions()
+
+
+def test_figures_leave_a_notebook_as_it_was(tmp_path):
+    """The backend of a notebook turns interactive mode on when it starts, and shows figures only with it."""
+    (tmp_path / "like_a_notebook.py").write_text(
+        "import matplotlib\nfrom matplotlib.backends.backend_agg import FigureCanvas\nmatplotlib.interactive(True)\n"
+    )
+    program = (
+        "import matplotlib, test_leaderboard\nfrom esc_features.evaluation._figures import draw_figures\n"
+        "assert draw_figures(test_leaderboard.board()) and matplotlib.is_interactive()"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent), *sys.path])
+    environment = os.environ | {"MPLBACKEND": "module://like_a_notebook", "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)

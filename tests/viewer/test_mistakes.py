@@ -78,11 +78,13 @@ def test_a_click_on_a_cell_lists_the_confused_clips(running, look, settled):
 
 def test_an_evaluated_method_answers_a_recording_that_is_dropped(running, results, look, tiny_store):
     path = tiny_store.clips["path"][0]
+    before = {one: one.stat().st_mtime_ns for one in results[1].rglob("*")}
     page = look(running, "#/try")
     assert set(page.locator("#model option").all_inner_texts()[:2]) == {"method: knn", "method: svm"}
     page.select_option("#model", "method: knn")
     drop(page, path)
     page.wait_for_selector("#probabilities")
+    assert {one: one.stat().st_mtime_ns for one in results[1].rglob("*")} == before
     model = train(tiny_store, "knn", out=results[1], verbose=False).pipeline
     wanted = dict(zip(model.classes_, model.predict_proba([path])[0], strict=True))
     names = page.locator("#probabilities .name").all_inner_texts()

@@ -37,7 +37,7 @@ export function card(clip, extra = []) {
     h("span", { class: "tags" },
       tags.map((tag) => h("span", { class: "tag" }, tag)),
       (clip.predictions ?? []).map((one) => h("span", { class: `tag ${one.correct ? "correct" : "wrong"}` },
-        `${one.correct ? "✓" : "✗"} ${one.method}: ${one.predicted}${one.confidence === null ? "" : ` ${percent(one.confidence)}`}`)))));
+        `${one.correct ? "✓" : "✗"}\u00a0${one.method}: ${one.predicted}${one.confidence === null ? "" : ` ${percent(one.confidence)}`}`)))));
   return link;
 }
 

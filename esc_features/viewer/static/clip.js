@@ -67,12 +67,12 @@ function facts(clip, store) {
 }
 
 function predictions(found) {
-  return h("section", {}, h("h3", {}, "Predictions while it was held out"), h("table", { class: "facts", id: "predictions" },
+  return h("section", {}, h("h3", {}, "Predictions while it was held out"), h("div", { class: "scroll" }, h("table", { class: "facts", id: "predictions" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Method"), h("th", { scope: "col" }, "Predicted"), h("th", { scope: "col" }, "Most probable"))),
     h("tbody", {}, found.map((one) => h("tr", {}, h("th", { scope: "row" }, one.method),
-      h("td", { class: one.correct ? "correct" : "wrong" }, `${one.correct ? "✓" : "✗"} ${one.predicted}`),
+      h("td", { class: one.correct ? "correct" : "wrong" }, `${one.correct ? "✓" : "✗"}\u00a0${one.predicted}`),
       h("td", {}, one.probabilities.length ? h("div", { class: "bars" }, one.probabilities.map(([name, share]) => [
-        h("span", { class: "name" }, name), h("meter", { min: 0, max: 1, value: share, "aria-label": `${name} ${percent(share)}` }), h("span", {}, percent(share))])) : "–"))))));
+        h("span", { class: "name" }, name), h("meter", { min: 0, max: 1, value: share, "aria-label": `${name} ${percent(share)}` }), h("span", {}, percent(share))])) : "–")))))));
 }
 
 function correction(clip, store) {

@@ -56,7 +56,7 @@ function choice(name, title, counts, parameters, ask) {
   const chosen = parameters.getAll(name);
   return h("details", { class: "filter", "data-name": name, "data-chosen": chosen.length ? "1" : "0",
     onkeydown: (event) => { if (event.key === "Escape") { event.currentTarget.removeAttribute("open"); event.currentTarget.firstChild.focus(); event.stopPropagation(); } } },
-    h("summary", {}, chosen.length ? `${title}: ${chosen.length === 1 ? chosen[0] : chosen.length}` : title),
+    h("summary", {}, chosen.length ? `${title}: ${chosen.length === 1 ? chosen[0] : `${chosen.length} chosen`}` : title),
     h("div", { class: "choices" }, counts.map(([value, number]) => h("label", {},
       h("input", { type: "checkbox", value, checked: chosen.includes(value),
         onchange: (event) => ask({ [name]: event.target.checked ? [...chosen, value] : chosen.filter((one) => one !== value) }) }),

@@ -33,4 +33,4 @@ export function say(text, isProblem = false) {
 
 export const count = (number, one, several) => `${number.toLocaleString("en")} ${number === 1 ? one : several}`;
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.995 || share < 0.005 ? 1 : 0)}\u00a0%`;
+export const percent = (share) => `${(100 * share).toFixed((share > 0.995 && share < 1) || (share > 0 && share < 0.005) ? 1 : 0)}\u00a0%`;

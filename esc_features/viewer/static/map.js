@@ -77,9 +77,7 @@ export async function showMap(main, parameters, store, isCurrent) {
       const [x, y] = place(index);
       groups.get(number).push(look(number)[1](x, y, radius));
     }
-    context.globalAlpha = 0.85;
     for (const [number, paths] of groups) { context.fillStyle = look(number)[0]; context.fill(new Path2D(paths.join(""))); }
-    context.globalAlpha = 1;
     const ink = getComputedStyle(canvas).color;
     if (current >= 0) {
       context.strokeStyle = ink; context.lineWidth = 2;
