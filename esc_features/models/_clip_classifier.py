@@ -250,6 +250,8 @@ class ClipClassifier(NeuralNetClassifier):
     def fit_loop(self, *args: Any, **kwargs: Any) -> ClipClassifier:
         if self.streams_ is not None:  # epochs may have been loaded since, by LoadInitState
             self.streams_ = self._new_streams(self.streams_.seed)
+        if not hasattr(self, "optimizer_"):
+            self._initialize_optimizer()
         return super().fit_loop(*args, **kwargs)
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
@@ -348,6 +350,14 @@ class ClipClassifier(NeuralNetClassifier):
 
     def _initialize_criterion(self, reason: str | None = None) -> ClipClassifier:
         return self._initialize_part("criterion", reason)
+
+    def _initialize_optimizer(self, reason: str | None = None) -> ClipClassifier:
+        if not getattr(self, "restored_", False):
+            return super()._initialize_optimizer(reason)
+        # To make an optimiser PyTorch imports its compiler, for a second: a restored net gets its own in `fit_loop`.
+        with self._current_init_context("optimizer"):
+            self._register_attribute("optimizer", None, cuda_dependent_attributes=False)
+        return self
 
     def _initialize_part(self, part: str, reason: str | None) -> ClipClassifier:
         # As in skorch, which would look for a device of the name "auto".

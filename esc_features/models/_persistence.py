@@ -97,8 +97,10 @@ def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[
     try:
         _learn_again(net, config)
         _check_shapes(net, tensors)
+        net.restored_ = True
         with _without_pretrained_weights(net):
             net.initialize()
+        del net.restored_
         net.module_.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         net.__dict__.clear()

@@ -71,7 +71,10 @@ def test_a_restored_net_is_the_same_bit_for_bit(kind, labels):
     assert predicted.dtype == net.predict(SPECTROGRAMS).dtype
     np.testing.assert_array_equal(again.classes_, net.classes_)
     assert again.classes_.dtype == net.classes_.dtype
-    again.partial_fit(SPECTROGRAMS, y)  # it can be trained on
+    assert not hasattr(again, "optimizer_")  # which takes longer to import than a network to answer
+    again.partial_fit(SPECTROGRAMS, y)  # it can be trained further
+    trained = [name for name, value in again.module_.named_parameters() if not torch.equal(value, tensors[name])]
+    assert trained == [name for name, value in again.module_.named_parameters() if value.requires_grad]
 
 
 def test_waveforms_too():
