@@ -168,8 +168,9 @@ class _Audio:
     def look(self, tables: Sequence[pd.DataFrame]) -> None:
         """Read the recordings of clips."""
         paths = {path: None for clips in tables for path in clips["path"].unique() if path not in self._digests}
-        run = Parallel(n_jobs=self._n_jobs, require="sharedmem", batch_size=64)
-        self._digests.update(zip(paths, run(delayed(_digest)(path) for path in paths), strict=True))
+        if paths:
+            run = Parallel(n_jobs=self._n_jobs, require="sharedmem", batch_size=64)
+            self._digests.update(zip(paths, run(delayed(_digest)(path) for path in paths), strict=True))
 
     def of(self, clips: pd.DataFrame) -> AudioDigests:
         """Return those of clips; unknown where the recordings were not looked at."""

@@ -26,8 +26,9 @@ from esc_features._cli import main
 from esc_features.audio import file_digest
 from esc_features.datasets import clip_keys, cut_windows
 from esc_features.exceptions import ExtractionError, StoreError
-from esc_features.extraction import _publish, _sinks, explain, verify
+from esc_features.extraction import _judge, _publish, _sinks, explain, verify
 from esc_features.features import MFCCStatistics
+from esc_features.storage import _clip_table
 
 RATE = 8000
 FEATURES = {
@@ -193,6 +194,18 @@ class TestCosts:
         run(rows, tmp_path / "fresh")
         assert contents(store.path) == contents(tmp_path / "fresh")
 
+    @pytest.mark.parametrize("edit", ["relabel", "add", "nothing"])
+    def test_the_table_is_written_once_and_each_header_read_once_to_plan(self, rows, tmp_path, monkeypatch, edit):
+        run(rows[:-1] if edit == "add" else rows, tmp_path / "store")
+        rows[0] |= {"category": "whale"} if edit == "relabel" else {}
+        read, looked_at = _judge.read_header, []
+        monkeypatch.setattr(_judge, "read_header", lambda path: (looked_at.append(path), read(path))[1])
+        write, written = _clip_table.write_whole, []
+        monkeypatch.setattr(_clip_table, "write_whole", lambda path, *rest: (written.append(path), write(path, *rest)))
+        run(rows, tmp_path / "store")
+        assert written == [tmp_path / "store/clips.h5"] * (edit != "nothing")
+        assert sorted(looked_at) == sorted((tmp_path / "store").glob("*/fold*.h5"))
+
     def test_a_new_window_opens_its_recording_once(self, rows, folder, tmp_path, opened):
         run(rows, tmp_path / "store")
         opened.clear()
@@ -297,6 +310,17 @@ class TestWhatIsChosen:
         with pytest.raises(StoreError, match="without --categories and --folds"):
             run(load_clips(table, categories="rain"), tmp_path / "store")
         assert contents(tmp_path / "store") == before
+
+    def test_a_damaged_table_is_not_replaced_by_a_part_of_the_clips(self, rows, tmp_path):
+        table = _csv(tmp_path, "")
+        table_of(rows).to_csv(table, index=False)
+        run(load_clips(table), tmp_path / "store")
+        (tmp_path / "store/clips.h5").write_bytes(b"")
+        before = contents(tmp_path / "store")
+        with pytest.raises(StoreError, match=r"clips.h5 is damaged or missing.*without --categories and --folds"):
+            run(load_clips(table, categories="dog"), tmp_path / "store")
+        assert contents(tmp_path / "store") == before
+        assert len(run(load_clips(table), tmp_path / "store")) == 24
 
     def test_the_store_of_another_data_set_is_not_emptied(self, rows, folder, tmp_path):
         run(rows[:12], tmp_path / "store")

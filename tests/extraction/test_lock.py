@@ -106,6 +106,7 @@ def test_a_run_whose_store_was_taken_over_stops(clips, tmp_path, monkeypatch, n_
     write, written = RowWriter.write, []
 
     def take_over(self, row, *rest):
+        assert tmp_path in self.header.path.parents  # no thread of another run is left
         written.append(row)
         (tmp_path / "store/.lock").write_text("another run")
         write(self, row, *rest)

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 
 from esc_features import open_store
+from esc_features.storage import _fold_file
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,18 @@ def test_64_stores_with_few_file_descriptors(store, tmp_path):
     pytest.importorskip("resource")
     paths = [shutil.copytree(store.path, tmp_path / str(number)) for number in range(64)]
     assert run_apart(MANY, *paths) == "True\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs a list of descriptors")
+def test_a_store_of_many_folds_holds_few_descriptors(write_store, tmp_path, monkeypatch):
+    X = open_store(write_store(tmp_path / "s", folds=range(1, 13), clips=2))["mel"]
+    wanted = X.to_numpy()
+    _fold_file._give_back(len(_fold_file._OPEN))
+    monkeypatch.setattr(_fold_file, "MOST_MAPS", 4)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(2):
+        np.testing.assert_array_equal(X.take(np.arange(24)[::-1]), wanted[::-1])
+        assert before < len(list(Path("/proc/self/fd").iterdir())) <= before + 4
 
 
 EPOCHS = """
