@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 
 # The characters beyond ASCII in our own texts.
-_PLAIN = {"±": "+-", "–": "-", "—": "-", "…": "...", "×": "x", "≥": ">=", "≤": "<=", "·": "|", "→": "->"}
+_PLAIN = {"±": "+-", "≈": "~", "–": "-", "—": "-", "…": "...", "×": "x", "≥": ">=", "≤": "<=", "·": "|", "→": "->"}
 # Marks, embeddings, overrides and isolates, which change the order in which a text is displayed.
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
