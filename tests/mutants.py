@@ -43,7 +43,7 @@ ROOMS = {
     "model_selection.py": "tests/test_model_selection.py",
     "preprocessing.py": "tests/test_preprocessing.py",
     "augmentation.py": "tests/test_augmentation.py",
-    "lazy.py": "tests/test_model_selection.py tests/test_preprocessing.py tests/models/test_clip_loader.py",
+    "lazy.py": "tests/test_lazy.py tests/test_model_selection.py",
     "storage": "tests/storage tests/store",
     "store": "tests/store tests/storage",
     "extraction": "tests/extraction",

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_validate
 from sklearn.tree import DecisionTreeClassifier
 
@@ -32,6 +33,12 @@ class TestFoldSplit:
     def test_takes_its_own_folds_for_a_plain_array(self):
         splits = list(FoldSplit(FOLDS).split(np.zeros((8, 3))))
         assert [FOLDS[test].tolist() for _, test in splits] == [[1, 1], [2, 2], [3, 3], [5, 5]]
+
+    @pytest.mark.parametrize("X", [scipy.sparse.csr_matrix((8, 3)), [[0.0]] * 8], ids=["sparse", "list"])
+    def test_takes_its_own_folds_for_whatever_has_rows(self, X):
+        assert [FOLDS[test].tolist() for _, test in FoldSplit(FOLDS).split(X)] == [[1, 1], [2, 2], [3, 3], [5, 5]]
+        with pytest.raises(ValueError, match="7 folds for its 8 rows"):
+            list(FoldSplit(FOLDS[1:]).split(X))
 
     def test_folds_of_the_array_win(self):
         view = make_array()[FOLDS != 2]
@@ -86,6 +93,10 @@ class TestHoldOutFold:
         assert set(FOLDS[valid.indices]) == {held_out}
         assert held_out not in FOLDS[train.indices] and len(train) + len(valid) == len(FOLDS)
 
+    def test_one_of_two_folds_can_be_held_out(self):
+        train, valid = HoldOutFold()(self.dataset(np.array([1, 2, 1])))
+        assert (train.indices.tolist(), valid.indices.tolist()) == ([0, 2], [1])
+
     @pytest.mark.parametrize("split, folds", [(HoldOutFold(4), FOLDS), (HoldOutFold(), [1, 1])])
     def test_a_fold_that_cannot_be_held_out(self, split, folds):
         with pytest.raises(ValueError, match="held out"):
@@ -99,6 +110,8 @@ class TestHoldOutFold:
 
         with pytest.raises(ValueError, match="knows its folds"):
             HoldOutFold()(Dataset(np.zeros((4, 2)), np.zeros(4)))
+        with pytest.raises(ValueError, match="knows its folds"):
+            HoldOutFold()([0, 1])
 
 
 class TestSourceLeak:

@@ -257,7 +257,7 @@ class ClipClassifier(NeuralNetClassifier):
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         if iterator is not None and self.streams_ is not None:
             iterator = (self.streams_.training if training else self.streams_.validation).lent_to(iterator)
-        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        super().run_single_epoch(iterator, training, prefix, step_fn)  # what fit was given is for train_split alone
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         with self._lent("training"):
@@ -272,7 +272,6 @@ class ClipClassifier(NeuralNetClassifier):
         return step
 
     def infer(self, x: torch.Tensor, **fit_params: Any) -> Any:
-        fit_params.pop("groups", None)  # for train_split alone
         if not math.isfinite(x.sum()) and not torch.isfinite(x).all():
             raise ValueError(
                 "Input X contains NaN or infinity: find the clips with numpy.isfinite, and leave them out."

@@ -78,7 +78,7 @@ def test_silence_is_no_nan():
 
 
 def test_learns_a_head(clips, weights_file):
-    net = fitted(clips, weights=weights_file, max_epochs=20, lr=1e-2)
+    net = fitted(clips, weights=weights_file, max_epochs=12, batch_size=12, lr=0.02)
     assert net.score(*clips) == 1
 
 
