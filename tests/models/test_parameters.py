@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
 from torch import nn
 
 from esc_features import MelSpectrogram
 from esc_features.augmentation import TimeShift
-from esc_features.models import ClipClassifier, ConvNet, ConvNetClassifier, DeepConvNetClassifier, ResNetClassifier
+from esc_features.models import (
+    ClipClassifier,
+    ConvNet,
+    ConvNetClassifier,
+    DeepConvNetClassifier,
+    ResNetClassifier,
+    RNNClassifier,
+)
 from esc_features.preprocessing import Standardizer
 
 
@@ -78,6 +86,17 @@ def test_a_notebook_shows_what_was_set_first_and_no_callbacks_of_skorch(fitted):
     assert {name for state, name in shown if state == "user-set"} == {"lr", "max_epochs", "module__dropout"}
     assert {"batch_size", "optimizer", "warm_start"} < {name for state, name in shown if state == "default"}
     assert not any(name.startswith("callbacks__") for _, name in shown)
+
+
+@pytest.mark.parametrize(
+    ("net", "two", "three"),
+    [(RNNClassifier(), True, False), (ConvNetClassifier(), False, True), (ClipClassifier(nn.Linear), True, True)],
+)
+def test_tags(net, two, three):
+    tags = get_tags(net)
+    assert (tags.input_tags.two_d_array, tags.input_tags.three_d_array) == (two, three)
+    assert tags.target_tags.required and tags.classifier_tags.multi_label and tags.non_deterministic
+    assert not get_tags(net.set_params(random_state=0)).non_deterministic
 
 
 def test_signatures():
