@@ -106,29 +106,47 @@ def test_code_counts_and_what_it_stands_beside_does_not():
     assert say(times(2)).split(" code ")[1][:16] == say(defined_again(2)).split(" code ")[1][:16]
 
 
-def test_helpers_and_constants_of_the_users_module_count(tmp_path):
-    program = (
-        "import mine\nfrom esc_features.evaluation._keys import Description\nprint(Description(mine.make()).text)\n"
-    )
+DESCRIBE = """
+import sys
+from esc_features.evaluation._keys import Description
+for folder in sys.argv[1:]:
+    sys.path.insert(0, folder)
+    for name in ("mine", "helpers"):
+        sys.modules.pop(name, None)
+    import mine
+    print(Description(mine.make()).text)
+    del sys.path[0]
+"""
 
-    def described(constant="3", helper="x + 1", unused="1", comment=""):
-        (tmp_path / "helpers.py").write_text(f"def help_me(x):\n    return {helper}\n")
-        (tmp_path / "mine.py").write_text(
+
+def test_helpers_and_constants_of_the_users_module_count(tmp_path):
+    def written(name, constant="3", helper="x + 1", unused="1", comment=""):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "helpers.py").write_text(f"def help_me(x):\n    return {helper}\n")
+        (folder / "mine.py").write_text(
             f"{comment}\nimport helpers\nfrom sklearn.base import BaseEstimator\n"
             f"FACTOR = {constant}\nUNUSED = {unused}\n"
             "class Mine(BaseEstimator):\n"
             "    def fit(self, X, y):\n        return helpers.help_me(X) * FACTOR\n"
             "def make():\n    return Mine()\n"
         )
-        environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", program]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        return folder
 
-    first = described()
-    assert described() == first, "another process says the same"
-    assert described(unused="2", comment="# a remark") == first
-    assert described(constant="4") != first
-    assert described(helper="x + 2") != first
+    def described(*folders):
+        environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", DESCRIBE, *folders]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    folders = [
+        written("first"),
+        written("remark", unused="2", comment="# a remark"),
+        written("constant", constant="4"),
+        written("helper", helper="x + 2"),
+    ]
+    first, remark, constant, helper = described(*folders)
+    assert described(folders[0]) == [first] == [remark], "another process says the same"
+    assert len({first, constant, helper}) == 3
 
 
 def test_values_that_hold_themselves_end():
