@@ -37,6 +37,7 @@ COPIED = ("esc_features", "tests", "pyproject.toml", "setup.cfg", "benchmarks", 
 # Room -> the tests that answer for it. A module alone (`lazy.py`) is a room too.
 ROOMS = {
     "evaluation": "tests/evaluation",
+    "plotting": "tests/plotting",
     "features": "tests/features",
     "audio": "tests/audio",
     "models": "tests/models",

@@ -15,6 +15,7 @@ from ._report import (
     headline,
     plain,
     published_rows,
+    score_columns,
     table_rows,
 )
 
@@ -83,7 +84,9 @@ def table_html(board: Leaderboard) -> str:
 
 def _table_part(board: Leaderboard) -> str:
     stamps = "".join(f'<p class="stamp">{escape(plain(stamp))}</p>' for stamp in board.stamps)
-    return f'{stamps}{_table(table_rows(board), "texts")}<p class="small">{escape(explanation(board))}</p>'
+    rows, scores = table_rows(board), score_columns(board)  # what scores and what was run: one table is too wide
+    tables = _table([row[:scores] for row in rows]) + _table([(row[0], *row[scores:]) for row in rows], "texts")
+    return f'{stamps}{tables}<p class="small">{escape(explanation(board))}</p>'
 
 
 def _table(rows: Sequence[tuple[str, ...]], kind: str = "numbers") -> str:

@@ -50,6 +50,11 @@ def table_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     return rows
 
 
+def score_columns(board: Leaderboard) -> int:
+    """Return how many of these columns are the method and its scores; the others say what was run."""
+    return 5 + len(board.metrics)
+
+
 def published_rows(board: Leaderboard) -> list[tuple[str, ...]]:
     """Return what was published, column names first; empty beside any other data set."""
     rows = [
@@ -147,7 +152,7 @@ def _escape_markdown(text: str) -> str:
 
 def latex_of(board: Leaderboard) -> str:
     """Return the table in LaTeX, for the package booktabs; what was published is a second one."""
-    shown = 5 + len(board.metrics)  # what follows is in the notes, or too wide for a page
+    shown = score_columns(board)
     head, *rows = [row[:shown] for row in table_rows(board)]
     known = board.table.set_index("method")["pretraining"]
     pretrained = {name: known[name] for name in known.index if known[name] != "none"}
