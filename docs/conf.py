@@ -38,6 +38,7 @@ html_title = f"esc_features {version}"
 html_theme_options = {
     "show_nav_level": 1,
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],

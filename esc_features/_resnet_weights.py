@@ -21,7 +21,7 @@ def find_resnet18_weights(weights: str | os.PathLike) -> Path:
     path = Path(weights)
     if not path.is_file():
         raise ValueError(
-            f"weights={str(weights)!r} is no file, and no name either: "
+            f"weights={str(weights)!r} is neither a file nor the name of weights: "
             f"torchvision has {', '.join(ResNet18_Weights.__members__)}."
         )
     return path

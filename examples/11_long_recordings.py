@@ -32,7 +32,7 @@ from esc_features.plotting import BLUE, VERMILION
 
 options = command_line(__doc__, minutes=2.0)
 short = get_store(options, "waveform")["waveform"]
-home = Path("stores/long-recordings")
+home = Path(options.out or "stores/demo").with_name("long-recordings")
 home.mkdir(parents=True, exist_ok=True)
 rate, random = short.parameters["sample_rate"], np.random.default_rng(0)
 annotations = []

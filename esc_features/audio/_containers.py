@@ -29,8 +29,7 @@ def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
         return False
     stream.seek(max(0, length - 2 * _OGG_PAGE))
     tail = stream.read(2 * _OGG_PAGE)
-    start = tail.rfind(b"OggS")
-    page = tail[start:] if start >= 0 else b""
+    page = tail[tail.rfind(b"OggS") :]  # of one byte where there is none
     if len(page) < 27 or len(page) < 27 + page[26]:
         return True
     body = sum(page[27 : 27 + page[26]])

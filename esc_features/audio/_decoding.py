@@ -163,11 +163,9 @@ def _check_length(wav: WavLayout) -> Note:
     if wav.promised is None:
         return Note.LENGTH_UNKNOWN
     if wav.promised > wav.held:
-        block = max(wav.block, 1)
-        unit = "samples" if wav.pcm16 else "blocks"
         raise UnusableError(
-            f"is cut short: its header promises {wav.promised} bytes of audio ({wav.promised // block} {unit}), "
-            f"the file holds {wav.held} ({wav.held // block}). Get the file again."
+            f"is cut short: its header promises {wav.promised} bytes of audio, the file holds {wav.held}. "
+            "Get the file again."
         )
     if wav.promised == 0:
         raise UnusableError(f"holds no samples: its header says 0 bytes of audio, and {wav.held} bytes follow.")

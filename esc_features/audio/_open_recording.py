@@ -103,9 +103,7 @@ class OpenRecording:
             count = min(count, int(duration * self.sample_rate))
         if count < 1:
             length = end - start if duration is None else min(end - start, duration)
-            raise AudioError(
-                f"{self.path!r} has not one sample in {length} s: its sample rate is {self.sample_rate} Hz."
-            )
+            raise AudioError(f"{self.path!r} has no sample in {length} s: its sample rate is {self.sample_rate} Hz.")
         try:
             frames = self._file.read(first, count)
         except UnusableError as reason:

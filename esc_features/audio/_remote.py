@@ -85,7 +85,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 def _options(url: str) -> dict[str, Any]:
     protocol = url.partition("://")[0].lower()
-    if protocol not in ("http", "https"):
+    if not protocol.startswith("http"):
         return {}
     import aiohttp
     from fsspec.config import conf

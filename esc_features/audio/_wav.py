@@ -4,10 +4,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-_PCM = b"\x01\x00"
-_EXTENSIBLE = b"\xfe\xff"
-# The rest of an extensible format's identifier, the same for every coding that has an old-style number.
-_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+# PCM as a format, and as the identifier of an extensible format.
+_PCM, _EXTENSIBLE, _PCM_GUID = b"\x01\x00", b"\xfe\xff", bytes.fromhex("0100000000001000800000aa00389b71")
 # What programs write as the length of audio that they stream, which they cannot correct afterwards:
 # ffmpeg -1, sox 0x7FFFF000, others the largest value, with or without the header's bytes.
 _STREAMED = {0x7FFFFFFF, 0x7FFFF000, 0x80000000}
@@ -70,9 +68,7 @@ def wav_layout(stream: BinaryIO, length: int) -> WavLayout | None:
 
 
 def _is_pcm(fmt):
-    if fmt[:2] == _PCM:
-        return True
-    return fmt[:2] == _EXTENSIBLE and fmt[24:26] == _PCM and fmt[26:40] == _GUID_TAIL
+    return fmt[:2] == _PCM or (fmt[:2] == _EXTENSIBLE and fmt[24:40] == _PCM_GUID)
 
 
 def _promised(size, long_size, held):

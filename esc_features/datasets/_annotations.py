@@ -36,8 +36,8 @@ def load_annotations(
     path : path or iterable of paths
         A file, several, or a folder of ``.csv``, ``.tsv`` and ``.txt`` files.
     columns : mapping of str to str, optional
-        Our column name to the table's, where they differ: ``{"label": "Species"}``. Ours are ``filename``, ``start``,
-        ``end`` and ``label``.
+        Our column names to those of the table, if they differ: ``{"label": "Species"}``. Ours are ``filename``,
+        ``start``, ``end`` and ``label``.
     filename : str, optional
         The recording, where the file does not say; by default its own name without ``.txt`` or
         ``.Table.1.selections.txt``, which stands for the recording of that name with any extension.

@@ -50,7 +50,7 @@ def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFram
     form = re.fullmatch(r"source:(\d{1,6})(?::(\d{1,9}))?", folds_by)
     if form is None or int(form[1]) < 2:
         raise ClipTableError(
-            f"Folds cannot be made by {folds_by!r}. Say 'source:5' for five folds that keep the clips of a source "
+            f"Folds cannot be made by {folds_by!r}. Use 'source:5' for five folds that keep the clips of a source "
             "recording together, or 'source:5:7' for another seed (here 7)."
         )
     n_folds, seed = int(form[1]), int(form[2] or 0)

@@ -124,11 +124,11 @@ class Checks:
                 wrong,
                 written,
                 f"A {one} with more than one {other}",
-                "Correct them, or number the categories anew with columns={'target': None}.",
+                "Correct them, or renumber the categories with columns={'target': None}.",
             )
 
     def each_once(self, table: pd.DataFrame) -> None:
-        """Refuse the same stretch twice, and stretches that overlap but are said to be of other folds or sources."""
+        """Refuse the same stretch twice, and stretches that overlap but are in other folds or sources."""
         plain = {name: posixpath.normpath(name) for name in table["filename"].unique()}
         keys = pd.DataFrame({"name": table["filename"].map(plain), "start": table["start"], "end": table["end"]})
         self.refuse(

@@ -232,8 +232,8 @@ def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str,
     if same:
         twice = [f"{name!r} (line {lines[name]})" for name, path in places.items() if path in same]
         raise ClipTableError(
-            f"The same file under two names: {list_some(twice)}. They are composed otherwise (NFC, NFD) and look the "
-            "same: write one of them everywhere."
+            f"The same file under two names: {list_some(twice)}. They differ in Unicode "
+            "normalisation only (NFC, NFD) and look the same: write one of them everywhere."
         )
     if escaping:
         raise ClipTableError(

@@ -76,7 +76,7 @@ def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, 
     if not sum(map(len, rows)):
         raise ClipTableError(
             f"No clip is as long as a window of {duration:g} s; the longest has {(ends - clips['start']).max():g} s. "
-            "Say last='pad' to keep shorter ones, or a smaller duration."
+            "Set last='pad' to keep shorter ones, or a smaller duration."
         )
     windows = clips.iloc[np.concatenate(rows)].reset_index(drop=True)
     return windows.assign(start=np.concatenate(starts), end=np.concatenate(stops))

@@ -219,7 +219,7 @@ def _checked_metadata(content: bytes, where: str) -> pd.DataFrame:
     table = read_clips(raw)
     strange = [name for name in table["filename"] if not _OFFICIAL_NAME.fullmatch(name)]
     if strange:
-        raise ClipTableError(f"{where}: these are no names of ESC-50 clips: {list_some(map(repr, strange))}.")
+        raise ClipTableError(f"{where}: these are not names of ESC-50 clips: {list_some(map(repr, strange))}.")
     return table
 
 

@@ -1,4 +1,4 @@
-"""How long the recordings of clips are, by their headers, and clips that are said to reach beyond them."""
+"""How long the recordings of clips are, by their headers, and clips that reach beyond them."""
 
 from __future__ import annotations
 

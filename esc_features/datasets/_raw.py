@@ -30,7 +30,7 @@ class RawTable:
         """Return the position of each of our columns that the table has; `names` maps ours to the table's."""
         for ours in names:
             if ours not in known:
-                raise ClipTableError(f"columns= has {ours!r}, which is not one of ours: {', '.join(known)}.")
+                raise ClipTableError(f"columns= has {ours!r}, which is not a column here: {', '.join(known)}.")
         absent = [
             f"{ours} (mapped to {theirs!r})" for ours, theirs in names.items() if theirs not in (*self.header, None)
         ]

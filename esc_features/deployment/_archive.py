@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -111,7 +112,7 @@ def _check_array(content, where):
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(stream)
-    except (ValueError, EOFError, KeyError, TypeError, SyntaxError, RecursionError) as error:
+    except (ValueError, EOFError, KeyError, TypeError, SyntaxError, RecursionError, tokenize.TokenError) as error:
         raise ModelError(f"{where} is not an array: {error}.") from error
     if dtype.hasobject:
         raise ModelError(f"{where} is an array of pickled objects, which a model never holds.")

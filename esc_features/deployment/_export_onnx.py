@@ -16,6 +16,7 @@ import numpy as np
 
 from .._files import write_whole
 from ..exceptions import ModelError
+from ..lazy import take_rows
 from ._archive import check_replaceable
 from ._features_of import categories_of, clip_of, features_in, has_several_labels, probabilities_of
 from ._predict_windows import read_chunks
@@ -162,7 +163,8 @@ def _from_store(model, store):
 
     rate, duration = clip_of(model)
     rows = np.unique(np.linspace(0, len(store) - 1, min(len(store), _MOST_CLIPS)).astype(int))
-    return np.ascontiguousarray(Waveform(rate, duration).transform(store.audio[rows])[:], dtype=np.float32)
+    waveforms = take_rows(Waveform(rate, duration).transform(store.audio[rows]), np.arange(len(rows)))
+    return np.ascontiguousarray(waveforms, dtype=np.float32)
 
 
 def _from_recordings(recordings, rate, duration):

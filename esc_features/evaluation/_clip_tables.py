@@ -34,7 +34,7 @@ def held_out_by_method(results: Iterable[Result]) -> dict[str, list[HeldOut]]:
 
 
 def only_splits(seeds: Sequence[HeldOut], splits: set[str]) -> list[HeldOut]:
-    """Return what was said on some splits only."""
+    """Return the predictions on some splits only."""
     return [held[np.flatnonzero(held.clips["split"].isin(splits))] for held in seeds]
 
 

@@ -1,4 +1,4 @@
-"""What a leaderboard rests on: which data set it is, how its clips were split, and what a reader must be told."""
+"""What a leaderboard rests on: which data set it is, how its clips were split, and what a reader must know."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Facts:
     protocol : str
         Digest of the clips, their labels and folds, and of how they were split.
     stamps : tuple of str
-        What a reader of any table must be told.
+        What a reader of any table must know.
 
     Examples
     --------

@@ -78,7 +78,7 @@ def html_of(board: Leaderboard, drawn: Mapping[str, Figure] | None = None) -> st
 
 
 def table_html(board: Leaderboard) -> str:
-    """Return the table, with what a reader must be told, for a notebook."""
+    """Return the table, with what a reader must know, for a notebook."""
     return f"<p><b>{escape(headline(board))}</b></p>{_table_part(board)}"
 
 

@@ -107,7 +107,7 @@ class Leaderboard:
 
     @property
     def stamps(self) -> tuple[str, ...]:
-        """What a reader of the table must be told."""
+        """What a reader of the table must know."""
         every = len(self.facts.splits)
         covered = {name: len(held[0].rows_by_split()) for name, held in self._by_method.items()}
         partial = [f"{name} ({count} of {every} folds)" for name, count in covered.items() if count < every]
@@ -324,7 +324,7 @@ class Leaderboard:
         return latex_of(self)
 
     def to_csv(self) -> str:
-        """Return the table as CSV; what a reader must be told is in its column `note`."""
+        """Return the table as CSV; what a reader must know is in its column `note`."""
         return csv_of(self.table, self.stamps)
 
     def to_html(self) -> str:

@@ -127,7 +127,7 @@ def fold_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 
 
 def difference_rows(board: Leaderboard) -> list[tuple[str, ...]]:
-    """Return by how much each method (row) is above each other (column), with the interval; bold where told apart."""
+    """Return by how much each method (row) is above each other (column), with its interval; bold if it excludes 0."""
     names = board.table["method"].tolist()
     rows = [("above", *map(plain, names))]
     text = board.metric.text
@@ -184,7 +184,7 @@ def _escape_latex(text: str) -> str:
 
 
 def csv_of(table: pd.DataFrame, stamps: Sequence[str]) -> str:
-    """Return a table as CSV, with what a reader must be told in a column of its own, so that no row goes without."""
+    """Return a table as CSV, with what a reader must know in a column of its own, so that no row goes without."""
     text = table.apply(lambda column: column if column.dtype.kind in "ifb" else column.map(_csv_cell))
     return text.assign(note=_csv_cell("; ".join(stamps))).to_csv(index=False)
 

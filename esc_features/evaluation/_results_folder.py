@@ -69,7 +69,7 @@ class ResultsFolder:
         self.write(f"results/{name}", pack_result(result, self._key))
 
     def read_result(self, name: str) -> Result | None:
-        """Return a kept result; None where there is none that can be used, which is said where there is one."""
+        """Return a kept result; None if there is none that can be used; one that cannot be used is reported."""
         path = self.path / "results" / name
         try:
             content = _read_regular(path)
@@ -77,7 +77,7 @@ class ResultsFolder:
                 return None
             result, signed = unpack_result(content, str(path), self._key)
         except ResultError as error:
-            _logger.warning("%s It is left out, and computed anew where it is asked for.", printable(error))
+            _logger.warning("%s It is ignored, and computed again when it is needed.", printable(error))
             return None
         if not signed and not self.trusts_all:
             self._foreign += 1
@@ -94,7 +94,7 @@ class ResultsFolder:
                 yield result
         if self._foreign:
             _logger.warning(
-                "%d results in %s were not made by this user on this machine, and are not used. To believe them: "
+                "%d results in %s were not made by this user on this machine, and are not used. To trust them: "
                 "--trust-results (trust_results=True in Python).",
                 self._foreign,
                 folder,

@@ -19,7 +19,7 @@ _LOOK = 1.0
 
 
 def is_dask(backend: object) -> bool:
-    """Return whether joblib was told to use a Dask cluster."""
+    """Return whether joblib is configured to use a Dask cluster."""
     return type(backend).__name__ == "DaskDistributedBackend"
 
 
@@ -148,5 +148,5 @@ def _outcome(future: Any, block: Block) -> Done:
     if error is not None:
         raise error
     raise StoreError(
-        f"The Dask cluster gave a block up ({future.status}). What was computed is kept: run the same command again."
+        f"The Dask cluster gave up a block ({future.status}). What was computed is kept: run the same command again."
     )

@@ -70,7 +70,7 @@ def store_lock(store: Path) -> Iterator[Claim]:
 
 
 def _open(path: Path) -> int:
-    # Not through a link, and nothing but a file: a stranger's store must not make us empty a file elsewhere.
+    # Only a file, and not through a link: an untrusted store must not make us empty a file elsewhere.
     flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     status = os.fstat(descriptor)

@@ -71,7 +71,7 @@ class Plan:
         return [file for file in self.files if file.state in self.computed_states]
 
 
-#: What `extract` computes without being told, what --overwrite adds, and what mends a store.
+#: What `extract` computes by default, what --overwrite adds, and what mends a store.
 MISSING = frozenset({"missing", "partial", "damaged", "edited"})
 OVERWRITE = MISSING | {"stale", "drifted"}
 REPAIR = MISSING | {"stale"}
@@ -98,7 +98,7 @@ def make_plan(
     ]
     audio, headers = _Audio(n_jobs), Headers()
     audio.look([file.clips for file in wanted if file.fold in published.get(file.name, ())])
-    anew = Verdict("stale", ("it is to be computed anew",))
+    anew = Verdict("stale", ("it is to be computed again",))
     files = [
         FilePlan(file, anew if file.name in again else judge(file, audio.of(file.clips), headers, check_rows))
         for file in wanted

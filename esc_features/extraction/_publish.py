@@ -172,7 +172,7 @@ def seal(begun: BegunFile) -> None:
         names = list_some(clip_name(*keys[row]) for row in wrong)
         raise StoreError(
             f"{header.path}: {len(wrong)} rows are not what was written ({names}). Check the disk, then run the same "
-            "command again: only these rows are computed anew."
+            "command again: only these rows are computed again."
         )
     try:
         descriptor = os.open(header.path, os.O_RDWR)

@@ -48,9 +48,9 @@ def repair(
     features, recipe : optional
         As in `extract`: for features of your own classes, and those of which no file can be read.
     trusted : collection of str, default=()
-        Modules of yours whose classes may be imported because the store or the recipe names them.
+        Your own modules, whose classes may be imported because the store or the recipe names them.
     again : sequence of str, default=()
-        Names of features to compute anew as a whole.
+        Names of features to compute again completely.
     n_jobs, verbose : optional
         As in `extract`.
 
@@ -98,7 +98,7 @@ def _clips(folder: Path, dataset, files: Files, audio: Path | None) -> pd.DataFr
     if lost or stored is None:
         folds = ", ".join(map(str, lost))
         raise StoreError(
-            f"Nothing in {folder} tells the clips of fold {folds} any more. Name the data set that it was extracted "
+            f"Nothing in {folder} tells which clips fold {folds} has. Name the data set that it was extracted "
             f"from: esc_features repair {folder} DATASET."
         )
     return stored

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..lazy import ClipKey
 
-#: What may be said anew of a clip, and how that is called.
+#: What may change about a clip, and how that is called.
 _OPINIONS = (
     ("relabelled", ("category", "labels")),
     ("moved to another fold", ("fold",)),
@@ -108,8 +108,8 @@ def plan_edit(store: Path, clips: pd.DataFrame) -> Edit:
     if before is None:
         if clips.attrs.get("chosen") and any(feature.published for feature in features):
             raise StoreError(
-                f"{store / CLIPS_FILE} is damaged or missing, so nothing says what the other clips of the store are. "
-                "Nothing was changed: run the same command without --categories and --folds, which writes it anew."
+                f"{store / CLIPS_FILE} is damaged or missing, so the other clips of the store are unknown. "
+                "Nothing was changed: run the same command without --categories and --folds, which writes it again."
             )
         return Edit(store, None, clips)
     if clips.attrs.get("chosen"):

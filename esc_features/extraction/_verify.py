@@ -114,7 +114,7 @@ class _Problem(NamedTuple):
     file: Path
     clip: str
     text: str
-    #: How it is mended: "repair" finds it by itself, "again" is told the feature; "" is not of the store.
+    #: How it is mended: "repair" finds it by itself, "again" needs the name of the feature; "" is not of the store.
     mended_by: str = "repair"
 
 

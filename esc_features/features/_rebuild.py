@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._base import Feature
 
 _PREFIX = "esc_features.features."
-# Of what a feature computes for one clip: more than any that somebody meant.
+# Limit of what a feature computes for one clip, above any sensible value.
 _LARGEST = 1 << 30
 
 

@@ -137,8 +137,8 @@ def _class(name: str, trusted: Collection[str]) -> type:
         return trusted_class(name, trusted)
     if name not in FEATURES:
         raise ValueError(
-            f"There is no class {name!r}.{did_you_mean(name, FEATURES)} Ours are: {', '.join(FEATURES)}; your own is "
-            "written 'module:Class'."
+            f"There is no class {name!r}.{did_you_mean(name, FEATURES)} Those of esc_features are: "
+            f"{', '.join(FEATURES)}; your own is written 'module:Class'."
         )
     return feature_class(name)
 

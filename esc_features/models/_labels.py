@@ -99,7 +99,7 @@ class OneLabel(LabelCodec):
         if len(unknown):
             raise ValueError(
                 f"y has labels that the net does not know: {unknown[:5].tolist()}; it knows "
-                f"{self.classes.tolist()}. Fit anew, or name all labels at first: classes=[...]."
+                f"{self.classes.tolist()}. Fit again, or name all labels first: classes=[...]."
             )
         return codes
 

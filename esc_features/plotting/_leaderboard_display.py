@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class LeaderboardDisplay(AxesDisplay):
     """One row per method: its folds as dots, its mean with its interval, and lines for chance and what is published.
 
-    Dots of equal folds stand beside each other. A method whose name is followed by "≈" cannot be told from the best.
+    Dots of equal folds stand beside each other. A method marked "≈" does not differ significantly from the best.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class LeaderboardDisplay(AxesDisplay):
     pretrained : collection of str, default=()
         The methods that were pretrained.
     same_as_best : collection of str, default=()
-        The methods that cannot be told from the best.
+        The methods that do not differ significantly from the best.
     published : sequence of (str, float), default=()
         Name and score of each published result, as numbered lines.
     chance : float, optional
@@ -163,7 +163,7 @@ class LeaderboardDisplay(AxesDisplay):
             for color, kind in kinds
         ]
         handles += [Line2D([], [], linestyle=":", color="black", label="chance")] * (self.chance is not None)
-        handles += [Line2D([], [], linestyle="", label="≈  cannot be told from the best")] * bool(self.same_as_best)
+        handles += [Line2D([], [], linestyle="", label="≈  not significantly worse")] * bool(self.same_as_best)
         handles += [
             Line2D([], [], linestyle="--", color=GREY, label=_two_lines(f"{number}  {what}: {score:g} (published)"))
             for number, (what, score) in enumerate(self.published, 1)

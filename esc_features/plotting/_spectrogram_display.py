@@ -47,7 +47,7 @@ class SpectrogramDisplay:
     mesh_ : matplotlib.collections.QuadMesh
         The image: one quadrilateral per band and frame.
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        None where `plot` was told to leave it out.
+        None if `plot` was asked to leave it out.
 
     Examples
     --------

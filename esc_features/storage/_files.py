@@ -69,6 +69,6 @@ def check_store_is_here(store: Path) -> None:
     """Raise StoreError where an array of a store came to a machine that does not have its folder."""
     if not store.is_dir():
         raise StoreError(
-            f"There is no store at {store} on {platform.node()}. An array of a store travels as the place of its "
+            f"There is no store at {store} on {platform.node()}. An array of a store is sent as the path of its "
             "files: mount the folder under the same path on every machine that works on it, or copy it to there."
         )

@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: opened, and each part looked at before it is followed, read or mapped."""
+"""Untrusted HDF5 files: each part is checked before it is followed, read or mapped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PASSING_ERRORS = (12, 23, 24)
 # What h5py raises, beside OSError, where a file is not what it seems.
 _MALFORMED = (RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 REBUILD = "If it is yours, remove it and run the same extract_features command again."
-_REWRITE = "Run the same extract_features command again: it writes the table of clips anew and computes nothing."
+_REWRITE = "Run the same extract_features command again: it writes the table of clips again and computes nothing."
 
 
 def advice(path: Path) -> str:

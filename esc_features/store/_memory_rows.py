@@ -10,7 +10,7 @@ from ..storage import DatasetFacts
 
 
 class Described(Protocol):
-    """Whatever knows columns about the clips of an array: another array, or what somebody gave."""
+    """Whatever has columns about the clips of an array: another array, or given columns."""
 
     @property
     def facts(self) -> DatasetFacts: ...

@@ -231,7 +231,7 @@ def _difference(headers: dict[int, Header]) -> str:
     """Return why the rows of the files of a feature are not comparable; "" where they are."""
     for fold, header in headers.items():
         if header.facts.fold != fold:
-            return f"{header.path} says that it is fold {header.facts.fold}: give it back its name."
+            return f"{header.path} says that it is fold {header.facts.fold}: rename it."
     for first, other in zip(list(headers.values())[:1] * len(headers), headers.values(), strict=True):
         for what, one, two in (
             ("fingerprint", first.facts.fingerprint, other.facts.fingerprint),

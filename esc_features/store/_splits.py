@@ -19,7 +19,10 @@ def check_split(train: LazyArray, test: LazyArray) -> None:
     twice = set(test.clip_keys) & fitted.clips  # type: ignore[attr-defined]
     if twice:
         names = list_some(sorted({name for name, _, _ in twice}))
-        raise ValueError(f"{len(twice)} clips are on both sides of the split ({names}): train on others than you test.")
+        raise ValueError(
+            f"{len(twice)} clips are in both the training and the test set ({names}). Test on other clips than you "
+            "train on."
+        )
     leak = fitted.leaks(test)
     if leak is not None:
         raise ValueError(

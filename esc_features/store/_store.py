@@ -468,7 +468,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _legible(text: str) -> str:
-    """Return a text of a stranger's store with what would steer a terminal, or turn its direction, written out."""
+    """Return a text of somebody else's store, with control and bidirectional characters escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 

@@ -177,7 +177,7 @@ BAD = {
     "no data chunk": (bytes_of(wav(fmt_chunk())), "libsndfile"),
     "no fmt chunk": (bytes_of(wav(chunk(b"data", PCM))), "libsndfile"),
     "cut in the header": (bytes_of(wav(fmt_chunk(), chunk(b"data", PCM))[:30]), "libsndfile"),
-    "cut": (cut(written(), 0.5), r"promises 160000 bytes of audio \(80000 samples\), the file holds 79978 \(39989\)"),
+    "cut": (cut(written(), 0.5), r"promises 160000 bytes of audio, the file holds 79978"),
     "cut by one byte": (bytes_of(wav(fmt_chunk(), chunk(b"data", PCM))[:-1]), "the file holds 159999"),
     "cut, 24 bits": (cut(written(subtype="PCM_24"), 0.9), "promises 240000 bytes"),
     "cut, u-law": (cut(written(subtype="ULAW"), 0.9), "cut short"),

@@ -134,7 +134,7 @@ def test_what_is_cut_and_padded_is_noted(sounds, start, end, duration, notes):
         (math.nan, 2.0, "is not a stretch"),
         (1.0, math.nan, "is not a stretch"),
         (math.inf, math.inf, "is not a stretch"),
-        (1.0, 1.00001, "has not one sample"),
+        (1.0, 1.00001, "has no sample"),
     ],
 )
 @pytest.mark.parametrize("coding", [("WAV", "PCM_16"), ("FLAC", "PCM_16")], ids=" ".join)
@@ -211,8 +211,10 @@ def test_a_large_file_is_digested_once_until_it_changes(tmp_path, monkeypatch):
     original = zlib.crc32
     monkeypatch.setattr(_source.zlib, "crc32", lambda piece, crc=0: read.append(len(piece)) or original(piece, crc))
     for _ in range(3):
-        with OpenRecording(path) as recording:
-            digests.append(recording.digest)
+        source = _source.open_source(path)
+        source.stream.close()
+        assert source.length == path.stat().st_size
+        digests.append(source.digest)
     assert len(set(digests)) == 1 and sum(read) == path.stat().st_size
     changed, times = bytearray(path.read_bytes()), path.stat()
     changed[-1] ^= 1
@@ -239,6 +241,16 @@ def test_a_failure_leaves_the_reader_usable(sounds, tmp_path):
         with pytest.raises(AudioError, match="no stretch"):
             recordings.read(path, 9, 10)
         assert len(recordings.read(path, 1, 2).mono) == RATE
+
+
+@pytest.mark.parametrize(
+    "container, subtype, own", [("WAV", "PCM_16", True), ("WAVEX", "PCM_16", True), ("WAVEX", "FLOAT", False)]
+)
+def test_pcm_of_16_bits_is_read_from_the_file_itself(tmp_path, container, subtype, own):
+    soundfile.write(tmp_path / "a", NOISE, RATE, format=container, subtype=subtype)
+    with (tmp_path / "a").open("rb") as stream:
+        samples = _decoding.samples_in(stream, (tmp_path / "a").stat().st_size)
+    assert isinstance(samples, _decoding.Pcm16Samples) is own
 
 
 @pytest.mark.parametrize("coding", LOSSLESS + LOSSY, ids=" ".join)

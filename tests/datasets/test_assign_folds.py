@@ -73,5 +73,5 @@ def test_another_seed_other_folds_and_the_table_says_which(demo_folder):
 
 @pytest.mark.parametrize("folds_by", ["", "5", "source", "source:1", "source:0", "source:x", "random:5", "source:5:-1"])
 def test_other_forms_are_refused(demo_folder, folds_by):
-    with pytest.raises(ClipTableError, match=r"Folds cannot be made by .* Say 'source:5'"):
+    with pytest.raises(ClipTableError, match=r"Folds cannot be made by .* Use 'source:5'"):
         load_clips(demo_folder, folds_by=folds_by)

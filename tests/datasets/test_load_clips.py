@@ -255,7 +255,7 @@ def test_mixed_encodings_name_the_line(data):
         ({"folds": [True]}, "no fold True here"),
         ({"categories": "dog", "folds": 2}, "No clip is left"),
         ({"esc10": True}, "no column 'esc10'"),
-        ({"columns": {"file": "filename"}}, "'file', which is not one of ours: filename, fold"),
+        ({"columns": {"file": "filename"}}, "'file', which is not a column here: filename, fold"),
         ({"columns": {"fold": "split"}}, r"no column for fold \(mapped to 'split'\)"),
         ({"columns": {"filename": None}}, "no column for filename"),
         ({"audio_dir": "nowhere"}, "There is no folder .*nowhere"),

@@ -227,6 +227,7 @@ class TestEnsembles:
             average("m+n", [result(), result("n", split="fold2")])
 
     def test_of_stored_results(self, tiny_store, tmp_path):
+        evaluate(tiny_store, "knn", folds=[1, 2], out=tmp_path, verbose=False)  # one member is read, one is new
         found = evaluate(tiny_store, "knn+forest,knn", folds=[1, 2], out=tmp_path, verbose=False)
         assert set(found.table["method"]) == {"knn+forest", "knn", "forest"}
         said = [found.predictions(name, probabilities=True) for name in ("knn", "forest", "knn+forest")]

@@ -83,7 +83,7 @@ def test_learns_a_head(clips, weights_file):
 
 
 def test_weights_that_are_neither_name_nor_file():
-    with pytest.raises(ValueError, match="is no file, and no name either: torchvision has IMAGENET1K_V1"):
+    with pytest.raises(ValueError, match="is neither a file nor the name of weights: torchvision has IMAGENET1K_V1"):
         ResNet(weights="IMAGENET21K")
 
 

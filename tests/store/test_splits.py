@@ -19,7 +19,8 @@ def store(demo_folder, tmp_path_factory):
 
 
 def test_a_clip_on_both_sides(store):
-    with pytest.raises(ValueError, match=rf"1 clips are on both sides of the split \({store['mfcc'].filenames[3]}\)"):
+    name = store["mfcc"].filenames[3]
+    with pytest.raises(ValueError, match=rf"1 clips are in both the training and the test set \({name}\)"):
         store.check_split([0, 1, 3], [3, 20])
 
 
