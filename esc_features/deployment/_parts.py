@@ -11,8 +11,15 @@ from ..exceptions import ModelError
 from ._archive import check_arrays, read_archive
 
 # skops does not trust trees, because scikit-learn does not check where their nodes point; `_check_tree` does.
-# A calibration is two numbers.
-_CHECKED_HERE = frozenset({"sklearn.tree._tree.Tree", "sklearn.calibration._SigmoidCalibration"})
+# A calibration is two numbers, and the optimisers of perceptrons are plain Python that predicting does not call.
+_CHECKED_HERE = frozenset(
+    {
+        "sklearn.tree._tree.Tree",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    }
+)
 
 
 def part_of(value: Any, where: str) -> bytes:

@@ -107,6 +107,16 @@ def test_links_and_doubled_names_are_refused(saved, tmp_path):
         load_bytes(buffer.getvalue(), tmp_path)
 
 
+def test_a_model_that_another_program_zipped_again_loads(saved, tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in saved.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, content)
+    assert load_bytes(buffer.getvalue(), tmp_path).card_.name == "m"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"not a zip", zipped({}), zipped({"model.json": b"[]"}), zipped({"model.json": b"{"})]
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
@@ -252,7 +253,16 @@ def test_a_model_without_probabilities_gives_zeros_and_ones(recordings, waveform
     assert (values.sum(axis=1) == 1).all()
 
 
-@pytest.mark.parametrize("head", [OneVsRestClassifier(LogisticRegression()), RandomForestClassifier(5, random_state=0)])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "head",
+    [
+        OneVsRestClassifier(LogisticRegression()),
+        RandomForestClassifier(5, random_state=0),
+        MLPClassifier((4,), max_iter=3, random_state=0),
+    ],
+    ids=["one vs rest", "forest", "perceptron"],
+)
 def test_several_labels_give_a_probability_each(recordings, waveforms, tmp_path, head):
     several = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1]] * 2, np.int8)
     model = make_pipeline(mfcc(), head).fit(waveforms, several)
