@@ -107,6 +107,14 @@ class Sounds:
         Of each clip at most.
     largest : int, optional
         Bytes of a recording that is opened at most: to compare its content, all of it is read.
+
+    Examples
+    --------
+    >>> from esc_features import open_store
+    >>> from esc_features.store import Sounds
+    >>> sounds = Sounds([open_store("stores/demo")["waveform"]])
+    >>> sounds.of(0).sample_rate
+    16000
     """
 
     def __init__(
@@ -222,6 +230,13 @@ def holds_waveforms(array: StoreArray) -> bool:
     bool
         Whether they are as long as the rate and duration that they were computed with say, and not longer than 32
         million samples.
+
+    Examples
+    --------
+    >>> from esc_features import open_store
+    >>> from esc_features.store import holds_waveforms
+    >>> holds_waveforms(open_store("stores/demo")["mel"])
+    False
     """
     try:
         spec = WaveformSpec(array.parameters["sample_rate"], array.parameters["duration"])
