@@ -33,7 +33,7 @@ def wav_layout(stream: BinaryIO, length: int) -> WavLayout | None:
     """Read the chunks of a WAV file of ``length`` bytes; None if it is no WAV file or its header is broken."""
     stream.seek(0)
     head = stream.read(12)
-    if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+    if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
         return None
     fmt = long_size = None
     position = 12

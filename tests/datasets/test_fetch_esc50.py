@@ -186,7 +186,7 @@ def test_local_folder_as_mirror(server, tmp_path, as_url):
         fetch_esc50("cow", data_home=tmp_path / "b", mirror=folder)
 
 
-@pytest.mark.parametrize("mood", ["503", "429", "500", "cut", "cut_unannounced", "stall"])
+@pytest.mark.parametrize("mood", ["503", "408", "429", "500", "cut", "cut_unannounced", "stall"])
 def test_passing_trouble_is_overcome(server, tmp_path, monkeypatch, mood):
     monkeypatch.setattr(Mirror, "stall_timeout", 0.3 if mood == "stall" else 20)
     server.mood[FIRST] = [mood, mood]

@@ -151,6 +151,12 @@ class TestRates:
         np.testing.assert_array_equal(MelSpectrogram().transform(X), tiny_store["mel"].to_numpy())
         np.testing.assert_array_equal(MelSpectrogram().transform(X[[7, 3]]), tiny_store["mel"][[7, 3]].to_numpy())
 
+    def test_stored_waveforms_are_cut_to_a_shorter_duration(self, tiny_store):
+        X = tiny_store["waveform"][:3]
+        np.testing.assert_array_equal(
+            MelSpectrogram(duration=3.0).transform(X), MelSpectrogram(duration=3.0).transform(X.to_numpy())
+        )
+
     @pytest.mark.parametrize("name, message", [("mfcc", "X is another feature"), ("mel", "and X has the shape")])
     def test_other_features_are_no_waveforms(self, tiny_store, name, message):
         with pytest.raises(ValueError, match=message):

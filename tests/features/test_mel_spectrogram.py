@@ -94,6 +94,20 @@ def test_silence_is_zero_decibels_as_in_librosa():
     assert not MelSpectrogram().transform(np.zeros((2, 80000))).any()
 
 
+def test_what_top_db_raises_is_not_computed_in_double_precision(monkeypatch):
+    frames = []
+    original = _spectra._power
+    monkeypatch.setattr(
+        _spectra, "_power", lambda block, window: frames.append((len(block), window.dtype)) or original(block, window)
+    )
+    counts = []
+    for top_db in (80.0, None):
+        frames.clear()
+        MelSpectrogram(top_db=top_db).transform(SOUNDS["sine over a faint floor"][np.newaxis])
+        counts.append(sum(number for number, dtype in frames if dtype == np.float64))
+    assert counts[0] < 10 < 100 < counts[1]
+
+
 def test_the_same_bits_however_clips_are_grouped():
     sounds = np.array(list(SOUNDS.values()), np.float32)
     feature = MelSpectrogram()
