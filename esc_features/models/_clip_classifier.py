@@ -613,8 +613,10 @@ class ClipClassifier(NeuralNetClassifier):
     # Parameters
 
     def set_params(self, **params: Any) -> ClipClassifier:
-        # Loaders and data sets are made anew in each fit and predict: skorch would have them re-initialised, and fail.
-        later = {name: params[name] for name in params if name.startswith(("iterator_", "dataset"))}
+        # Loaders and data sets are made anew in each fit and predict, and the optimiser of a restored net once it is
+        # trained: skorch would re-initialise them, and fail.
+        made_later = ("iterator_", "dataset", *([] if hasattr(self, "optimizer_") else ["optimizer__"]))
+        later = {name: params[name] for name in params if name.startswith(made_later)}
         super().set_params(**{name: value for name, value in params.items() if name not in later})
         if later:
             self._params_to_validate.update(later)

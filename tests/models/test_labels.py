@@ -216,6 +216,15 @@ class TestSeveralLabels:
             predicted = cross_val_predict(model, vectors, Y, cv=FoldSplit())
             assert (predicted == Y).mean() > 0.9
 
+    def test_score_weighs_clips(self):
+        net, twice = linear().fit(X, Y), np.r_[np.arange(CLIPS), np.arange(20)]
+        weights = np.where(np.arange(CLIPS) < 20, 2, 1)
+        assert net.score(X, Y, sample_weight=weights) == pytest.approx(net.score(X[twice], Y[twice]))
+        assert net.score(X, Y, sample_weight=weights) != pytest.approx(net.score(X, Y), abs=1e-6)
+        y = np.arange(CLIPS) % 4
+        net = linear().fit(X, y)
+        assert net.score(X, y, sample_weight=weights) == pytest.approx(net.score(X[twice], y[twice]))
+
     def test_score_leaves_out_classes_without_a_positive_and_says_so(self):
         net = linear().fit(X, Y)
         y = Y.copy()

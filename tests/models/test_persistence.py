@@ -1,6 +1,7 @@
 """What a fitted net has learnt goes into files and comes back: the same net, and plain weights for a plain module."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -75,6 +76,13 @@ def test_a_restored_net_is_the_same_bit_for_bit(kind, labels):
     again.partial_fit(SPECTROGRAMS, y)  # it can be trained further
     trained = [name for name, value in again.module_.named_parameters() if not torch.equal(value, tensors[name])]
     assert trained == [name for name, value in again.module_.named_parameters() if value.requires_grad]
+
+
+def test_a_restored_net_is_trained_with_the_parameters_that_were_set():
+    net = convnet().fit(SPECTROGRAMS, NAMES)
+    again = restore(convnet(), *state_of(net)).set_params(optimizer__weight_decay=0.3, lr=0.5)
+    (group,) = pickle.loads(pickle.dumps(again)).partial_fit(SPECTROGRAMS, NAMES).optimizer_.param_groups
+    assert (group["weight_decay"], group["lr"]) == (0.3, 0.5)
 
 
 def test_waveforms_too():
