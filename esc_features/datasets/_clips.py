@@ -37,8 +37,8 @@ def load_clips(
     """Read the table of the clips of a data set and find their audio files.
 
     Use it for a data set as you unzipped it, or for recordings of your own. The whole table is checked before
-    anything is computed from it, and a mistake is reported with its line, because a wrong fold or a doubled
-    file name would otherwise only show as a result that is too good.
+    anything is computed from it, and a mistake is reported with its line, because a wrong fold or a duplicate
+    file name would otherwise show only as a result that is too good.
 
     Parameters
     ----------
@@ -47,11 +47,12 @@ def load_clips(
         FSD50K under any name, a folder with a folder of recordings for each category, or a folder of recordings
         without labels. Or a table: a CSV file (UTF-8 or UTF-16; comma, semicolon or tab) or a DataFrame.
     audio_dir : path or URL, optional
-        Where the file names in the table start from; by default what the layout says, or for a CSV file its own folder
-        or ``audio/`` beside it. The names may have subfolders (``fold1/dog.wav``) but must stay inside this folder.
+        Folder that the file names in the table are relative to; by default that of the layout, or for a CSV file its
+        own folder or ``audio/`` beside it. The names may have subfolders (``fold1/dog.wav``) but must stay inside this
+        folder.
     columns : mapping of str to str, optional
-        Our column name to the table's, where they differ: ``{"filename": "file", "category": "label"}``,
-        or to None to ignore a column. Ours are those below, and ``esc10``.
+        Our column names to those of the table, if they differ: ``{"filename": "file", "category": "label"}``;
+        None ignores a column. Ours are those below, and ``esc10``.
     categories : str or iterable of str, optional
         Keep only these categories; a string is one category, or several separated by commas.
     folds : int or iterable of int, optional

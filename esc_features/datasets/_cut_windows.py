@@ -18,7 +18,7 @@ def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, 
     """Cut clips into windows of one length.
 
     Use it for recordings of minutes or hours, before `label_windows` or a prediction. Only headers are read; the
-    recordings stay as they are, and a window is a row that says from where to where.
+    recordings stay as they are, and a window is a row with its start and end.
 
     Parameters
     ----------

@@ -28,9 +28,9 @@ def explain(
     recipe: str | os.PathLike | None = None,
     trusted: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Say of every file of a store whether it is what would be extracted now, and if not, why.
+    """Report which files of a store would be recomputed now, and why.
 
-    Which parameter, which clip, which recording or which version of a library: the plan that `extract` makes, without
+    The reasons name the parameter, clip, recording or library version. This is the plan that `extract` makes, without
     extracting anything. Nothing is changed.
 
     Parameters

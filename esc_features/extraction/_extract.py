@@ -47,18 +47,18 @@ def extract(
     Parameters
     ----------
     dataset : {"demo", "esc10", "esc50"}, path-like or DataFrame
-        A data set by name, the folder of one, a CSV file, or a clip table: as `esc_features.datasets.find_clips` takes.
+        A data set by name, the folder of one, a CSV file, or a clip table: see `esc_features.datasets.find_clips`.
     out : path-like, optional
         Folder of the store; `stores/NAME` by default.
     features : str, sequence or mapping, optional
         Names ("waveform", "mel", "mfcc", ..., and those of the recipe), transformers, or a mapping of names to
         transformers; by default all features of the recipe, or "waveform" and "mel" without one.
     recipe : path-like, optional
-        TOML file with a table `[features.NAME]` for each further feature: its `class` and its parameters.
+        TOML file with one table `[features.NAME]` per further feature: its `class` and its parameters.
     trusted : collection of str, default=()
         Modules or packages of which a recipe may name classes: importing a module runs it.
     n_jobs : int, optional
-        Workers, as in joblib; by default what `joblib.parallel_config` says, else one per core.
+        Workers, as in joblib; by default what `joblib.parallel_config` sets, else one per core.
     categories, folds : sequence, optional
         Take only the clips of these; other clips that the store has stay as they are.
     audio_dir, columns, folds_by, corrections : optional
@@ -69,7 +69,7 @@ def extract(
     overwrite : bool, default=False
         Replace files that other parameters or other library versions made, instead of refusing or keeping them.
     verbose : bool, default=True
-        Show the plan, a progress bar and a line for each file.
+        Show the plan, a progress bar and one line per file.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def repair(
     store : path-like
         Folder of the store.
     dataset : path-like or DataFrame, optional
-        The clips, as in `extract`; by default those that the store names. Needed where no file of a fold tells them.
+        The clips, as in `extract`; by default those that the store names. Needed if no file of a fold has them.
     audio : path-like, optional
         Folder of the recordings; by default the one that the store names.
     features, recipe : optional
@@ -61,7 +61,7 @@ def repair(
     Raises
     ------
     StoreError
-        If the store does not tell its clips or a feature any more; the message says what to add.
+        If the clips or a feature can no longer be read from the store; the message says what to add.
     ExtractionError
         If recordings of rows to compute cannot be used.
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Store:
-    """Open the store in a folder, reading only what its files say about themselves.
+    """Open the store in a folder, reading only the headers of its files.
 
-    It takes milliseconds whatever the number of clips. The rows are read when they are asked for, batch by batch.
+    It takes milliseconds whatever the number of clips. Rows are read later, batch by batch.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class StoreArray(Reductions):
     categories : list of str
         The names of the classes, in the order of class numbers or of the columns of the indicator matrix.
     clip_keys : list of tuple
-        (file name, start, end) of each clip: what makes it that clip.
+        (file name, start, end) of each clip, which identifies it.
     sample_rate : int or None
         Of the waveforms that the feature was computed from, Hz; None where it is not known.
     clips : pandas.DataFrame
