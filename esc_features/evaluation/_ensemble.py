@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._held_out import PROBABILITY
+from ._method import Ensemble
 from ._result import Result
 
 
@@ -24,10 +25,7 @@ def average(name: str, members: Sequence[Result]) -> Result:
     first = members[0]
     for member in members:
         if member.held_out.kind != PROBABILITY:
-            raise ValueError(
-                f"{member.method!r} gives no probabilities, so that {name!r} has no mean: leave it out, or give it a "
-                "predict_proba."
-            )
+            raise _no_mean(name, member.method)
         if _rows(member) != _rows(first):
             raise ValueError(f"{first.method!r} and {member.method!r} predicted different clips.")
     scores = np.stack([member.held_out.scores for member in members]).mean(axis=0, dtype=np.float64)
@@ -49,6 +47,19 @@ def average(name: str, members: Sequence[Result]) -> Result:
         estimator="the mean of " + ", ".join(member.method for member in members),
         versions={library: version for member in members for library, version in member.versions.items()},
         members=[member.method for member in members],
+    )
+
+
+def check_members(ensemble: Ensemble) -> None:
+    """Refuse, before anything is fitted, an ensemble with a member that cannot give probabilities."""
+    for member in ensemble.members:
+        if not hasattr(member.make(0), "predict_proba"):
+            raise _no_mean(ensemble.name, member.name)
+
+
+def _no_mean(ensemble: str, member: str) -> ValueError:
+    return ValueError(
+        f"{member!r} gives no probabilities, so {ensemble!r} has no mean: leave it out, or give it a predict_proba."
     )
 
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from ..datasets import OFFICIAL_DATASETS
 from ..exceptions import StoreError
 from ..store import Store, StoreAudio, open_store
-from ._ensemble import average
+from ._ensemble import average, check_members
 from ._facts import Facts, choose_splits, make_facts, make_splits
 from ._features import with_features
 from ._fit import Fit, Split, fit_and_predict, method_key, now
@@ -106,6 +106,9 @@ def evaluate(
     if not seeds or not all(isinstance(seed, int | np.integer) for seed in seeds):
         raise ValueError(f"seeds is a list of whole numbers, not {seeds!r}.")
     choose_metrics(metrics, store.y.ndim == 2, len(store.categories))
+    for method in chosen:
+        if isinstance(method, Ensemble):
+            check_members(method)
     folder = ResultsFolder(
         Path(out) if out is not None else store.path / "evaluation",
         trusts_all=out is not None if trust_results is None else trust_results,

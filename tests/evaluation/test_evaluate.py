@@ -476,6 +476,11 @@ class TestChoosing:
         with pytest.raises(ValueError, match="whole numbers"):
             evaluate(tiny_store, "knn", seeds=[0.5], out=tmp_path, verbose=False)
 
+    def test_an_ensemble_without_probabilities_is_refused_before_fitting(self, tiny_store, tmp_path, fitted):
+        with pytest.raises(ValueError, match=r"'svm' gives no probabilities, so .* has no mean"):
+            evaluate(tiny_store, "knn+svm", out=tmp_path, verbose=False)
+        assert fitted == []
+
     def test_every_named_method_is_a_pipeline_on_a_feature(self):
         for name, method in named_methods().items():
             if name not in ("resnet", "efficientnet", "birdnet"):
