@@ -5,6 +5,7 @@ import logging
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,10 @@ def neighbors(count):
 
 class TestScores:
     def test_are_cross_validation_over_the_folds(self, tiny_store, tmp_path):
+        started = time.perf_counter()
         board = evaluate(tiny_store, ["knn"], out=tmp_path, verbose=False)
+        seconds = board.results[["fit_seconds", "predict_seconds"]].sum().sum()
+        assert 0 < seconds <= time.perf_counter() - started
         X = tiny_store["mfcc"].to_numpy()
         wanted = cross_val_score(KNeighborsClassifier(8), X, tiny_store.target, cv=tiny_store.cv())
         np.testing.assert_allclose(board.results["accuracy"], wanted)
