@@ -204,15 +204,7 @@ class SeveralLabels(LabelCodec):
 
 
 def learn_labels(y: np.ndarray, classes: Any = None) -> LabelCodec:
-    """Find the classes of checked labels.
-
-    Parameters
-    ----------
-    y : ndarray of shape (clips,) or (clips, classes)
-        Labels, or an indicator matrix.
-    classes : array-like, optional
-        All labels there will be; for an indicator matrix the names of its columns.
-    """
+    """Find the classes of checked labels; `classes` are all there will be, or names of the columns of a matrix."""
     if y.ndim == 2:
         names = np.arange(y.shape[1]) if classes is None else np.asarray(classes)
         if names.shape != (y.shape[1],):

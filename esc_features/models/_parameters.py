@@ -11,11 +11,6 @@ def name_all_parameters(kind: type) -> None:
 
     scikit-learn prints the parameters that differ from this signature, in text and in notebooks. The signature of the
     class, which `help` and the documentation show, stays as it is written.
-
-    Parameters
-    ----------
-    kind : type
-        A subclass of `skorch.NeuralNet`; it is changed.
     """
     if "__init__" not in vars(kind):
         return

@@ -147,19 +147,7 @@ def load_weights(net: ClipClassifier, file: Any, use_safetensors: bool) -> None:
 
 
 def load_files(net: ClipClassifier, files: dict[str, Any], checkpoint: Any, use_safetensors: bool) -> None:
-    """Load what `save_params` or a checkpoint of skorch saved.
-
-    Parameters
-    ----------
-    net : ClipClassifier
-        What to load into.
-    files : dict
-        Path or file, or None, of `f_params`, `f_history`, `f_optimizer` and so on.
-    checkpoint : skorch.callbacks.Checkpoint, TrainEndCheckpoint or None
-        What saved the files that `files` does not name.
-    use_safetensors : bool
-        Whether the weights are in the safetensors format.
-    """
+    """Load what `save_params` or a checkpoint of skorch saved; a file that `files` names takes precedence."""
     if checkpoint is not None:
         checkpoint = getattr(checkpoint, "checkpoint_", checkpoint)  # TrainEndCheckpoint has one inside
         use_safetensors = use_safetensors or checkpoint.use_safetensors

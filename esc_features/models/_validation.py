@@ -18,21 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_clips(net: ClipClassifier, X: Any, fitted: bool = False) -> Any:
-    """Return X as a net reads it, or say what is wrong with it.
-
-    Parameters
-    ----------
-    net : ClipClassifier
-        What is to be fitted, or predicts.
-    X : object
-        What a user gave.
-    fitted : bool, default=False
-        Whether the clips must have the shape that the net was fitted on.
-
-    Returns
-    -------
-    ndarray or lazy array of shape (clips, ...)
-    """
+    """Return X as a net reads it, or say what is wrong; a fitted net takes clips of the shape that it knows."""
     name = type(net).__name__
     original = X
     X = _as_clips(X, name)
@@ -120,17 +106,7 @@ def _check_sample_rate(X: Any, features: list[Any]) -> None:
 
 
 def check_labels(net: ClipClassifier, y: Any, n_clips: int) -> np.ndarray:
-    """Return labels as an array (clips,), or as an indicator matrix (clips, classes), or say what is wrong.
-
-    Parameters
-    ----------
-    net : ClipClassifier
-        What asks, for messages.
-    y : object
-        What a user gave.
-    n_clips : int
-        Rows of X.
-    """
+    """Return labels as an array (clips,), or as an indicator matrix (clips, classes), or say what is wrong."""
     name = type(net).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None: give store.y.")
@@ -224,12 +200,7 @@ def check_validation_is_there(callbacks: list[tuple[str, Any]], train_split: Any
 def check_outputs_are_logits(outputs: torch.Tensor, by_value: bool) -> None:
     """Raise ValueError where a network ends in a softmax or a sigmoid: the loss takes another one of its outputs.
 
-    Parameters
-    ----------
-    outputs : torch.Tensor of shape (clips, n_classes)
-        Of a training step.
-    by_value : bool
-        Whether to look at the numbers too: rows of positive numbers that sum to 1.
+    `by_value` looks at the numbers too: rows of positive numbers that sum to 1.
     """
     last = "" if outputs.grad_fn is None else outputs.grad_fn.name()
     found = last.startswith(("SoftmaxBackward", "SigmoidBackward"))
