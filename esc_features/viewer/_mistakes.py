@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluation import HeldOut, ResultError, load_leaderboard
 from ._collection import Collection, Query
+
+if TYPE_CHECKING:
+    from ..evaluation import HeldOut
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +131,8 @@ class Mistakes:
     @cached_property
     def methods(self) -> Mapping[str, Predictions]:
         """Method -> its predictions, the most accurate first."""
+        from ..evaluation import ResultError, load_leaderboard  # scikit-learn: the first page does not wait for it
+
         try:
             board = load_leaderboard(self.folder)
         except ResultError as error:

@@ -74,6 +74,9 @@ def make_app(viewer: Viewer) -> Starlette:
             raise ValueError('A correction is {"row": 3, "category": "dog"}, or null to take it back.')
         return viewer.correct(_whole(str(row), len(viewer.collection) - 1), value)
 
+    def models(_: Request) -> list[str]:
+        return viewer.trial.names
+
     def trial(request: Request, body: bytes) -> dict[str, Any]:
         return viewer.trial.answer(body, request.query_params.get("model", ""))
 
@@ -89,6 +92,7 @@ def make_app(viewer: Viewer) -> Starlette:
         Route("/api/map", _answering(points)),
         Route("/api/mistakes", _answering(mistakes)),
         Route("/api/corrections", _answering(corrections), methods=["GET", "POST"]),
+        Route("/api/models", _answering(models)),
         Route("/api/try", _answering(trial, MOST_BYTES), methods=["POST"]),
         Route("/thumbnail/{row}", _answering(thumbnail)),
         Route("/picture/{row}", _answering(picture)),

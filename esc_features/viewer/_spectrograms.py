@@ -10,7 +10,6 @@ import numpy as np
 
 from .._mel_scale import hz_to_mel
 from .._pictures import envelope, spectrogram_png
-from ..features import MelSpectrogram
 from ..lazy import as_float32
 from ..store import Sounds, StoreArray
 from ._collection import Collection
@@ -104,21 +103,17 @@ def outline(samples: np.ndarray) -> list[list[float]]:
 
 def mel_of(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the mel spectrogram of a waveform, for a picture."""
-    return _mel(len(samples), sample_rate).transform([samples])[0]
+    from ..features import MelSpectrogram
+
+    hop_length = max(128, len(samples) // 300)  # about 300 frames, however long it is
+    duration, fmax = len(samples) / sample_rate, sample_rate / 2
+    mel = MelSpectrogram(sample_rate, duration, n_fft=2048, hop_length=hop_length, n_mels=96, fmax=fmax)
+    return mel.transform([samples])[0]
 
 
 def mel_axes(duration: float, sample_rate: int) -> Axes:
     """Return the axes of the picture of `mel_of`."""
     return Axes("mel", duration, frequency_ticks(0.0, sample_rate / 2), "Hz")
-
-
-def _mel(n_samples: int, sample_rate: int) -> MelSpectrogram:
-    # About 300 frames, however long it is.
-    hop = max(128, n_samples // 300)
-    duration = n_samples / sample_rate
-    return MelSpectrogram(
-        sample_rate=sample_rate, duration=duration, n_fft=2048, hop_length=hop, n_mels=96, fmax=sample_rate / 2
-    )
 
 
 def frequency_ticks(low: float, high: float) -> tuple[Tick, ...]:

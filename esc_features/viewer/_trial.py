@@ -13,15 +13,14 @@ from typing import Any
 
 from .._pictures import spectrogram_png
 from ..audio import read_recording
-from ..deployment import load_model, predict_windows
-from ..evaluation import fit_method, named_methods
+from ..exceptions import AudioError
 from ..store import Store
 from ._mistakes import Mistakes
 from ._spectrograms import mel_axes, mel_of, outline
 
 # Seconds of a recording that are shown and played at most: a clip may be a whole day.
 LONGEST = 120.0
-MOST_BYTES = 64 << 20
+MOST_BYTES = 64_000_000
 _TRAINED = "method: "
 
 
@@ -46,15 +45,19 @@ class Trial:
         methods: list[str] = []
         with contextlib.suppress(ValueError):  # damaged results; the view of mistakes says so
             methods = list(self._mistakes.methods) if self._mistakes.are_there else []
-        known = named_methods() if methods else {}
-        return [*self._files, *(f"{_TRAINED}{name}" for name in methods if name in known)]
+        from ..evaluation import named_methods
+
+        return [*self._files, *(f"{_TRAINED}{name}" for name in methods if name in named_methods())]
 
     def answer(self, content: bytes, name: str) -> dict[str, Any]:
         """Return the picture of a recording, and what a model predicts for each of its windows."""
         with tempfile.TemporaryDirectory(prefix="esc_features_view_") as folder:
             path = Path(folder) / "recording"
             path.write_bytes(content)
-            sound = read_recording(path, duration=LONGEST)
+            try:
+                sound = read_recording(path, duration=LONGEST)
+            except AudioError as error:
+                raise AudioError(str(error).replace(repr(str(path)), "The recording")) from error
             rate = int(sound.sample_rate)
             found: dict[str, Any] = {
                 "duration": len(sound.mono) / rate,
@@ -68,6 +71,8 @@ class Trial:
         return found
 
     def _predict(self, path: Path, name: str) -> dict[str, Any]:
+        from ..deployment import predict_windows
+
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             frame = predict_windows(self._model(name), [path])
@@ -94,6 +99,9 @@ class Trial:
             raise ValueError(f"There is no model {name!r}. There are {', '.join(self.names) or 'none'}.")
         with self._lock:
             if name not in self._models:
+                from ..deployment import load_model
+                from ..evaluation import fit_method, named_methods
+
                 if name in self._files:
                     self._models[name] = load_model(self._files[name])
                 else:

@@ -107,7 +107,6 @@ class Viewer:
             "maps": METHODS,
             "mistakes": self.mistakes.are_there,
             "corrections": str(self.corrections.path),
-            "models": self.trial.names,
             "pictures": self.spectrograms.features,
             "silent_because": self._silent_because(),
         }

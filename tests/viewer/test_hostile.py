@@ -76,7 +76,13 @@ def test_no_folder_of_the_store_is_asked_elsewhere(hostile, folder):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"sample_rate": 1e999, "n_mels": 1e999}, {"sample_rate": 1e-300}, {"hop_length": -1}, {"fmax": {"a": 1}}],
+    [
+        {"sample_rate": 1e999, "n_mels": 1e999},
+        {"sample_rate": 1e-300},
+        {"hop_length": -1},
+        {"hop_length": 10**400},
+        {"fmax": {"a": 1}},
+    ],
 )
 def test_wrong_parameters_only_spoil_the_axes(hostile, tmp_path, update_attribute, parameters):
     store = tmp_path / "store"

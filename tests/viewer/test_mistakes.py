@@ -101,7 +101,7 @@ def test_what_is_no_recording_is_said(running, look, tmp_path):
     look.problems.clear()
     drop(page, tmp_path / "notes.txt")
     page.wait_for_selector("#answer .notice")
-    assert "recording" in page.inner_text("#answer .notice")
+    assert page.inner_text("#answer .notice").startswith("The recording is not audio")
     assert all("400" in problem or "404" in problem for problem in look.problems)
     look.problems.clear()
 

@@ -3,7 +3,7 @@
 import { byId, fill, h, percent, say } from "./dom.js";
 import { figure } from "./figure.js";
 import { stop } from "./player.js";
-import { send } from "./server.js";
+import { ask, send } from "./server.js";
 
 let recording = null;
 let turn = 0;
@@ -11,8 +11,10 @@ let addresses = []; // of the sound and the picture that are shown
 
 addEventListener("hashchange", () => { if (recording) finish(); });
 
-export async function showTrial(main, parameters, store) {
-  const model = h("select", { id: "model" }, store.models.map((name) => h("option", { value: name }, name)), h("option", { value: "" }, "no model, spectrogram only"));
+export async function showTrial(main, parameters, store, isCurrent) {
+  const models = await ask("api/models");
+  if (!isCurrent()) return;
+  const model = h("select", { id: "model" }, models.map((name) => h("option", { value: name }, name)), h("option", { value: "" }, "no model, spectrogram only"));
   const file = h("input", { type: "file", id: "file", accept: "audio/*,.wav,.flac,.ogg,.mp3", onchange: () => file.files[0] && answer(file.files[0]) });
   const record = h("button", { type: "button", id: "record", onclick: async () => {
     record.disabled = true;
@@ -27,7 +29,7 @@ export async function showTrial(main, parameters, store) {
   h("p", {}, "Drop a recording here, or choose one."), h("p", { class: "quiet" }, "It stays on this machine."),
   h("div", { class: "bar" }, h("label", {}, "File ", file), record, h("span", { class: "quiet", id: "recorded", "aria-hidden": "true" })));
   fill(main, h("h2", { tabindex: -1 }, "Try"), h("div", { class: "bar" }, h("label", {}, "Model ", model)),
-    !store.models.length && h("p", { class: "quiet" }, "There is no model: ", h("code", {}, `esc_features view ${store.path} --model FILE`), " takes a file of esc_features train; methods are listed here after ", h("code", {}, "esc_features evaluate"), "."),
+    !models.length && h("p", { class: "quiet" }, "There is no model: ", h("code", {}, `esc_features view ${store.path} --model FILE`), " takes a file of esc_features train; methods are listed here after ", h("code", {}, "esc_features evaluate"), "."),
     drop, h("div", { id: "answer", "aria-live": "polite" }));
 }
 
