@@ -679,6 +679,7 @@ WRONG = {
     "no labels": (lambda X: (X, None), ValueError, "requires y"),
     "too few labels": (lambda X: (X, X.y[:-1]), ValueError, "40 clips and y has 39 labels"),
     "NaN labels": (lambda X: (X, np.where(X.target == 1, np.nan, X.target)), ValueError, "y contains NaN"),
+    "infinite labels": (lambda X: (X, np.where(X.target == 1, np.inf, X.target)), ValueError, "y contains infinity"),
     "missing names": (lambda X: (X, np.where(X.target == 1, None, X.y)), ValueError, "y contains NaN"),
     "numbers to regress": (lambda X: (X, X.target + 0.5), ValueError, "[Uu]nknown label type|continuous"),
     "a matrix of something else": (lambda X: (X, np.full((CLIPS, 2), 3)), ValueError, "must be an indicator matrix"),
