@@ -184,19 +184,19 @@ def _judge_begun(wanted: WantedFile, audio: AudioDigests, headers: Headers, publ
 
 
 class RowsOfFeature:
-    """The rows that the files of a feature have, published or unfinished, of whichever folds."""
+    """The rows that files have of a feature, or of whatever feature, published or unfinished, of whichever folds."""
 
-    def __init__(self, paths: Iterable[Path], feature: Feature, headers: Headers):
+    def __init__(self, paths: Iterable[Path], feature: Feature | None, headers: Headers):
         self._by_versions: dict[str, list[Header]] = {}
         for path in paths:
             try:
-                if path.is_symlink():
+                if feature is not None and path.is_symlink():  # nothing is copied from where a link leads
                     continue
                 header = headers.of(path)
                 check_labels(header)
             except (StoreError, OSError):
                 continue
-            if _is_same_feature(header, feature):
+            if feature is None or _is_same_feature(header, feature):
                 self._by_versions.setdefault(_as_text(header.facts.versions), []).append(header)
         self._rows: dict[str, _Rows] = {}
 

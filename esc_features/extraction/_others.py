@@ -7,47 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .._suggest import list_some
-from ..datasets import clip_keys
 from ..exceptions import StoreError
-from ..lazy import ClipKey
-from ..storage import read_column, stored_keys
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ._judge import AudioDigests, Headers
-
-
-class OtherFeature:
-    """The published rows of a feature, whichever class computed them."""
-
-    def __init__(self, name: str, paths: Iterable[Path], headers: Headers):
-        self.name = name
-        self._digests: dict[ClipKey, set[int]] = {}
-        for path in paths:
-            try:
-                header = headers.of(path)
-                keys = stored_keys(header)
-                done, digests = (read_column(header, name).tolist() for name in ("done", "audio_digest"))
-            except (StoreError, OSError):
-                continue
-            for key, is_done, digest in zip(keys, done, digests, strict=True):
-                if is_done == 1:
-                    self._digests.setdefault(key, set()).add(digest)
-
-    def knows(self, clips: pd.DataFrame) -> np.ndarray:
-        """Return which clips have a row."""
-        return np.array([key in self._digests for key in clip_keys(clips)], bool)
-
-    def compare(self, clips: pd.DataFrame, audio: AudioDigests) -> Comparison:
-        """Compare the rows with the current clips and recordings."""
-        known = zip(clip_keys(clips), audio.values.tolist(), audio.known.tolist(), strict=True)
-        replaced = [is_known and digest not in self._digests.get(key, {digest}) for key, digest, is_known in known]
-        names = clips["filename"][np.array(replaced, bool)].unique().tolist()
-        return Comparison(self.name, int((~self.knows(clips)).sum()), tuple(names))
+    from ._judge import AudioDigests, RowsOfFeature
 
 
 @dataclass(frozen=True)
@@ -57,6 +23,12 @@ class Comparison:
     name: str
     lacking: int
     replaced: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, rows: RowsOfFeature, clips: pd.DataFrame, audio: AudioDigests) -> Comparison:
+        """Compare the rows of a feature with the current clips and recordings."""
+        replaced = clips["filename"][rows.replaced(clips, audio)].unique().tolist()
+        return cls(name, int((~rows.knows(clips)).sum()), tuple(replaced))
 
 
 def refuse_disagreement(others: Iterable[Comparison], asked: Iterable[str], store: Path) -> None:

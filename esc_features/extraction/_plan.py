@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from ..exceptions import AudioError, StoreError
 from ..storage import FeatureFolder, find_features
 from ._judge import AudioDigests, Headers, Kept, RowsOfFeature, Verdict, WantedFile, judge, library_versions
-from ._others import Comparison, OtherFeature
+from ._others import Comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,11 +119,13 @@ def make_plan(
     replaced = np.zeros(len(clips), bool)
     for name in {plan.wanted.name for plan in other if plan.state == "edited"}:
         replaced |= rows[name].replaced(clips, audio.of(clips))
-    others = [
-        OtherFeature(name, by_fold.values(), headers) for name, by_fold in published.items() if name not in features
-    ]
-    audio.look([clips[other.knows(clips)] for other in others])
-    compared = tuple(other.compare(clips, audio.of(clips)) for other in others)
+    others = {
+        name: RowsOfFeature(by_fold.values(), None, headers)
+        for name, by_fold in published.items()
+        if name not in features
+    }
+    audio.look([clips[others[name].knows(clips)] for name in others])
+    compared = tuple(Comparison.of(name, rows, clips, audio.of(clips)) for name, rows in others.items())
     return Plan(files, computed_states, replaced, compared)
 
 

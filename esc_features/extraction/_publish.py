@@ -26,6 +26,7 @@ from ..storage import (
     find_features,
     read_column,
     read_header,
+    read_rows,
     row_crc32,
     stored_keys,
     whole_rows,
@@ -64,7 +65,7 @@ def begin(plans: Sequence[FilePlan]) -> list[BegunFile]:
         begun = list(beginners.map(_begin, plans))
     for file in begun:
         if file.header.path != file.wanted.partial_path:
-            file.header.path.replace(file.wanted.partial_path)
+            _rename(file, file.wanted.partial_path)
     return [replace(file, header=replace(file.header, path=file.wanted.partial_path)) for file in begun]
 
 
@@ -131,36 +132,13 @@ def _reserve(path: Path) -> None:
 def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts, int]]:
     """Give the rows to keep that are what was written: new place, values, facts, checksum."""
     for number in np.unique(kept.files[kept.files >= 0]).tolist():  # one open file at a time: there may be thousands
-        with _Source(kept.headers[number]) as source:
-            for row in np.flatnonzero(kept.files == number).tolist():
-                old = int(kept.rows[row])
-                values = source.row(old)
-                if row_crc32(values) == source.checksums[old]:
-                    yield row, values, source.facts(old), source.checksums[old]
-
-
-class _Source:
-    """A file that rows are copied from."""
-
-    def __init__(self, header: Header):
-        self._data = header.data
-        self._file = header.path.open("rb")
-        self._facts = [read_column(header, name, self._file).tolist() for name in Facts._fields]
-        self.checksums = read_column(header, "crc32", self._file).tolist()
-
-    def row(self, number: int) -> np.ndarray:
-        data = self._data
-        self._file.seek(data.offset_of(number))
-        return np.frombuffer(self._file.read(data.row_bytes), data.dtype).reshape(data.shape)
-
-    def facts(self, number: int) -> Facts:
-        return Facts(*(column[number] for column in self._facts))
-
-    def __enter__(self) -> _Source:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
+        header, new = kept.headers[number], np.flatnonzero(kept.files == number)
+        old = kept.rows[new].tolist()
+        checksums = read_column(header, "crc32").tolist()
+        facts = list(zip(*(read_column(header, name).tolist() for name in Facts._fields), strict=True))
+        for row, place, values in zip(new.tolist(), old, read_rows(header, old), strict=True):
+            if row_crc32(values) == checksums[place]:
+                yield row, values, Facts(*facts[place]), checksums[place]
 
 
 def seal(begun: BegunFile) -> None:
@@ -198,12 +176,16 @@ def moving_clips(sealed: Sequence[BegunFile]) -> set[ClipKey]:
 def publish(sealed: Sequence[BegunFile]) -> None:
     """Give files that are sealed their names, one after the other without a pause."""
     for begun in sealed:
-        try:
-            begun.header.path.replace(begun.wanted.path)
-        except OSError as error:
-            raise writing_failed(error, begun.wanted) from error
+        _rename(begun, begun.wanted.path)
     for folder in {begun.wanted.path.parent for begun in sealed}:
         sync_folder(folder)
+
+
+def _rename(begun: BegunFile, name: Path) -> None:
+    try:
+        begun.header.path.replace(name)
+    except OSError as error:
+        raise writing_failed(error, begun.wanted) from error
 
 
 def remove_left_over(plan: Plan, store: Path) -> None:

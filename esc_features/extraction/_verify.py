@@ -29,6 +29,7 @@ from ..storage import (
     keys_of,
     read_column,
     read_header,
+    read_rows,
     recording_path,
     row_crc32,
     stored_keys,
@@ -285,22 +286,11 @@ def _read_table(folder: Path, headers: dict[str, dict[int, Header]]) -> tuple[Cl
 
 def _check_rows(header: Header) -> Iterator[_Problem]:
     names, checksums = read_column(header, "filename"), read_column(header, "crc32").tolist()
-    for row, values in enumerate(_rows(header, range(len(header)))):
+    for row, values in enumerate(read_rows(header, range(len(header)))):
         if row_crc32(values) != checksums[row]:
             yield _Problem(header.path, names[row], "its row is not what was written (checksum)")
         elif values.dtype.kind == "f" and not np.isfinite(values).all():
             yield _Problem(header.path, names[row], "its row is not finite", "again")
-
-
-def _rows(header: Header, rows) -> Iterator[np.ndarray]:
-    data = header.data
-    with header.path.open("rb") as file:
-        for row in rows:
-            file.seek(data.offset_of(row))
-            raw = file.read(data.row_bytes)
-            if len(raw) != data.row_bytes:
-                raise StoreError(f"{header.path} was cut short while it was read.")
-            yield np.frombuffer(raw, data.dtype).reshape(data.shape)
 
 
 def _places(header: Header, table: ClipTable | None, audio) -> dict[ClipKey, str]:
@@ -330,7 +320,7 @@ def _check_recomputed(header: Header, name: str, count: int, places, named, trus
     drift = "; ".join(version_differences(facts.versions, library_versions(feature)))
     keys, digests = stored_keys(header), read_column(header, "audio_digest")
     chosen = np.unique(np.linspace(0, len(header) - 1, min(count, len(header))).round().astype(int)).tolist()
-    for row, stored in zip(chosen, _rows(header, chosen), strict=True):
+    for row, stored in zip(chosen, read_rows(header, chosen), strict=True):
         text, mended_by = _compare(feature, places.get(keys[row], ""), keys[row], stored, int(digests[row]), drift)
         if text:
             yield _Problem(header.path, clip_name(*keys[row]), text, mended_by)

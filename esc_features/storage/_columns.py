@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
@@ -100,12 +100,22 @@ def whole_rows(header: Header) -> np.ndarray:
     """Return which rows are done and are what was written: a power cut can leave a done byte without its row."""
     done = read_column(header, "done") == 1
     checksums = read_column(header, "crc32")
+    rows = np.flatnonzero(done).tolist()
+    for row, values in zip(rows, read_rows(header, rows), strict=True):
+        done[row] = row_crc32(values) == checksums[row]
+    return done
+
+
+def read_rows(header: Header, rows: Iterable[int]) -> Iterator[np.ndarray]:
+    """Read rows of `/data`, one after the other."""
     data = header.data
     with header.path.open("rb") as file:
-        for row in np.flatnonzero(done).tolist():
+        for row in rows:
             file.seek(data.offset_of(row))
-            done[row] = row_crc32(np.fromfile(file, np.uint8, data.row_bytes)) == checksums[row]
-    return done
+            raw = file.read(data.row_bytes)
+            if len(raw) != data.row_bytes:
+                raise StoreError(f"{header.path} was cut short while it was read.")
+            yield np.frombuffer(raw, data.dtype).reshape(data.shape)
 
 
 def content_id(header: Header, file: BinaryIO | None = None) -> bytes:
