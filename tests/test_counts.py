@@ -64,6 +64,7 @@ class TestBatch:
         hints = count(monkeypatch, _cold_rows, "will_need")
         X.to_numpy()
         assert [len(ranges) for _, ranges in hints] == [1] * 5
+        assert sum(length for _, ranges in hints for _, length in ranges) == X.nbytes
 
     def test_hints_again_after_waiting_for_the_disk(self, tiny_store, monkeypatch, rows):
         X = open_store(tiny_store.path)["mel"]

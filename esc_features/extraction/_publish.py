@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._files import now
-from .._platform import reserve_space, sync_folder
+from .._platform import sync_folder
 from .._suggest import list_some
 from ..datasets import clip_keys, clip_name
 from ..exceptions import StoreError
@@ -33,7 +33,7 @@ from ..storage import (
 )
 from ._compute import Facts
 from ._judge import Kept, WantedFile
-from ._sinks import RowWriter, open_partial
+from ._sinks import RowWriter
 
 if TYPE_CHECKING:
     from ..lazy import ClipKey
@@ -87,7 +87,6 @@ def _begin(plan: FilePlan) -> BegunFile:
         wanted.path.parent.mkdir(parents=True, exist_ok=True)
         if kept is not None and kept.in_place:
             (header,) = kept.headers
-            _reserve(header.path)
             return BegunFile(wanted, header, (kept.rows >= 0) & whole_rows(header))
         begun = _create(wanted, kept)
         if kept is not None and kept.versions != wanted.versions and not begun.done.all():
@@ -119,14 +118,6 @@ def _create(wanted: WantedFile, kept: Kept | None) -> BegunFile:
                 begun.done[row] = True
             writer.flush()
     return begun
-
-
-def _reserve(path: Path) -> None:
-    descriptor = open_partial(path, os.O_RDWR)
-    try:
-        reserve_space(descriptor, path.stat().st_size)
-    finally:
-        os.close(descriptor)
 
 
 def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts, int]]:

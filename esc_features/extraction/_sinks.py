@@ -146,7 +146,9 @@ class RowWriter:
 
     def __init__(self, header: Header):
         self.header = header
-        self._descriptor = open_partial(header.path, os.O_WRONLY)
+        # Not through a link, which may lead out of the store.
+        flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(header.path, flags)
         self._rows = np.empty((ROWS_A_WRITE, *header.data.shape), header.data.dtype)
         self._facts: list[Facts] = []
         self._checksums: list[int] = []
@@ -184,8 +186,3 @@ class RowWriter:
     def close(self) -> None:
         """Give the file back."""
         os.close(self._descriptor)
-
-
-def open_partial(path: Path, flags: int) -> int:
-    """Open a file that is being made, and nothing else: a link may lead out of the store."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from matplotlib import colormaps, image
 from esc_features import StoreArray, extract, load_clips, open_store
 from esc_features.exceptions import AudioError, StoreError
 from esc_features.storage import write_clip_table
-from esc_features.store import Sound
+from esc_features.store import Sound, Sounds
 
 HOSTILE = """"><script src="https://evil.example/a.js"></script><img src=x onerror='alert(1)'>"""
 
@@ -173,6 +174,17 @@ def test_recordings_are_played_only_where_they_are_those_that_were_extracted(mel
     with pytest.raises(AudioError, match="content is another"):
         mels_alone.sound(0)
     assert len(Page(mels_alone._repr_html_()).sounds) == 2
+
+
+def test_recordings_that_moved_are_played_from_the_folder_that_is_named(mels_alone, tmp_path):
+    folder = Path(mels_alone.clips["path"][1]).parent
+    moved = folder.rename(tmp_path / "moved")
+    try:
+        with Sounds([mels_alone["mel"]], audio=str(moved)) as sounds:
+            recording, _ = soundfile.read(moved / mels_alone.clips["filename"][1], dtype="float32")
+            np.testing.assert_array_equal(sounds.of(1).samples, recording)
+    finally:
+        moved.rename(folder)
 
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:1/a.wav", "//host/a.wav"])

@@ -1,5 +1,6 @@
 """A store, opened: what it tells, and what it refuses."""
 
+import os
 import shutil
 
 import h5py
@@ -106,6 +107,17 @@ class TestWhatItRefuses:
         assert set(store) == {"mfcc", "waveform"} and "differ in fingerprint" in repr(store)
         with pytest.raises(StoreError, match="differ in fingerprint"):
             store["mel"]
+
+    def test_a_file_that_is_overwritten_in_place_is_noticed(self, write_store, tmp_path):
+        """With as many bytes, so that only its time tells."""
+        folder, other = write_store(tmp_path / "store"), write_store(tmp_path / "other", seed=1)
+        path = folder / "mel/fold1.h5"
+        os.utime(path, (1, 1))
+        X, size = open_store(folder)["mel"], path.stat().st_size
+        shutil.copyfile(other / "mel/fold1.h5", path)
+        assert path.stat().st_size == size
+        with pytest.raises(StoreError, match="was rebuilt since"):
+            X.to_numpy()
 
     def test_a_file_under_the_name_of_another_fold(self, copied):
         shutil.copy(copied / "mel/fold1.h5", copied / "mel/fold2.h5")
