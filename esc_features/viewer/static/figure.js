@@ -24,12 +24,14 @@ export function figure({ key, picture, sound, axes, duration, envelope, label, a
     const box = event.currentTarget.getBoundingClientRect();
     start((event.clientX - box.left) / box.width * length);
   };
+  const waveform = trouble ? h("p", { class: "notice panel" }, `No sound: ${trouble}`)
+    : h("div", { class: "panel wave", onclick: jump(lengths[1]) }, wave(envelope), heads[1]);
+  if (!trouble) waveform.style.width = `${100 * Math.min(1, lengths[1] / (lengths[0] || 1))}%`; // a padded picture is longer than its sound
   const element = h("div", { class: "figure" },
     h("div", { class: "ticks", "aria-hidden": "true" }, axes.ticks.map((tick) => placed("bottom", tick.position, tick.text)), h("span", { class: "unit" }, axes.unit)),
     h("div", { class: "panel", id: "spectrogram", onclick: jump(lengths[0]) }, h("img", { src: picture, alt }), heads[0]),
     h("div", { class: "seconds", "aria-hidden": "true" }, seconds(lengths[0])),
-    trouble ? h("p", { class: "notice panel" }, `No sound: ${trouble}`)
-      : h("div", { class: "panel wave", onclick: jump(lengths[1]) }, wave(envelope), heads[1]));
+    waveform);
   return { element, button, toggle, start, move };
 }
 

@@ -32,7 +32,8 @@ export async function showMistakes(main, parameters, store, isCurrent) {
     other && other !== one && h("div", { class: "bar" },
       h("a", { class: "button", href: link("clips", { method: one.method, outcome: "correct", other: other.method }) }, `Correct by ${one.method}, wrong by ${other.method}`),
       h("a", { class: "button", href: link("clips", { method: other.method, outcome: "correct", other: one.method }) }, `Correct by ${other.method}, wrong by ${one.method}`)),
-    h("p", { class: "quiet" }, "Rows: true categories. Columns: predictions for held-out clips. A cell lists its clips, the most confident first."),
+    h("p", { class: "quiet" }, one.labels ? "Counts of held-out clips. A number lists its clips, the most confident first."
+      : "Rows: true categories. Columns: predictions for held-out clips. A cell lists its clips, the most confident first."),
     h("div", { class: other && other !== one ? "two" : "" }, [one, ...(other && other !== one ? [other] : [])].map(matrix)));
 }
 

@@ -32,7 +32,9 @@ export function stop() {
   audio.pause();
   const before = playing;
   playing = null;
-  before?.onstop();
+  if (!before) return;
+  before.onstop();
+  say("");
 }
 
 async function reason(source) {
