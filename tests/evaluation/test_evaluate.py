@@ -30,6 +30,9 @@ from esc_features.exceptions import SourceLeakWarning, StoreError
 from esc_features.features import BirdNETEmbedding
 
 
+EMBEDDINGS = ("resnet", "efficientnet", "birdnet")
+
+
 @pytest.fixture(autouse=True)
 def without_figures(monkeypatch):
     """Two seconds per evaluation; test_leaderboard.py looks at them."""
@@ -485,9 +488,12 @@ class TestChoosing:
             evaluate(tiny_store, "knn+svm", out=tmp_path, verbose=False)
         assert fitted == []
 
+    def test_a_method_on_an_embedding_has_the_embedding_of_its_name(self):
+        assert [named_methods()[name].feature.name for name in EMBEDDINGS] == list(EMBEDDINGS)
+
     def test_every_named_method_is_a_pipeline_on_a_feature(self):
         for name, method in named_methods().items():
-            if name not in ("resnet", "efficientnet", "birdnet"):
+            if name not in EMBEDDINGS:
                 assert method.feature.fingerprint() and method.make(1).get_params()
 
     def test_a_pipeline_of_the_users_knows_what_its_embedding_was_pretrained_on(self):

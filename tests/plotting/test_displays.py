@@ -257,8 +257,8 @@ class TestFoldScores:
             FoldScoresDisplay.from_cross_validate(result, key="test_f1")
 
     def test_is_titled(self):
-        title = FoldScoresDisplay.from_scores(SCORES, title="demo").ax_.get_title("left")
-        assert title.startswith("demo\nDots: folds.")
+        ax = FoldScoresDisplay.from_scores(SCORES, title="demo", metric="Recall").ax_
+        assert ax.get_title("left").startswith("demo\nDots: folds.") and ax.get_xlabel() == "Recall"
 
     def test_a_fold_that_was_not_run_is_left_out(self):
         display = FoldScoresDisplay.from_scores([0.5, np.nan, 0.7])

@@ -41,6 +41,8 @@ class TestLeaderboard:
         for line in dots(display):
             assert len(set(map(tuple, line.get_xydata().round(6)))) == 4
         assert dots(display)[0].get_xdata().tolist() == [70, 70, 70, 80]
+        low, high = sorted(display.ax_.get_ylim())
+        assert all(low < height < high for line in dots(display) for height in line.get_ydata())
 
     def test_interval_chance_published_and_marks(self):
         display = LeaderboardDisplay(
