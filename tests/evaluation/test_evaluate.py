@@ -29,7 +29,6 @@ from esc_features.evaluation._methods import choose_methods
 from esc_features.exceptions import SourceLeakWarning, StoreError
 from esc_features.features import BirdNETEmbedding
 
-
 EMBEDDINGS = ("resnet", "efficientnet", "birdnet")
 
 
