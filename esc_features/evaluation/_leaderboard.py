@@ -51,6 +51,12 @@ class Leaderboard:
     draw. Methods whose difference to the best has an interval that contains 0 are marked as the same as the best. The
     intervals are not widened for the number of comparisons.
 
+    **Checked** on 300 simulated data sets whose truth is known (300 recordings of one to five clips, ten categories,
+    five folds): the intervals of accuracy, log loss and AUC, and the paired differences of every metric, contain the
+    truth in 93 to 97 % of them. Those of macro F1 and of the mean average precision do in 82 to 90 %, and those of the
+    calibration error in 43 to 86 %: clips that are drawn twice bias these three. Trust their differences, not their
+    own intervals.
+
     Where a method or a metric may be named, the best method and the metric that ranks are the default.
 
     Parameters

@@ -123,3 +123,41 @@ def test_large_boards_are_drawn_in_parts_that_change_nothing(monkeypatch):
     whole = resampled(right, sources)
     monkeypatch.setattr(_bootstrap, "_CELLS_AT_ONCE", 700)
     np.testing.assert_allclose(resampled(right, sources), whole)
+
+
+SIMULATED = ("accuracy", "macro_f1", "log_loss", "ece", "map", "macro_auc")
+
+
+def simulated(seed, recordings=300):
+    """Two methods on recordings of one to five clips, hard or easy for both; ten categories, five folds."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.choice([1, 1, 2, 3, 5], recordings)
+    source = np.repeat(np.arange(recordings), sizes)
+    truth, hard = rng.integers(10, size=recordings)[source], rng.normal(size=recordings)[source]
+    clips = pd.DataFrame({"filename": np.arange(len(source)).astype(str), "start": 0.0, "end": np.inf})
+    clips["src_file"], clips["split"] = [f"s{number}" for number in source], [f"fold{number % 5}" for number in source]
+    for quality in (1.5, 1.2):
+        known = quality + hard + 0.3 * rng.normal(size=len(source))
+        scores = np.exp(1.5 * (rng.normal(size=(len(source), 10)) + known[:, None] * np.eye(10)[truth]))
+        scores = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+        yield HeldOut(clips, tuple("abcdefghij"), truth, scores.argmax(axis=1), scores, "probability")
+
+
+@pytest.mark.hunt
+def test_how_often_the_intervals_of_each_metric_contain_the_truth(trials=300):
+    """What the docstring of `Leaderboard` says of them, in two minutes: `pytest -m hunt -s`."""
+    truths = [{name: float(METRICS[name](held)[0]) for name in SIMULATED} for held in simulated(99, 100_000)]
+    hits = {name: np.zeros(3) for name in SIMULATED}
+    for trial in range(trials):
+        one, two = simulated([7, trial])
+        for name in SIMULATED:
+            scores = resample_scores({"one": [one], "two": [two]}, METRICS[name], 500, seed=trial)
+            found = [interval(scores[key], 300, METRICS[name].is_share) for key in ("one", "two")]
+            found.append(difference(scores["one"], scores["two"]))
+            true = [truths[0][name], truths[1][name], truths[0][name] - truths[1][name]]
+            hits[name] += [each.low <= value <= each.high for each, value in zip(found, true, strict=True)]
+    shares = {name: 100 * count / trials for name, count in hits.items()}
+    print("\n".join(f"{name}: {share.round(1)}" for name, share in shares.items()))
+    for name, share in shares.items():
+        assert share[2] > 91, "of the differences"
+        assert name in ("macro_f1", "ece", "map") or share.min() > 91
