@@ -111,6 +111,13 @@ def test_fits_and_can_be_read(viewer, look, settled, tiny_store, scheme, width):
         assert not page.evaluate(UNNAMED), view
 
 
+def test_a_clip_without_sound_says_why(write_store, open_viewer, look, tmp_path):
+    viewer = open_viewer(write_store(tmp_path / "store"))
+    page = look(viewer, "#/clip?filename=1-0-A-0.wav")
+    assert "/nowhere/1-0-A-0.wav is missing" in page.inner_text(".figure .notice")
+    assert page.is_disabled("#play") and page.evaluate(LOWEST_CONTRAST) >= 4.5
+
+
 # What a screen reader would only call "button" or "image".
 UNNAMED = """() => [...document.querySelectorAll("a, button, input, select, summary, img, canvas, meter, nav")]
   .filter((one) => one.checkVisibility() && !one.hasAttribute("alt") && !one.innerText && !one.labels?.length
