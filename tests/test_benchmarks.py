@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -42,3 +43,20 @@ def test_says_what_is_wrong(arguments, message):
     )
     assert run.returncode == 2
     assert message in run.stderr
+
+
+def test_the_error_of_a_paired_gain_is_that_of_a_simulation_with_lucky_runs_and_hard_recordings():
+    from benchmarks import recipes
+
+    random = np.random.default_rng(0)
+    runs, sources = np.repeat(np.arange(20), 40), np.tile(np.repeat(np.arange(20), 2), 20)
+    gains, errors = [], []
+    for _ in range(120):
+        shift = 0.10 + 0.1 * random.standard_normal(20)[runs] + 0.1 * random.standard_normal(20)[sources]
+        gain, error = recipes.paired(
+            random.random(len(runs)) < 0.5 + shift, random.random(len(runs)) < 0.5, runs, sources
+        )
+        gains.append(gain)
+        errors.append(error)
+    assert np.mean(gains) == pytest.approx(0.10, abs=0.015)
+    assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.2)
