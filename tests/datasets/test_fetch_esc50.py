@@ -280,9 +280,9 @@ def test_broken_files_are_replaced_and_whole_ones_are_not(server, tmp_path):
         (METADATA.replace("fold", "split", 1).encode(), "no column for fold"),
         (METADATA[:-8].encode(), r"line 41 has \d fields"),
         (METADATA.replace(NAMES[3], "../../evil.wav").encode(), "not a file inside the audio folder"),
-        (METADATA.replace(NAMES[3], "sub/evil.wav").encode(), "no names of ESC-50 clips: 'sub/evil.wav'"),
-        (METADATA.replace(NAMES[3], ".bashrc").encode(), "no names of ESC-50 clips: '.bashrc'"),
-        (METADATA.replace(NAMES[3], "CON.wav").encode(), "no names of ESC-50 clips: 'CON.wav'"),
+        (METADATA.replace(NAMES[3], "sub/evil.wav").encode(), "not names of ESC-50 clips: 'sub/evil.wav'"),
+        (METADATA.replace(NAMES[3], ".bashrc").encode(), "not names of ESC-50 clips: '.bashrc'"),
+        (METADATA.replace(NAMES[3], "CON.wav").encode(), "not names of ESC-50 clips: 'CON.wav'"),
     ],
 )
 def test_bad_metadata_is_refused(server, tmp_path, content, message):

@@ -281,7 +281,7 @@ class TestKeeping:
         file.write_bytes(content[:-100])
         with caplog.at_level(logging.WARNING, logger="esc_features"):
             board = evaluate(tiny_store, ["knn"], folds=[1, 2], out=tmp_path, verbose=False)
-        assert file.name in caplog.text and "computed anew" in caplog.text
+        assert file.name in caplog.text and "computed again" in caplog.text
         assert [fit[1] for fit in fitted] == ["fold1", "fold2", "fold1"] and len(board.results) == 2
 
     def test_a_result_under_another_name_is_not_believed(self, tiny_store, tmp_path, fitted):

@@ -238,7 +238,7 @@ class TestWhatTheStoreDoesNotTell:
         flip(store / "clips.h5", offset)
         command = verify(store).attrs["command"]
         assert shlex.split(command)[2:] == [str(store), str(data)]
-        with pytest.raises(StoreError, match=r"clips of fold 1, 2 any more.*repair .* DATASET"):
+        with pytest.raises(StoreError, match=r"which clips fold 1, 2 has.*repair .* DATASET"):
             repair(store, verbose=False)
         assert follow(store) and digests(store) == digests(whole)
 
