@@ -127,6 +127,13 @@ def test_what_is_no_model_is_named(content, tmp_path):
         read_card(tmp_path / "forged.esc")
 
 
+def test_numbers_that_json_does_not_have_are_refused(saved, tmp_path):
+    content = saved["model.json"].replace(b'"duration": 0.5', b'"duration": NaN', 1)
+    assert content != saved["model.json"]
+    with pytest.raises(ModelError, match="holds NaN, which is not JSON"):
+        load_bytes(zipped({**saved, "model.json": content}), tmp_path)
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     for path in (tmp_path / "none.esc", tmp_path):
         with pytest.raises(ModelError, match="There is no model file"):
