@@ -104,6 +104,10 @@ def test_what_cannot_be_used_says_so_before_anything_is_predicted(model, field, 
         assert main(["predict", *arguments]) == 2
         assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "link.csv").symlink_to(tmp_path / "elsewhere")
+    assert main(["predict", str(model), str(field), "--out", str(tmp_path / "link.csv")]) == 2
+    assert "is a link" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["link.csv"]
 
 
 CHILD = """
