@@ -106,6 +106,7 @@ class TestTwoParametersOfSomeTypes:
         max_leaves=4,
     )
 
+    @pytest.mark.slow
     @settings(max_examples=300, deadline=None)
     @given(one=values, other=values)
     def test_the_same_parameters_are_the_same_digest_and_the_other_way_round(self, one, other):

@@ -79,6 +79,7 @@ def test_extract_is_extract_features(capsys):
         assert capsys.readouterr().err.startswith(program)
 
 
+@pytest.mark.slow
 def test_an_ascii_terminal_stops_no_command(tiny_store, tmp_path):
     (tmp_path / "größe").symlink_to(tiny_store.path)
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
@@ -87,6 +88,7 @@ def test_an_ascii_terminal_stops_no_command(tiny_store, tmp_path):
     assert (run.returncode, run.stdout) == (0, "gr\\xf6\\xdfe (structure): no problems\n"), run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Windows end otherwise")
 def test_output_that_nobody_reads_ends_a_command_quietly(tiny_store):
     read, write = os.pipe()
@@ -116,6 +118,7 @@ def test_a_command_imports_nothing_of_the_others_and_help_imports_nothing_heavy(
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_the_scripts_run_as_installed_from_another_folder(tiny_store, tmp_path):
     """What `pip install` put beside this Python, with names of folders relative to where one is."""
     config = ConfigParser()

@@ -79,6 +79,7 @@ def test_public_classes_and_functions_have_an_example(name):
     assert ">>>" in (ours(name).__doc__ or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(modules_with_examples()))
 def test_examples_run(name, tiny_store, tmp_path, monkeypatch):
     (tmp_path / "stores").mkdir()

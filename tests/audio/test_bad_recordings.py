@@ -228,6 +228,7 @@ def made(path, make):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GOOD)
 def test_usable_recordings_give_the_numbers_of_librosa_and_notes(tmp_path, kind):
     make, notes = GOOD[kind]

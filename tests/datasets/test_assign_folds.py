@@ -20,6 +20,7 @@ def table(sources, **columns):
 sources_and_categories = st.lists(st.tuples(st.integers(0, 12), st.sampled_from("abc")), min_size=2, max_size=40)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(sources_and_categories, st.integers(2, 4), st.integers(0, 3), st.booleans())
 def test_sources_stay_whole_no_fold_is_empty_and_order_does_not_matter(rows, n_folds, seed, several):

@@ -186,6 +186,7 @@ def test_local_folder_as_mirror(server, tmp_path, as_url):
         fetch_esc50("cow", data_home=tmp_path / "b", mirror=folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mood", ["503", "408", "429", "500", "cut", "cut_unannounced", "stall"])
 def test_passing_trouble_is_overcome(server, tmp_path, monkeypatch, mood):
     monkeypatch.setattr(Mirror, "stall_timeout", 0.3 if mood == "stall" else 20)
@@ -203,6 +204,7 @@ def test_a_length_that_is_not_announced_is_fine(server, tmp_path):
     assert set(server.requests.values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mood, message, requests",
     [
@@ -315,12 +317,14 @@ def test_offline(serve, tmp_path):
         fetch_esc50("dog", data_home=tmp_path, mirror=server.url)
 
 
+@pytest.mark.slow
 def test_gives_up_when_the_network_is_gone(server, tmp_path):
     server.mood = {"*": "503", "/meta/esc50.csv": []}
     with pytest.raises(DownloadError, match=r"and 11 more, then gave up: 16 in a row. 0 of the 40 clips"):
         fetch_esc50(data_home=tmp_path, mirror=server.url)
 
 
+@pytest.mark.slow
 def test_missing_files_alone_are_not_a_lost_network(server, tmp_path):
     server.mood = {"/audio/" + name: "404" for name in NAMES[:30]}
     with pytest.raises(DownloadError, match=r"30 clips could not be fetched .* 10 of the 40 clips"):
@@ -376,6 +380,7 @@ def test_licence_and_citation():
     assert "10.1145/2733373.2806390" in ESC50_BIBTEX
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mood, waiting", [("503", True), ("stall", True), ("404", False), ("html", False)])
 def test_waiting_is_advised_only_where_it_helps(server, tmp_path, monkeypatch, mood, waiting):
     monkeypatch.setattr(Mirror, "stall_timeout", 0.2)
@@ -429,6 +434,7 @@ def test_only_failures_in_a_row_mean_that_the_network_is_gone(server, tmp_path, 
     assert len(files_in(tmp_path)) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verbose", [True, False])
 def test_not_verbose_shows_no_bar_on_a_terminal_either(server, tmp_path, verbose):
     terminal, stderr = pty.openpty()

@@ -184,6 +184,7 @@ def test_file_name_that_escapes(data, name):
         load_clips(data(HEADER, ROWS[0], f"{name},1,0,dog,77,B"))
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="./\\: abC~\0\n-", min_size=1, max_size=12) | st.text(min_size=1, max_size=12))
 def test_no_accepted_name_leaves_the_audio_folder(name):
     if not leaves_folder(name):
@@ -222,6 +223,7 @@ def test_audio_folder_itself_may_be_a_link(data, tmp_path):
     assert len(load_clips(folder)) == 4
 
 
+@pytest.mark.slow
 def test_line_numbers_in_a_long_table_with_blank_and_folded_lines(data):
     rows = [f"{i}.wav,1,0,dog,{i},A" for i in range(100_000)]
     rows[10] = '10.wav,1,0,dog,"10\nstill 10",A'

@@ -48,6 +48,7 @@ def test_sources_are_shared_within_a_fold_only(demo):
     assert not clips.duplicated(["src_file", "take"]).any()
 
 
+@pytest.mark.slow
 def test_same_seed_same_bits_other_seed_other_bits(demo, tmp_path):
     for name, seed in (("one", 0), ("two", 0), ("three", 4)):
         make_demo(tmp_path / name, clips_per_category=5, seed=seed)
@@ -75,6 +76,7 @@ def test_complete_folder_is_left_alone_and_a_broken_one_completed(tmp_path):
     assert digests(folder) == before
 
 
+@pytest.mark.slow
 def test_folder_of_another_version_is_made_again(tmp_path):
     folder = tmp_path / "demo"
     make_demo(folder, n_categories=2, clips_per_category=5)
@@ -143,6 +145,7 @@ def test_bad_numbers(tmp_path, options):
     assert not (tmp_path / "demo").exists()
 
 
+@pytest.mark.slow
 def test_can_be_learned_but_not_perfectly(demo):
     _, clips = demo
     X = []

@@ -46,6 +46,7 @@ def open_path(tmp_path):
     raise AssertionError("not a folder of pytest")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["audio", "meta", "."])
 def test_closed_folders(open_path, closed):
     folder = write(open_path / "data", "a.wav")
@@ -55,6 +56,7 @@ def test_closed_folders(open_path, closed):
     assert "a.wav" not in error.splitlines()[-1] or "have no file" not in error
 
 
+@pytest.mark.slow
 def test_a_closed_table(open_path):
     folder = write(open_path / "data", "a.wav")
     (folder / "meta/t.csv").chmod(0o600)
@@ -93,6 +95,7 @@ def test_upper_and_lower_case(tmp_path):
         load_clips(folder)
 
 
+@pytest.mark.slow
 def test_a_folder_of_a_data_sets_name(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "demo", "a.wav")

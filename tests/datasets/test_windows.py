@@ -32,6 +32,7 @@ def table(folder, names, **columns):
 tenths = st.integers(1, 120).map(lambda number: number / 10)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(start=st.integers(0, 99), length=st.none() | st.integers(1, 100), duration=tenths, hop=tenths)
 def test_windows_are_those_of_a_plain_loop(recordings, start, length, duration, hop):
@@ -119,6 +120,7 @@ annotated = st.lists(st.tuples(st.sampled_from("ab"), stretches, st.sampled_from
 shares = st.sampled_from([0.01, 0.25, 0.5, 0.75, 1.0])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*label no window")
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), stretches), min_size=1, max_size=8), annotated, shares)

@@ -48,6 +48,7 @@ def test_recordings_and_categories_are_apart_and_in_order():
     assert only[["filename", "label"]].to_numpy().tolist() == [["b.wav", "cat"]]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(1, 8), st.floats(0, 1)), min_size=1, max_size=20),

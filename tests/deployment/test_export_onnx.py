@@ -103,6 +103,7 @@ def test_several_labels_are_probabilities_by_themselves(tones, recording, tmp_pa
     assert json.loads(session.get_modelmeta().custom_metadata_map["categories"]) == ["tone", "noise", "even"]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_the_same_is_refused_and_nothing_is_written(tones, recording, tmp_path, monkeypatch):
     from esc_features.deployment import _layers
 
@@ -126,6 +127,7 @@ def test_what_cannot_be_exported_says_so(tones, recording, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_is_checked_on_the_clips_of_a_store(tiny_store, tmp_path):
     store = open_store(tiny_store.path, byte_limit=10**6)  # waveforms of 256 clips at 44.1 kHz exceed the default
     model = make_pipeline(MFCCStatistics(16000), StandardScaler(), LogisticRegression()).fit(store.audio, store.y)

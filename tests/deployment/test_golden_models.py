@@ -13,6 +13,7 @@ from esc_features.deployment import read_card
 GOLDEN = Path(__file__).parent / "golden"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["net", "logistic"])
 def test_models_of_format_1_load_and_say_what_they_said(name):
     times = np.arange(2000) / 8000

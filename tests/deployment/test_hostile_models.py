@@ -362,6 +362,7 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_change_of_the_document_is_refused_or_loads(saved, tmp_path, data):
@@ -378,6 +379,7 @@ def test_any_change_of_the_document_is_refused_or_loads(saved, tmp_path, data):
         assert str(error).endswith((".", "]", ")", "?")) or "forged.esc" in str(error)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_change_of_bytes_is_refused_or_loads(saved_part, tmp_path, data):
@@ -414,6 +416,7 @@ def _changed(content, data):
     return bytes(content)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=plain)
 @example(value={"object": {"class": "sklearn.pipeline.Pipeline", "parameters": {}, "fitted": {"steps": 3}}})

@@ -105,6 +105,7 @@ def answers(model, X):
     return model.predict_proba(X) if hasattr(model, "predict_proba") else model.decision_function(X)
 
 
+@pytest.mark.slow
 def test_every_model_round_trips_bit_for_bit(subtests_of_models, waveforms, labels, tmp_path):
     name, trusted = subtests_of_models
     model = MODELS[name]()
@@ -139,6 +140,7 @@ def test_a_fitted_net_has_the_memory_layout_that_it_was_trained_with(waveforms, 
     assert [weight.stride() for weight in load_model(tmp_path / "m.esc")[-1].module_.parameters()] == strides
 
 
+@pytest.mark.slow
 def test_a_loaded_backbone_fetches_no_weights_and_keeps_the_name_of_those_it_had(
     waveforms, labels, tmp_path, monkeypatch
 ):
@@ -261,6 +263,7 @@ def test_a_link_and_a_folder_are_left_alone_and_a_model_is_replaced_whole(small_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.esc", "m.esc", "target"]
 
 
+@pytest.mark.slow
 def test_the_card_says_what_it_was_trained_on(tiny_store, tmp_path):
     store = open_store(tiny_store.path)
     X, y = store.audio[store.folds < 4], store.y[store.folds < 4]
@@ -291,6 +294,7 @@ def test_the_card_says_what_it_was_trained_on(tiny_store, tmp_path):
     assert "not stated" in card.text()
 
 
+@pytest.mark.slow
 def test_the_card_knows_the_licence_of_an_official_data_set_and_of_weights(
     tiny_store, waveforms, labels, tmp_path, monkeypatch
 ):
@@ -358,6 +362,7 @@ def test_a_feature_that_is_another_by_now_is_refused(small_net, tmp_path, monkey
         load_model(tmp_path / "m.esc")
 
 
+@pytest.mark.slow
 def test_other_weights_of_an_embedding_are_refused(waveforms, labels, tmp_path):
     import torch
     from torchvision.models import resnet18

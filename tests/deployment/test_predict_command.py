@@ -159,6 +159,7 @@ def interrupted(model, field, out, after, monkeypatch):
     return computed
 
 
+@pytest.mark.slow
 def test_what_was_predicted_is_not_predicted_again(model, field, tmp_path, monkeypatch):
     out = tmp_path / "w.csv"
     predict_to_file(model, field, tmp_path / "whole.csv", hop=0.1)
@@ -230,6 +231,7 @@ def test_a_journal_drops_what_is_damaged_and_what_follows_it(tmp_path):
     journal.close()
 
 
+@pytest.mark.slow
 def test_recordings_may_be_urls(model, field, tmp_path, monkeypatch):
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *arguments):

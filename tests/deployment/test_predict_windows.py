@@ -62,6 +62,7 @@ def expected(model, path, hop, duration=0.5, rate=16000):
     return starts, ends, model.predict_proba(np.stack(waveforms))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hop", [None, 0.5, 0.2])
 def test_a_window_is_heard_as_a_clip_of_its_own(small_net, recordings, hop):
     files = [str(recordings / name) for name in ("long.wav", "stereo.flac", "short.wav", "deep/whole.wav")]
@@ -118,6 +119,7 @@ def test_a_dask_cluster_gives_the_same_bits(small_net, recordings):
         pd.testing.assert_frame_equal(predict_windows(small_net, [recordings / "long.wav"], hop=0.2, n_jobs=2), alone)
 
 
+@pytest.mark.slow
 def test_a_recording_is_opened_once_and_no_more_is_held_than_a_few_chunks(small_net, recordings, monkeypatch):
     from esc_features.deployment import _predict_windows as module
 

@@ -1,11 +1,13 @@
 """`esc_features train`: from a store to a model that hears recordings."""
 
 import numpy as np
+import pytest
 
 from esc_features import load_model, open_store
 from esc_features._cli import main
 
 
+@pytest.mark.slow
 def test_a_method_is_trained_evaluated_and_saved(tiny_store, tmp_path, capsys):
     out, results = tmp_path / "m.esc", tmp_path / "results"
     store = open_store(tiny_store.path)
@@ -21,6 +23,7 @@ def test_a_method_is_trained_evaluated_and_saved(tiny_store, tmp_path, capsys):
     assert "The method knn" in model.card_.about
 
 
+@pytest.mark.slow
 def test_a_pipeline_of_a_user_is_trained_and_loads_where_its_module_is_trusted(
     tiny_store, tmp_path, capsys, monkeypatch
 ):

@@ -52,6 +52,7 @@ def test_recordings_of_different_size_are_a_ratio():
     assert scores[1:].std() == pytest.approx(error, rel=0.04)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """A simulation whose truth is known: recordings that are hard or easy, with one to five clips each.
 
@@ -71,6 +72,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert 270 <= hits <= 297 and naive < 255
 
 
+@pytest.mark.slow
 def test_paired_differences_hold_the_truth_and_are_narrower_than_unpaired_ones():
     rng = np.random.default_rng(2)
     hits, narrower = 0, []

@@ -55,7 +55,7 @@ def test_evaluate_gives_the_table_of_one_process(client, tiny_store, tmp_path, c
     address = client.scheduler.address
     arguments = ["evaluate", str(tiny_store.path), "--methods", "knn", "--folds", "1,2"]
     assert main([*arguments, "--dask", address, "--out", str(tmp_path / "there")]) == 0
-    assert "of the data set" in capsys.readouterr().out
+    assert "PARTIAL: knn (2 of 5 folds)" in capsys.readouterr().out
     there = evaluate(tiny_store, ["knn"], folds=[1, 2], out=tmp_path / "there", verbose=False)
     here = evaluate(tiny_store, ["knn"], folds=[1, 2], out=tmp_path / "here", verbose=False)
     names = ["fold1", "fold2"]

@@ -62,6 +62,7 @@ def neighbors(count):
 
 
 class TestScores:
+    @pytest.mark.slow
     def test_are_cross_validation_over_the_folds(self, tiny_store, tmp_path):
         started = time.perf_counter()
         board = evaluate(tiny_store, ["knn"], out=tmp_path, verbose=False)
@@ -73,6 +74,7 @@ class TestScores:
         assert board.table["accuracy"][0] == pytest.approx(wanted.mean())
         assert board.table["std_over_folds"][0] == pytest.approx(wanted.std())
 
+    @pytest.mark.slow
     def test_probabilities_are_those_of_cross_validation(self, tiny_store, tmp_path):
         board = evaluate(tiny_store, ["knn"], out=tmp_path, verbose=False)
         X = tiny_store["mfcc"].to_numpy()
@@ -100,6 +102,7 @@ class TestScores:
         assert sorted(len(folds) for folds in seen) == [3] * 8 + [4]
         assert board.table["configurations"][0] == 2
 
+    @pytest.mark.slow
     def test_every_seed_reaches_the_forest_and_stands_for_itself(self, tiny_store, tmp_path):
         board = evaluate(tiny_store, ["forest"], folds=[3], seeds=[0, 7], out=tmp_path, verbose=False)
         X, y = tiny_store["mfcc"].to_numpy(), tiny_store.target
@@ -139,6 +142,7 @@ class TestKeeping:
             assert board.results["accuracy"].tolist() == [model.score(X[test], tiny_store.target[test])]
         assert len(fitted) == 2
 
+    @pytest.mark.slow
     def test_pipelines_that_print_alike_do_not_share_a_result(self, tiny_store, tmp_path, fitted):
         """scikit-learn shortens what it prints beyond 700 characters, in the middle."""
 
@@ -178,6 +182,7 @@ class TestKeeping:
             evaluate(tiny_store, ["knn"], cv=Fewer(dropped), out=tmp_path, verbose=False)
         assert len(fitted) == 2
 
+    @pytest.mark.slow
     def test_versions_are_part_of_the_key(self, tiny_store, tmp_path, fitted, monkeypatch):
         from esc_features.evaluation import _keys
 
@@ -192,6 +197,7 @@ class TestKeeping:
         board = evaluate(tiny_store, ["svm"], folds=[1], out=tmp_path, verbose=False)
         assert "MIXED VERSIONS: scikit-learn 1.1" in board.to_text()
 
+    @pytest.mark.slow
     def test_an_edited_method_of_the_users_is_fitted_again(self, tiny_store, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -226,6 +232,7 @@ class TestKeeping:
         assert set(load_leaderboard(tmp_path).table["method"]) == {"knn", "svm"}
         assert "knn" in (tmp_path / "leaderboard.md").read_text()
 
+    @pytest.mark.slow
     def test_an_interrupted_run_leaves_a_leaderboard_of_what_is_there(self, tiny_store, tmp_path, monkeypatch):
         original = _evaluate.fit_and_predict
 
@@ -284,6 +291,7 @@ class TestKeeping:
         assert file.name in caplog.text and "computed again" in caplog.text
         assert [fit[1] for fit in fitted] == ["fold1", "fold2", "fold1"] and len(board.results) == 2
 
+    @pytest.mark.slow
     def test_a_result_under_another_name_is_not_believed(self, tiny_store, tmp_path, fitted):
         evaluate(tiny_store, ["knn"], folds=[1, 2], out=tmp_path, verbose=False)
         one, two = sorted((tmp_path / "results").glob("knn-fold*"))
@@ -293,6 +301,7 @@ class TestKeeping:
 
 
 class TestPlaces:
+    @pytest.mark.slow
     def test_results_that_came_with_a_store_are_not_believed_unless_asked(
         self, copied, tmp_path, fitted, monkeypatch, caplog
     ):
@@ -338,12 +347,14 @@ class TestPlaces:
 
 
 class TestFeatures:
+    @pytest.mark.slow
     def test_missing_ones_are_extracted_into_the_store(self, copied, tmp_path):
         pipeline = make_pipeline(MelSpectrogram(n_mels=16), AsTable(), StandardScaler(), KNeighborsClassifier())
         evaluate(copied, {"mine": pipeline}, folds=[1], out=tmp_path / "out", verbose=False)
         added = [name for name in open_store(copied.path) if name not in ("mel", "mfcc", "waveform")]
         assert len(added) == 1 and open_store(copied.path)[added[0]].shape == (40, 16, 157)
 
+    @pytest.mark.slow
     def test_of_all_clips_also_where_a_part_is_evaluated(self, copied, tmp_path):
         """What the store says of its clips stays, bit for bit."""
         before = (copied.path / "clips.h5").read_bytes()
@@ -387,11 +398,13 @@ class TestStamps:
         splits = predictions.groupby(predictions["filename"].map(source))["split"].nunique()
         assert (splits == 1).all() and splits.size < 40 and "LEAK" not in board.to_text()
 
+    @pytest.mark.slow
     def test_boards_of_the_folds_and_of_a_splitter_do_not_mix(self, tiny_store, tmp_path):
         evaluate(tiny_store, ["knn"], out=tmp_path, verbose=False)
         board = evaluate(tiny_store, ["svm"], cv=GroupKFold(2), out=tmp_path, verbose=False)
         assert board.table["method"].tolist() == ["svm"]
 
+    @pytest.mark.slow
     def test_a_part_of_esc10_says_so_everywhere_and_has_no_published_rows(self, copied, tmp_path, monkeypatch):
         monkeypatch.setattr(type(copied), "dataset", property(lambda self: "esc10"))
         board = evaluate(copied, ["knn"], out=tmp_path, verbose=False)
@@ -428,6 +441,7 @@ class TestSeveralLabels:
         monkeypatch.setattr(type(tiny_store), "categories", property(lambda store: categories))
         return tiny_store
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "alone"),
         [
@@ -450,6 +464,7 @@ class TestSeveralLabels:
         np.testing.assert_allclose(held.scores, scores, atol=1e-5)
         assert board.metric.name == "map" and 0 < board.table["map"][0] <= 1
 
+    @pytest.mark.slow
     def test_a_grid_reaches_the_classifiers_inside(self, labelled, tmp_path):
         def make(seed):
             return make_pipeline(MFCCStatistics(), StandardScaler(), LogisticRegression())

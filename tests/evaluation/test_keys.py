@@ -54,6 +54,7 @@ def exact(value):
     return (type(value), repr(value))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(values, values)
 def test_two_values_share_a_description_only_if_they_are_the_same(one, two):
@@ -119,6 +120,7 @@ for folder in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_helpers_and_constants_of_the_users_module_count(tmp_path):
     def written(name, constant="3", helper="x + 1", unused="1", comment=""):
         folder = tmp_path / name

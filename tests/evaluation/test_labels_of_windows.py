@@ -46,6 +46,7 @@ def test_y_is_an_indicator_of_the_windows(store):
     assert {0, 2} <= set(store.y.sum(axis=1).tolist())  # none of them, several of them
 
 
+@pytest.mark.slow
 def test_the_ranking_is_by_mean_average_precision(store, tmp_path):
     board = evaluate(store, {"logistic": model()}, out=tmp_path / "results", verbose=False)
     chances = cross_val_predict(model(), store.audio, store.y, cv=store.cv(), method="predict_proba")

@@ -226,6 +226,7 @@ class TestEnsembles:
         with pytest.raises(ValueError, match="different clips"):
             average("m+n", [result(), result("n", split="fold2")])
 
+    @pytest.mark.slow
     def test_of_stored_results(self, tiny_store, tmp_path):
         evaluate(tiny_store, "knn", folds=[1, 2], out=tmp_path, verbose=False)  # one member is read, one is new
         found = evaluate(tiny_store, "knn+forest,knn", folds=[1, 2], out=tmp_path, verbose=False)
@@ -305,6 +306,7 @@ class TestReports:
         ]  # fmt: skip
         return Leaderboard(results, facts(categories, dataset=HOSTILE, stamps=(HOSTILE,)))
 
+    @pytest.mark.slow
     def test_nothing_in_a_name_reaches_a_terminal_a_page_or_a_formula(self, hostile):
         for text in (hostile.to_text(), hostile.to_markdown(), hostile.to_latex(), hostile.to_csv()):
             assert "\x1b" not in text and "\u202e" not in text
@@ -315,6 +317,7 @@ class TestReports:
         cells = [cell for row in csv.reader(io.StringIO(hostile.to_csv())) for cell in row]
         assert not any(cell[:1] in "=+@" for cell in cells if cell)
 
+    @pytest.mark.slow
     def test_html_asks_for_nothing_from_elsewhere(self):
         page = board(methods=("good", "middle", "bad")).to_html()
         assert page.count("<svg") == 5 and "default-src 'none'" in page
@@ -341,6 +344,7 @@ class TestReports:
             line = next(line for line in made.to_markdown().splitlines() if line.startswith(f"| {row.method} "))
             assert f"{100 * row.accuracy:.1f}" in line and f"{100 * row.low:.1f} to {100 * row.high:.1f}" in line
 
+    @pytest.mark.slow
     def test_saved_files_and_figures(self, tmp_path):
         outside = tmp_path / "precious"
         outside.write_text("mine")
@@ -364,6 +368,7 @@ class TestReports:
         assert plt.get_fignums() == before
 
 
+@pytest.mark.slow
 def test_several_labels(tmp_path):
     rng = np.random.default_rng(0)
     truth = (rng.random((40, 3)) < 0.4).astype(np.int8)
@@ -384,6 +389,7 @@ def test_several_labels(tmp_path):
         made.confusions()
 
 
+@pytest.mark.slow
 def test_figures_leave_a_notebook_as_it_was(tmp_path):
     """The backend of a notebook turns interactive mode on when it starts, and shows figures only with it."""
     (tmp_path / "like_a_notebook.py").write_text(

@@ -55,6 +55,7 @@ def one_by_one(truth, scores, weights, metric):
     return np.mean(found) if found else np.nan
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The y_prob values")  # float32
 @settings(deadline=None, max_examples=30)
 @given(one_label())
@@ -80,6 +81,7 @@ def test_one_label_per_clip(data):
         assert METRICS["macro_recall"](held, weights)[row] == pytest.approx(recall)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(several_labels())
 def test_several_labels_per_clip(data):

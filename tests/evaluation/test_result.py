@@ -129,6 +129,7 @@ def test_a_shape_that_lies_allocates_nothing():
         unpack_result(buffer.getvalue(), "file")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_any_damage_is_refused_or_changes_nothing(data):

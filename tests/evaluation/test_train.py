@@ -11,6 +11,7 @@ from esc_features.evaluation import Method, evaluate, train
 from esc_features.model_selection import FoldSplit
 
 
+@pytest.mark.slow
 def test_is_fitted_on_all_clips_and_predicts_names(tiny_store, tmp_path):
     trained = train(tiny_store, "knn", out=tmp_path, verbose=False)
     X, y = tiny_store["mfcc"].to_numpy(), tiny_store.y
@@ -21,6 +22,7 @@ def test_is_fitted_on_all_clips_and_predicts_names(tiny_store, tmp_path):
     assert set(trained.scores) == {metric.name for metric in board.metrics}
 
 
+@pytest.mark.slow
 def test_chooses_on_all_folds_what_the_method_leaves_open(tiny_store, tmp_path):
     grid = {"kneighborsclassifier__n_neighbors": [1, 3, 15]}
     method = Method("mine", lambda seed: make_pipeline(MFCCStatistics(), KNeighborsClassifier()), grid)
@@ -31,6 +33,7 @@ def test_chooses_on_all_folds_what_the_method_leaves_open(tiny_store, tmp_path):
     assert trained.pipeline[-1].n_neighbors == search.best_params_["n_neighbors"]
 
 
+@pytest.mark.slow
 def test_takes_a_pipeline_and_hears_a_file(tiny_store, tmp_path, demo_folder):
     trained = train(tiny_store, make_pipeline(MFCCStatistics(), KNeighborsClassifier(1)), out=tmp_path, verbose=False)
     files = sorted((demo_folder / "audio").glob("*.wav"))[:3]
@@ -39,6 +42,7 @@ def test_takes_a_pipeline_and_hears_a_file(tiny_store, tmp_path, demo_folder):
     assert trained.name == "KNeighborsClassifier"
 
 
+@pytest.mark.slow
 def test_a_part_of_a_store_is_what_is_fitted(tiny_store, tmp_path):
     part = tiny_store[tiny_store.y != tiny_store.categories[0]]
     trained = train(part, "knn", out=tmp_path, verbose=False)

@@ -24,6 +24,7 @@ def test_demo_is_the_main_job(tmp_path):
     assert len(open_store(tmp_path / "store")) == 120
 
 
+@pytest.mark.slow
 def test_a_folder_with_choices(demo_folder, tmp_path):
     categories = sorted(open_csv(demo_folder)["category"].unique())[:2]
     (tmp_path / "recipe.toml").write_text("[features.mel32]\nclass = 'MelSpectrogram'\nn_mels = 32\n")
@@ -37,6 +38,7 @@ def test_a_folder_with_choices(demo_folder, tmp_path):
     assert set(store.folds) == {1, 3} and set(store) == {"mfcc", "mel32"} and store["mel32"].shape[1] == 32
 
 
+@pytest.mark.slow
 def test_status_1_with_a_table_of_failures(demo_folder, tmp_path):
     shutil.copytree(demo_folder, tmp_path / "data")
     broken = sorted((tmp_path / "data/audio").iterdir())[0]

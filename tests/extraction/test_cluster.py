@@ -111,6 +111,7 @@ def travelled(monkeypatch):
     return rows
 
 
+@pytest.mark.slow
 def test_workers_of_this_machine_write_in_place(client, data, tmp_path, wanted, travelled):
     run(client, data, tmp_path / "store")
     assert digests(tmp_path / "store") == wanted and travelled == []
@@ -199,6 +200,7 @@ class TestDeaths:
             extract(clips, tmp_path / "store", features=[module_of_cluster.Deadly()], verbose=False)
         assert sorted(error.value.failures["filename"]) == ["0.wav", "1.wav", "2.wav"]
 
+    @pytest.mark.slow
     def test_no_worker_is_left(self, data, tmp_path, monkeypatch):
         monkeypatch.setattr(_cluster, "_PATIENCE", 2)
         with (
@@ -235,6 +237,7 @@ def test_a_cluster_that_grows_and_shrinks(data, tmp_path, wanted, monkeypatch):
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_local_processes(self, data, tmp_path, wanted, capsys):
         recipe = tmp_path / "recipe.toml"
         recipe.write_text(
@@ -247,6 +250,7 @@ class TestCommand:
         assert digests(tmp_path / "store") == wanted
         assert "96 clips" in capsys.readouterr().out
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("address", ["local:x", "local:0", "tcp://127.0.0.1:1"])
     def test_an_address_that_is_none(self, data, tmp_path, capsys, monkeypatch, address):
         import dask.config

@@ -133,6 +133,7 @@ sys.exit(main(arguments))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [100, 137_000])  # bytes: not even a header; not the last rows
 def test_limit_on_file_sizes(data, recipe, tmp_path, limit):
     arguments = [data, "--recipe", recipe, "--out", tmp_path / "store", "--n-jobs", 1, "--quiet"]
@@ -167,6 +168,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_no_space_in_the_middle(data, tmp_path):
     store = tmp_path / "store"
     result = run_apart(IN_THE_MIDDLE, data, store)
@@ -198,6 +200,7 @@ print(esc_features.open_store(os.path.join(folder, "store"))["waveform"].to_nump
 """
 
 
+@pytest.mark.slow
 def test_no_permission(data, recipe, tmp_path):
     if not hasattr(os, "getuid") or os.getuid() != 0:
         pytest.skip("needs root, to be somebody else")

@@ -127,6 +127,7 @@ def run(rows, store, **options):
 
 
 class TestOneLine:
+    @pytest.mark.slow
     def test_says_what_changed_and_explain_says_it_before(self, rows, folder, tmp_path, computed, capsys):
         store = tmp_path / "store"
         run(rows, store)
@@ -345,6 +346,7 @@ class TestNothingIsLost:
         run(edited[:-1], tmp_path / "fresh")
         assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
 
+    @pytest.mark.slow
     def test_a_kill_between_any_two_names_leaves_a_store_that_can_be_opened(self, rows, tmp_path, monkeypatch):
         rows = [rows[0], rows[1], rows[3], rows[4]]
         monkeypatch.setattr(os, "fsync", lambda descriptor: None)
@@ -528,6 +530,7 @@ def interrupt_at(patch, point, *steps):
         patch.setattr(owner, name, counted(getattr(owner, name)))
 
 
+@pytest.mark.slow
 def test_any_edits_and_interruptions_end_in_the_store_of_the_final_table(tmp_path_factory, monkeypatch):
     Edits.folder = tmp_path_factory.mktemp("edits")
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # what the process sees is the same, ten times as fast

@@ -52,6 +52,7 @@ def test_clips(store, demo_folder):
     assert table.attrs["changes"] == "39 kept, 1 gone"
 
 
+@pytest.mark.slow
 def test_recordings(demo_folder, tmp_path):
     data = shutil.copytree(demo_folder, tmp_path / "data")
     extract(load_clips(data, folds=[1, 2]), tmp_path / "store", features="mfcc", verbose=False)

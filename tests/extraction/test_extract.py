@@ -81,6 +81,7 @@ def change(path: str) -> Path:
 
 
 class TestFiles:
+    @pytest.mark.slow
     def test_hold_what_the_transformers_give(self, clips, tmp_path):
         store = extract(clips, tmp_path / "store", features="waveform,mel,mfcc", verbose=False)
         paths = clips.sort_values("fold", kind="stable")["path"].tolist()
@@ -121,6 +122,7 @@ class TestFiles:
         assert store.y[row] == store["mfcc"].y[row] == "whale" and store.sources[row] == "another"
         assert "whale" in store.categories
 
+    @pytest.mark.slow
     def test_are_the_same_bits_for_every_engine_and_order(self, clips, tmp_path, same_time):
         extract(clips, tmp_path / "one", n_jobs=1, verbose=False)
         extract(clips.assign(), tmp_path / "threads", n_jobs=3, verbose=False)
@@ -169,6 +171,7 @@ class TestAgain:
         printed = capsys.readouterr().out
         assert "mel/fold3: 2 clips, already there" in printed and "5 fresh, 5 missing" in printed
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("features", ["waveform,mel", "mel"])
     def test_reads_stored_waveforms_instead_of_the_recordings(self, clips, tmp_path, decoded, features):
         extract(clips, tmp_path / "store", features={"sound": Waveform(), "other": Waveform(8000)}, verbose=False)
@@ -326,6 +329,7 @@ class TestUsersFeature:
 
 
 class TestWorkers:
+    @pytest.mark.slow
     @pytest.mark.parametrize("n_jobs", [1, 2])
     def test_import_neither_torch_nor_librosa(self, demo_folder, tmp_path, n_jobs):
         program = (
@@ -338,6 +342,7 @@ class TestWorkers:
         result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert result.stdout.split("\n")[-2] == "0 []"
 
+    @pytest.mark.slow
     def test_dask_runs_the_same_code(self, clips, tmp_path, same_time):
         from dask.distributed import Client
 

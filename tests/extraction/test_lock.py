@@ -48,6 +48,7 @@ def holder(tmp_path):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_the_second_extractor_is_told_who_holds_the_store(clips, holder, tmp_path):
     with pytest.raises(StoreLockedError) as refusal:
         extract(clips, tmp_path / "store", features="mfcc", verbose=False)

@@ -137,6 +137,7 @@ damages = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     deadline=None,

@@ -66,6 +66,7 @@ refused = st.sets(st.integers(0, CLIPS - 1), max_size=12)
 runs = st.lists(st.tuples(refused, refused, st.sampled_from([1, 2])), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs=runs)
 def test_any_pattern_of_failures_and_resumes(material, tmp_path_factory, runs):

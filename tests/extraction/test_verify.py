@@ -75,6 +75,7 @@ def test_a_good_store_has_no_problems(store, capsys):
 
 
 class TestEveryByte:
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
     def test_of_the_rows_is_checked(self, random_store, where, bit):
@@ -90,6 +91,7 @@ class TestEveryByte:
         finally:
             flip(header.path, data.offset + position, 1 << bit)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("column", [*FEATURE_2.given, "crc32", "done"])
     def test_of_names_labels_and_checksums_is_checked(self, random_store, column):
         header = read_header(random_store / "mel/fold1.h5")

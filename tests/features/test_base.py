@@ -164,6 +164,7 @@ def test_a_subclass_must_say_how_it_computes():
         Feature().output_shape()
 
 
+@pytest.mark.slow
 def test_extraction_imports_neither_torch_nor_librosa(paths):
     script = (
         "import sys\n"
@@ -176,6 +177,7 @@ def test_extraction_imports_neither_torch_nor_librosa(paths):
     assert run.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_same_bits_in_another_process(paths):
     script = (
         "import sys, zlib\n"

@@ -32,6 +32,7 @@ def listen():
     return run
 
 
+@pytest.mark.slow
 def test_numbers_are_the_mean_of_two_windows(esc10_folder, listen):
     path = sorted((esc10_folder / "audio").iterdir())[0]
     y, _ = librosa.load(path, sr=48000, duration=5)
@@ -57,6 +58,7 @@ def test_another_sample_rate_is_refused():
         BirdNETEmbedding(sample_rate=44100).transform(np.zeros((1, 220500)))
 
 
+@pytest.mark.slow
 def test_the_licence_is_shown_once():
     code = """
 import numpy as np

@@ -75,6 +75,7 @@ def noise(embedding):
     return np.random.default_rng(1).normal(0, 0.1, shape).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_before_a_network_is_needed():
     code = """
 import sys
@@ -99,6 +100,7 @@ def test_a_clip_alone_has_the_bits_that_it_has_among_others(embedding, noise):
     assert not np.array_equal(together[0], together[1])
 
 
+@pytest.mark.slow
 def test_bits_do_not_depend_on_the_number_of_threads(embedding, noise):
     expected = embedding.compute(noise)
     before = torch.get_num_threads()
@@ -169,6 +171,7 @@ def test_the_store_holds_what_the_feature_computes(name, store, embeddings, clip
     assert (found.feature_name, len(found)) == (name, 8)
 
 
+@pytest.mark.slow
 def test_processes_extract_the_same_bits(store, embeddings, clips, tmp_path):
     some = clips[clips["fold"] == 1].reset_index(drop=True)
     some.attrs = clips.attrs
@@ -195,6 +198,7 @@ def test_versions_of_the_libraries_are_recorded(name, store, embeddings):
         assert versions[library] == metadata.version(library)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_linear_head_is_trained_from_the_store_and_takes_a_file(name, store, embeddings, clips):
     pipeline = make_pipeline(embeddings[name], StandardScaler(), LogisticRegression(C=0.01))

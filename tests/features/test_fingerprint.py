@@ -147,6 +147,7 @@ def test_mistake_3_the_key_ignores_what_does_not_matter():
     assert one.fingerprint() == other.fingerprint()
 
 
+@pytest.mark.slow
 def test_mistake_3_the_key_is_the_same_in_another_process():
     script = "from esc_features.features import MelSpectrogram; print(MelSpectrogram().fingerprint())"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

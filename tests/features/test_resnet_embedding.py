@@ -82,6 +82,7 @@ def test_the_fingerprint_is_of_the_weights_and_not_of_their_place(weights_file, 
     assert ResNetEmbedding(moved).fingerprint() != feature.fingerprint()
 
 
+@pytest.mark.slow
 def test_weights_written_anew_are_noticed(weights_file, noise, tmp_path):
     path = tmp_path / "weights.pth"
     shutil.copy(weights_file, path)

@@ -110,6 +110,7 @@ EXPECTED_FAILURES = {
 LEARNS = {"max_epochs": 15, "lr": 0.1, "random_state": 0}
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         RNNClassifier(max_epochs=10, lr=0.03, random_state=0),
@@ -522,6 +523,7 @@ def test_num_classes_is_filled_in_and_the_first_of_several_outputs_is_the_logits
     torch.testing.assert_close(twice, 2 * logits)
 
 
+@pytest.mark.slow
 def test_a_predefined_split_has_labels_like_those_of_fit(X):
     held_out = X[X.folds == 5]
     for labels in (X.y, X.target * 10):
@@ -563,6 +565,7 @@ def test_tables_keep_the_names_of_their_columns():
     assert net.feature_names_in_.tolist() == table.columns.tolist()
 
 
+@pytest.mark.slow
 def test_cross_validation_over_a_lazy_x(X):
     scores = cross_val_score(small(), X, X.y, cv=FoldSplit(), error_score="raise")
     assert len(scores) == 5

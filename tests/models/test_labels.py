@@ -200,6 +200,7 @@ class TestSeveralLabels:
         with pytest.raises(ValueError, match="fitted on one label per clip"):
             linear().fit(X, Y[:, 0]).partial_fit(X, Y)
 
+    @pytest.mark.slow
     def test_around_scikit_learn(self):
         scores = cross_val_score(small(max_epochs=8), LAZY, Y, cv=FoldSplit(), error_score="raise")
         assert scores.mean() > 0.8

@@ -53,6 +53,7 @@ def test_only_the_head_is_optimised_when_frozen(clips):
     assert not torch.equal(net.module_.head.weight, start.module_.head.weight)
 
 
+@pytest.mark.slow
 def test_fine_tuning_moves_everything(clips, weights_file):
     net = fitted(clips, weights=str(weights_file), freeze=False, max_epochs=1)
     original = torch.load(weights_file)
@@ -77,6 +78,7 @@ def test_silence_is_no_nan():
     assert torch.isfinite(ResNet(weights=None).eval()(torch.full((1, 32, 32), -80.0))).all()
 
 
+@pytest.mark.slow
 def test_learns_a_head(clips, weights_file):
     net = fitted(clips, weights=weights_file, max_epochs=12, batch_size=12, lr=0.02)
     assert net.score(*clips) == 1

@@ -74,6 +74,7 @@ def test_from_estimator_draws_the_training_and_the_held_out_clips():
     assert by_mask.figure_.get_suptitle() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [4, 10, 50])
 def test_every_category_is_legible(count):
     names = [f"category_{number}" for number in range(count)]

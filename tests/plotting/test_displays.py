@@ -149,6 +149,7 @@ class TestSpectrogram:
         assert display.colorbar_.ax.get_ylabel() == "dB relative to a power of 1"
         assert display.plot(colorbar=False).colorbar_ is None
 
+    @pytest.mark.slow
     def test_draws_into_given_axes_and_returns_itself(self, mels):
         import matplotlib.pyplot as plt
 

@@ -147,6 +147,7 @@ def bad(outcomes):
     return {seed: outcome for seed, outcome in outcomes.items() if outcome.split(" ")[0].isupper()}
 
 
+@pytest.mark.slow
 def test_spoilt_files(files, kind):
     outcomes = fuzz(files, kind, 0, 80)
     assert len(outcomes) == 80 and not bad(outcomes), bad(outcomes)
@@ -158,6 +159,7 @@ def test_spoilt_files(files, kind):
 FOUND: dict[tuple[str, str], list[int]] = {("forged", "clips.h5"): [1269, 1326]}
 
 
+@pytest.mark.slow
 def test_seeds_that_found_something(files, kind, name):
     for seed in FOUND.get((kind, name), []):
         outcomes = fuzz(files, kind, seed, 1)

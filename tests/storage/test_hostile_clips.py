@@ -346,6 +346,7 @@ def test_paths_that_lead_out_of_the_folder_are_none(store):
         MFCCStatistics().transform(opened.audio)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["/dev/zero", "pipe", "folder", "nowhere"])
 def test_recordings_that_are_none_are_not_waited_for(store, tmp_path, place):
     os.mkfifo(tmp_path / "pipe")

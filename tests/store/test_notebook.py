@@ -195,6 +195,7 @@ def test_nothing_is_fetched_from_elsewhere(write_store, tmp_path, path):
         open_store(folder).sound(0)
 
 
+@pytest.mark.slow
 def test_a_representation_imports_no_viewer(tiny_store):
     program = (
         f"import sys, esc_features; store = esc_features.open_store({str(tiny_store.path)!r})\n"

@@ -29,6 +29,7 @@ for command, *options in (["show"], ["verify", "--quick"], ["explain"], ["evalua
 CLOSED = "Ask its owner for the right to read it."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "shown", "statuses"), [("mel", 0, (2, 2)), ("mel/fold1.h5", 0, (1, 1)), ("clips.h5", 2, (2, 2))]
 )

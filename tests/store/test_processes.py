@@ -60,6 +60,7 @@ def test_loky(store, wanted):
     assert all(np.array_equal(sums, sums_of(wanted)) for sums, _, _ in results)
 
 
+@pytest.mark.slow
 def test_threads_that_open_the_same_files(store, wanted):
     for _ in range(20):
         X = pickle.loads(pickle.dumps(store["mel"]))  # nothing is open yet
@@ -68,6 +69,7 @@ def test_threads_that_open_the_same_files(store, wanted):
                 np.testing.assert_array_equal(sums, sums_of(wanted))
 
 
+@pytest.mark.slow
 def test_fork_in_the_middle_of_reads(store, wanted):
     """Children that are forked while threads of the parent open and read do not hang and do not see other rows."""
     stop = threading.Event()
@@ -135,6 +137,7 @@ print(np.array_equal(stores[5]["mel"].to_numpy(), firsts[5]))
 """
 
 
+@pytest.mark.slow
 def test_64_stores_with_few_file_descriptors(store, tmp_path):
     pytest.importorskip("resource")
     paths = [shutil.copytree(store.path, tmp_path / str(number)) for number in range(64)]
@@ -174,6 +177,7 @@ print(process.memory_info().rss - before, process.num_fds() if hasattr(process, 
 """
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_a_thousand_epochs(store):
     pytest.importorskip("psutil")
     grown, descriptors = map(int, run_apart(EPOCHS, store.path).split())
@@ -194,6 +198,7 @@ print(process.memory_info().rss - before, process.num_fds() if hasattr(process, 
 """
 
 
+@pytest.mark.slow
 def test_memory_and_descriptors_do_not_grow_with_the_times_a_store_is_opened(store):
     pytest.importorskip("psutil")
     grown, descriptors = map(int, run_apart(OPENED, store.path).split())

@@ -145,6 +145,7 @@ class TestIndexing:
         with pytest.raises(IndexError):
             X[key]
 
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(st.data())
     def test_any_chain_of_keys_is_numpy(self, data):

@@ -61,6 +61,7 @@ class TestFinding:
         with pytest.raises(StoreError, match=r"cannot be read.*extract_features"):
             Waveform(sample_rate=8000).transform(store.audio)
 
+    @pytest.mark.slow
     def test_what_was_derived_is_kept(self, tiny_store, monkeypatch):
         monkeypatch.setattr(_derived, "_kept", OrderedDict())
         computed, compute = [], MelSpectrogram.compute
@@ -130,6 +131,7 @@ class TestAsX:
         here = tiny_store.audio[tiny_store.folds == 2]
         np.testing.assert_array_equal(model.predict(other.audio), model.predict(here))
 
+    @pytest.mark.slow
     def test_grid_search_over_a_feature_parameter_in_two_processes(self, tiny_store):
         pipeline = make_pipeline(MelSpectrogram(), MeanOverTime(), LogisticRegression())
         search = GridSearchCV(

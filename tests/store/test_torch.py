@@ -49,6 +49,7 @@ def test_transform_changes_the_tensor_alone(tiny_store):
     assert rest == same
 
 
+@pytest.mark.slow
 def test_workers_and_random_split_give_what_librosa_reads(demo_folder, tiny_store):
     clips = load_clips(demo_folder).set_index("filename")
     parts = torch.utils.data.random_split(tiny_store.torch("waveform"), [30, 10], torch.Generator().manual_seed(0))

@@ -14,6 +14,7 @@ from esc_features.viewer import Viewer
 from esc_features.viewer._corrections import Corrections
 
 
+@pytest.mark.slow
 def test_what_is_corrected_on_the_page_is_taken_by_extract(tiny_store, demo_folder, open_viewer, look, tmp_path):
     folder = tmp_path / "demo"
     shutil.copytree(tiny_store.path, folder)

@@ -17,6 +17,7 @@ def site(tiny_store, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_opens_from_disk_and_plays(site, browser, tiny_store):
     context = browser.new_context(offline=True)
     page = context.new_page()

@@ -30,6 +30,7 @@ def hostile(tmp_path_factory):
     return extract(clips, folder / "store", features="mel,mfcc", verbose=False)
 
 
+@pytest.mark.slow
 def test_every_name_is_text(hostile, open_viewer, look, settled, tmp_path):
     viewer = open_viewer(hostile.path)
     page = look(viewer)

@@ -55,6 +55,7 @@ def test_tsne_places_every_clip(viewer):
     assert len(ask(viewer, "api/map", feature="mfcc", method="tsne")["points"]) == 40
 
 
+@pytest.mark.slow
 def test_hovering_plays_and_the_lasso_selects(viewer, look, settled):
     page = look(viewer, "#/map")
     shown = ask(viewer, "api/map")
@@ -76,6 +77,7 @@ def test_hovering_plays_and_the_lasso_selects(viewer, look, settled):
     assert page.locator(".card").count() > 0
 
 
+@pytest.mark.slow
 def test_the_map_is_walked_through_with_the_keyboard(viewer, look, settled):
     page = look(viewer, "#/map")
     page.focus("canvas")
@@ -89,6 +91,7 @@ def test_the_map_is_walked_through_with_the_keyboard(viewer, look, settled):
     settled(page, "#/clip?filename=")
 
 
+@pytest.mark.slow
 def test_a_line_is_drawn_with_the_keyboard(viewer, look, settled):
     page = look(viewer, "#/map")
     page.focus("canvas")

@@ -63,6 +63,7 @@ def test_two_methods_side_by_side(running, results):
     assert {clip["filename"] for clip in suspicious} == every - right["knn"] - right["svm"]
 
 
+@pytest.mark.slow
 def test_a_click_on_a_cell_lists_the_confused_clips(running, look, settled):
     page = look(running, "#/mistakes?method=knn")
     cell = page.locator(".confusion button").first
@@ -76,6 +77,7 @@ def test_a_click_on_a_cell_lists_the_confused_clips(running, look, settled):
     assert page.locator("#predictions tbody tr").count() == 2
 
 
+@pytest.mark.slow
 def test_an_evaluated_method_answers_a_recording_that_is_dropped(running, results, look, tiny_store):
     path = tiny_store.clips["path"][0]
     before = {one: one.stat().st_mtime_ns for one in results[1].rglob("*")}
@@ -95,6 +97,7 @@ def test_an_evaluated_method_answers_a_recording_that_is_dropped(running, result
     page.wait_for_function("() => document.querySelector('#player').currentTime > 0.05")
 
 
+@pytest.mark.slow
 def test_what_is_no_recording_is_said(running, look, tmp_path):
     (tmp_path / "notes.txt").write_text("This is no sound.")
     page = look(running, "#/try")
@@ -106,6 +109,7 @@ def test_what_is_no_recording_is_said(running, look, tmp_path):
     look.problems.clear()
 
 
+@pytest.mark.slow
 def test_the_microphone_is_heard(running, look):
     page = look(running, "#/try", permissions=["microphone"])
     page.select_option("#model", "")

@@ -13,6 +13,7 @@ def playing(page):
     page.wait_for_function(PLAYING)
 
 
+@pytest.mark.slow
 def test_hovering_plays_and_the_sound_advances(viewer, look):
     page = look(viewer)
     page.hover(".card >> nth=2")
@@ -24,6 +25,7 @@ def test_hovering_plays_and_the_sound_advances(viewer, look):
     page.wait_for_function("() => document.querySelector('#player').paused")
 
 
+@pytest.mark.slow
 def test_the_keyboard_is_enough(viewer, look, settled, tiny_store):
     page = look(viewer)
     page.focus(".card")
@@ -48,6 +50,7 @@ def test_the_keyboard_is_enough(viewer, look, settled, tiny_store):
     assert page.evaluate("document.activeElement.id") == "text"
 
 
+@pytest.mark.slow
 def test_filters_are_in_the_address_and_can_be_sent(viewer, look, settled, tiny_store):
     page = look(viewer)
     page.click("summary:has-text('Category')")
@@ -65,6 +68,7 @@ def test_filters_are_in_the_address_and_can_be_sent(viewer, look, settled, tiny_
     assert shown(page) > wanted
 
 
+@pytest.mark.slow
 def test_the_focus_stays_where_it_was(viewer, look, settled):
     page = look(viewer)
     page.click("summary:has-text('Category')")
@@ -79,6 +83,7 @@ def test_the_focus_stays_where_it_was(viewer, look, settled):
     assert page.evaluate("document.activeElement.id") == "sort"
 
 
+@pytest.mark.slow
 def test_the_skip_link_leaves_the_view_as_it_is(viewer, look):
     page = look(viewer, "#/map")
     page.focus(".skip")
@@ -86,6 +91,7 @@ def test_the_skip_link_leaves_the_view_as_it_is(viewer, look):
     assert page.evaluate("[document.activeElement.id, location.hash]") == ["main", "#/map"]
 
 
+@pytest.mark.slow
 def test_screen_readers_are_told(viewer, look, tiny_store):
     page = look(viewer)
     tree = page.locator("main").aria_snapshot()
@@ -97,6 +103,7 @@ def test_screen_readers_are_told(viewer, look, tiny_store):
     assert page.locator("#spectrogram img").get_attribute("alt").startswith("Spectrogram of")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_fits_and_can_be_read(viewer, look, settled, tiny_store, scheme, width):
@@ -111,6 +118,7 @@ def test_fits_and_can_be_read(viewer, look, settled, tiny_store, scheme, width):
         assert not page.evaluate(UNNAMED), view
 
 
+@pytest.mark.slow
 def test_a_clip_without_sound_says_why(write_store, open_viewer, look, tmp_path):
     viewer = open_viewer(write_store(tmp_path / "store"))
     page = look(viewer, "#/clip?filename=1-0-A-0.wav")

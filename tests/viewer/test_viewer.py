@@ -231,6 +231,7 @@ def test_a_port_that_is_taken_is_named(viewer, tiny_store):
         Viewer(tiny_store.path, viewer.port)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_address_and_ends_with_ctrl_c(tiny_store, serve):
     with serve(tiny_store.path) as (url, process):
         assert requests.get(url + "api/store", timeout=300).json()["clips"] == 40
