@@ -41,8 +41,8 @@ class MelPower(nn.Module):
         over_columns = _roots(column, column, columns)
         buffers = {
             "window": 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft),
-            "over_rows": _parts(_roots(half, row, rows), axis=0),
-            "twiddles": _parts(_roots(half, column, n_fft)[np.newaxis], axis=0),
+            "over_rows": _parts(_roots(half, row, rows)),
+            "twiddles": _parts(_roots(half, column, n_fft)[np.newaxis]),
             "over_columns": np.block([[over_columns.real, over_columns.imag], [-over_columns.imag, over_columns.real]]),
         }
         # Power is that of a real signal: bin k and bin n_fft - k are the same, and each is counted once.
@@ -76,8 +76,8 @@ def _roots(one: np.ndarray, other: np.ndarray, order: int) -> np.ndarray:
     return np.exp(-2j * np.pi * (np.outer(one, other) % order) / order)
 
 
-def _parts(values: np.ndarray, axis: int) -> np.ndarray:
-    return np.concatenate([values.real, values.imag], axis=axis)
+def _parts(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values.real, values.imag])
 
 
 class Decibels(nn.Module):
