@@ -82,8 +82,7 @@ def _clips_in(files: Files, audio: Path | None) -> pd.DataFrame | None:
 
     tables, names = [], []
     for _, header in sorted(_describing(files).items()):
-        if header.labels is None:  # format 2 keeps them in the table, which is gone
-            continue
+        assert header.labels is not None
         table = pd.DataFrame({name: read_column(header, name) for name in (*header.layout.given, "start", "end")})
         folder = header.labels.audio_folder if audio is None else str(audio)
         table["path"] = [recording_path(name, folder) for name in table["filename"]]

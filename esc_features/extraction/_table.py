@@ -91,7 +91,6 @@ class Edit:
         self._write(self.after)
 
     def _write(self, clips: pd.DataFrame) -> None:
-        self.store.mkdir(parents=True, exist_ok=True)
         try:
             write_clip_table(self.store, clips, self.dataset, now())
         except OSError as error:

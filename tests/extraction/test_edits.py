@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +29,7 @@ from esc_features.datasets import clip_keys, cut_windows
 from esc_features.exceptions import ExtractionError, StoreError
 from esc_features.extraction import _judge, _publish, _sinks, explain, verify
 from esc_features.features import MFCCStatistics
-from esc_features.storage import _clip_table
+from esc_features.storage import _clip_table, read_header
 
 RATE = 8000
 FEATURES = {
@@ -241,6 +242,18 @@ class TestCosts:
         store = run([*moved, clip(folder, "a", 3, fold=1)], store.path)
         assert set(opened) == {"a.wav", "b.wav", "f.wav"} and len(before) + 1 == len(store)
 
+    def test_a_damaged_row_of_other_libraries_is_not_replaced_alone(self, rows, tmp_path, computed, update_attribute):
+        store = run(rows, tmp_path / "store").path
+        for path in store.glob("*/fold*.h5"):
+            update_attribute(path, "versions", soxr="0.3.1")
+        with h5py.File(store / "mfcc/fold1.h5", "r+") as file:
+            file["data"][2] += 1
+        computed.clear()
+        run(rows[::-1], store)
+        assert computed == [("mfcc", 1, row) for row in range(6)]
+        versions = {path: read_header(path).facts.versions["soxr"] for path in store.glob("*/fold*.h5")}
+        assert versions.pop(store / "mfcc/fold1.h5") != "0.3.1" and set(versions.values()) == {"0.3.1"}
+
 
 class TestFeaturesThatWereNotAskedFor:
     def test_of_another_recording_are_refused_before_anything_is_computed(self, rows, folder, tmp_path, computed):
@@ -302,6 +315,21 @@ class TestWhatIsChosen:
         assert computed == []
         run(load_clips(table), tmp_path / "fresh")
         assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
+
+    def test_of_clips_with_several_labels(self, rows, tmp_path):
+        labels = ["rain;dog", "", "dog", "wind", "rain"]
+        for number, row in enumerate(rows):
+            row["category"] = labels[number % len(labels)]
+        table = _csv(tmp_path, "")
+        table_of(rows).rename(columns={"category": "labels"}).drop(columns="target").to_csv(table, index=False)
+        run(load_clips(table, folds=[2, 4]), tmp_path / "store")
+        store = run(load_clips(table, folds=[1, 3]), tmp_path / "store")
+        run(load_clips(table), tmp_path / "fresh")
+        assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
+        assert store.categories == ["dog", "rain", "wind"] and store.y.sum(axis=0).tolist() == [10, 9, 5]
+        table_of([row | {"category": "dog"} for row in rows]).to_csv(table, index=False)
+        with pytest.raises(StoreError, match=r"several labels and those of this table do not.*without --categories"):
+            run(load_clips(table, folds=[1]), tmp_path / "store")
 
     def test_numbers_of_categories_that_contradict_each_other_are_refused(self, rows, tmp_path):
         run(rows, tmp_path / "store")

@@ -108,6 +108,8 @@ def test_a_file_that_cannot_be_read(store):
 def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch, update_attribute):
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
+    update_attribute(store / "mel/fold1.h5", "description", **{"class": "trap.Class"})
+    assert explain(store)["state"].value_counts().to_dict() == {"fresh": 14, "stale": 1}  # its other files tell
     for path in store.glob("mel/fold*.h5"):
         update_attribute(path, "description", **{"class": "trap.Class"})
     (reason,) = reasons(explain(store), "unknown")

@@ -12,10 +12,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.parallel import ThreadingBackend
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features.exceptions import ExtractionError, StoreError
-from esc_features.extraction import _judge, _sinks
+from esc_features.extraction import _judge, _run, _sinks
 
 
 @pytest.fixture
@@ -328,6 +329,10 @@ class TestUsersFeature:
         np.testing.assert_allclose(store["energy"].to_numpy(), wanted, rtol=1e-6)
 
 
+class ForeignBackend(ThreadingBackend):
+    supports_sharedmem = supports_return_generator = False
+
+
 class TestWorkers:
     @pytest.mark.slow
     @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -341,6 +346,18 @@ class TestWorkers:
         )
         result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert result.stdout.split("\n")[-2] == "0 []"
+
+    @pytest.mark.parametrize("host", ["this one", "another"])
+    def test_run_under_any_backend_of_joblib(self, clips, tmp_path, same_time, monkeypatch, host):
+        """One that joblib does not know, whose workers may be anywhere."""
+        extract(clips, tmp_path / "one", features="mfcc", verbose=False)
+        joblib.register_parallel_backend("foreign", ForeignBackend)
+        if host == "another":
+            monkeypatch.setattr(_run, "this_host", lambda: "another")
+            monkeypatch.setattr(_sinks, "write_block", None)
+        with joblib.parallel_config("foreign", n_jobs=2):
+            extract(clips, tmp_path / "foreign", features="mfcc", verbose=False)
+        assert digests(tmp_path / "foreign") == digests(tmp_path / "one")
 
     @pytest.mark.slow
     def test_dask_runs_the_same_code(self, clips, tmp_path, same_time):

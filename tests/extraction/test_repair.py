@@ -269,6 +269,8 @@ class TestWhatTheStoreDoesNotTell:
         with pytest.raises(StoreError, match="--recipe RECIPE"):
             repair(store, verbose=False)
         recipe.write_text("[features.power]\nclass = 'module_of_repair:Power'\npower = 3\n")
+        command = verify(store, trusted=["module_of_repair"]).attrs["command"]
+        assert shlex.split(command)[2:] == [str(store), "--trust", "module_of_repair"]
         assert follow(store, recipe=recipe, trusted=["module_of_repair"])
         opened = open_store(store)
         assert len(opened["power"]) == CLIPS and opened.features["power"]["parameters"] == {"power": 2}

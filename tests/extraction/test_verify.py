@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features._cli import main
+from esc_features.datasets import cut_windows
 from esc_features.exceptions import StoreError
 from esc_features.extraction import verify
 from esc_features.features._base import fingerprint_of
@@ -193,6 +194,11 @@ class TestRecomputing:
         features = {"half": MelSpectrogram(dtype="float16"), "pcm": Waveform(dtype="int16")}
         extract(load_clips(demo_folder, folds=[1]), tmp_path / "store", features=features, verbose=False)
         assert problems(tmp_path / "store", recompute=3) == []
+
+    def test_windows_are_compared_with_their_own_stretch(self, demo_folder, tmp_path):
+        windows = cut_windows(load_clips(demo_folder, folds=[1]).head(2), duration=2)
+        extract(windows, tmp_path / "store", features="mfcc", verbose=False)
+        assert len(windows) == 4 and problems(tmp_path / "store", recompute=4) == []
 
     def test_recordings_that_changed_or_went(self, demo_folder, tmp_path):
         data = shutil.copytree(demo_folder, tmp_path / "data")
