@@ -43,9 +43,9 @@ def create_file(path: Path, shape: tuple[int, ...], dtype: str, clips: pd.DataFr
             file,
             feature=facts.feature,
             fold=facts.fold,
-            description=json.dumps(facts.description, sort_keys=True),
+            description=facts.description,
             fingerprint=facts.fingerprint,
-            versions=json.dumps(facts.versions, sort_keys=True),
+            versions=facts.versions,
             created=facts.created,
             checksums=checksums_of(given),
         )

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from esc_features import open_store
-from esc_features.storage import FeatureFacts, create_file, read_header, row_crc32, write_clip_table
+from esc_features.exceptions import StoreError
+from esc_features.storage import FeatureFacts, create_file, read_header, row_crc32, whole_rows, write_clip_table
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -70,10 +71,10 @@ def test_the_clip_table():
             assert zlib.crc32(column[:].tobytes()) == checksum
 
 
-def publish(path, clips, shape, seed=0, fingerprint="f"):
+def publish(path, clips, shape, seed=0, fingerprint="f", **parameters):
     """Write a feature file with random rows of some clips, and return them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    description = {"class": "a.Class", "version": 1, "parameters": {}, "computed_from": None}
+    description = {"class": "a.Class", "version": 1, "parameters": parameters, "computed_from": None}
     facts = FeatureFacts(path.parent.name, int(path.stem[4:]), description, fingerprint, {}, "now")
     create_file(path, shape, "<f4", clips, facts)
     rows = np.random.default_rng(seed).standard_normal((len(clips), *shape)).astype("<f4")
@@ -136,6 +137,38 @@ def test_files_are_of_library_version_1_8(tmp_path):
     write_clip_table(tmp_path, windows(2, 1), "long", "now")
     for name in ("mel/fold1.h5", "clips.h5"):
         assert (tmp_path / name).read_bytes()[:9] == b"\x89HDF\r\n\x1a\n\x02"
+
+
+def test_the_same_content_is_the_same_bytes(tmp_path):
+    """Whatever the order in which parameters are named; and no object says when it was made."""
+    publish(tmp_path / "mel/fold1.h5", windows(2, 1), (3,), a=1, b={"c": 2, "d": 3})
+    publish(tmp_path / "again/mel/fold1.h5", windows(2, 1), (3,), b={"d": 3, "c": 2}, a=1)
+    write_clip_table(tmp_path, windows(2, 1), "long", "now")
+    content = (tmp_path / "mel/fold1.h5").read_bytes()
+    assert (tmp_path / "again/mel/fold1.h5").read_bytes() == content
+    for written, objects in (content, 13), ((tmp_path / "clips.h5").read_bytes(), 12):
+        headers = written.split(b"OHDR\2")[1:]
+        assert len(headers) == objects and not any(header[0] & 0x20 for header in headers)  # flags: times are stored
+
+
+def test_rows_that_are_what_was_written(tmp_path):
+    path = tmp_path / "mel/fold1.h5"
+    publish(path, windows(4, 1), (3,))
+    with h5py.File(path, "r+") as file:
+        file["data"][1, 2] += 1
+        file["clips/crc32"][2] += 1
+        file["clips/done"][3] = 0
+    assert whole_rows(read_header(path)).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J.wav", "a\0.wav"])
+@pytest.mark.parametrize("column", ["filename", "category"])
+def test_control_characters_are_not_written(tmp_path, name, column):
+    table = windows(2, 1)
+    table.loc[1, column] = name
+    with pytest.raises(StoreError, match=f"{column} of a clip holds control characters"):
+        write_clip_table(tmp_path, table, "long", "now")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_array_knows_its_numbers_again(tmp_path):
