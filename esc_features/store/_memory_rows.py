@@ -67,7 +67,9 @@ class GivenClips:
         for name, column in self._columns.items():
             if column.shape != (count,):
                 raise ValueError(f"{name} has the shape {column.shape} for {count} clips.")
-        self.facts = DatasetFacts(dataset, "", "", tuple(np.unique(self._columns["category"]).tolist()), False, "")
+        category = self._columns["category"]
+        by_number = category[np.lexsort((category, self._columns["target"]))]
+        self.facts = DatasetFacts(dataset, "", "", tuple(dict.fromkeys(by_number.tolist())), False, "")
 
     def column(self, name: str) -> np.ndarray:
         return self._columns[name]

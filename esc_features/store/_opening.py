@@ -232,7 +232,9 @@ def _difference(headers: dict[int, Header]) -> str:
     for fold, header in headers.items():
         if header.facts.fold != fold:
             return f"{header.path} says that it is fold {header.facts.fold}: rename it."
-    for first, other in zip(list(headers.values())[:1] * len(headers), headers.values(), strict=True):
+    every = list(headers.values())
+    for other in every[1:]:
+        first = every[0]
         for what, one, two in (
             ("fingerprint", first.facts.fingerprint, other.facts.fingerprint),
             ("shape", (first.data.shape, first.data.dtype), (other.data.shape, other.data.dtype)),

@@ -187,6 +187,17 @@ def test_recordings_that_moved_are_played_from_the_folder_that_is_named(mels_alo
         moved.rename(folder)
 
 
+@pytest.mark.parametrize(("feature", "rate"), [("waveform", 16000), ("mel", 44100)])
+def test_of_a_long_clip_the_beginning_is_played(tiny_store, mels_alone, feature, rate):
+    arrays = [tiny_store["waveform"] if feature == "waveform" else mels_alone["mel"]]
+    with Sounds(arrays) as all_of_it, Sounds(arrays, seconds=1) as second, Sounds(arrays, most_samples=8000) as few:
+        whole = all_of_it.of(1)
+        assert len(whole.samples) == 5 * rate and not whole.is_cut and "the first" not in whole.player()
+        for part, length in (second.of(1), rate), (few.of(1), 8000):
+            np.testing.assert_array_equal(part.samples, whole.samples[:length])
+            assert part.is_cut and f"the first {length / rate:.3g} s" in part.player()
+
+
 @pytest.mark.parametrize("path", ["http://127.0.0.1:1/a.wav", "//host/a.wav"])
 def test_nothing_is_fetched_from_elsewhere(write_store, tmp_path, path):
     folder = write_store(tmp_path / "store", clips=2)

@@ -420,6 +420,26 @@ class TestColumns:
         assert repr(X[X.folds == 2]) == f"StoreArray({(X.folds == 2).sum()} clips, (128, 157) float32, folds 2)"
 
 
+class TestFromNumpy:
+    def test_what_is_not_given_has_a_default(self):
+        X = StoreArray.from_numpy(np.arange(3.0))
+        assert X.shape == (3,) and X[2] == 2 and X[1:].take([0]).tolist() == [1]
+        assert X.folds.tolist() == [1, 1, 1] and X.target.tolist() == [0, 0, 0] and X.categories == ["0"]
+        assert X.clip_keys == [("0", 0, np.inf), ("1", 0, np.inf), ("2", 0, np.inf)]
+        assert X.sources.tolist() == ["0", "1", "2"] and X.y.tolist() == ["0", "0", "0"]
+        assert (X.dataset, X.feature_name, X.parameters, X.content_ids) == ("memory", "array", {}, ())
+        X = StoreArray.from_numpy(np.zeros((3, 4)), target=[10, 9, 10], sources=[1, 1, 2])
+        assert X.y.tolist() == ["10", "9", "10"] and X.target.tolist() == [10, 9, 10]
+        assert X.categories == ["9", "10"] and X.sources.tolist() == ["1", "1", "2"]
+        assert StoreArray.from_numpy(np.zeros((3, 4)), y=["rain", "dog", "rain"]).categories == ["dog", "rain"]
+
+    def test_what_does_not_fit(self):
+        with pytest.raises(ValueError, match=r"fold has the shape \(3,\) for 2 clips"):
+            StoreArray.from_numpy(np.zeros((2, 4)), folds=[1, 2, 3])
+        with pytest.raises(ValueError, match="at least one dimension"):
+            StoreArray.from_numpy(np.float32(1))
+
+
 class TestScikitLearnStaysLazy:
     """The list of reference/scikit-learn.md 1.2: any whole-array read raises."""
 
