@@ -53,8 +53,9 @@ def explain(
         none. `state` is "fresh" (nothing to do), "drifted" (extracted with other versions of libraries), "edited"
         (other clips or recordings: `extract` computes what is new), "stale" (other parameters: `extract` needs
         `overwrite`), "damaged", "partial" (not finished), "missing", "gone" (its fold is no longer in the data set) or
-        "unknown" (of a class that is not imported because a store names it). Its `attrs["changes"]` says in one line
-        how the clips differ, such as "3 new, 1 relabelled, 396 kept", and "" where they do not.
+        "unknown" (of a class that is not imported because a store names it, or of clips that the store does not
+        tell). Its `attrs["changes"]` says in one line how the clips differ, such as "3 new, 1 relabelled, 396 kept",
+        and "" where they do not.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def explain(
             reasons += [(file.wanted.name, file.wanted.fold, file.state, reason) for reason in why]
     folds = set() if clips is None else set(clips["fold"].tolist())
     reasons += [
-        (name, fold, *_not_of_a_clip(files[name][fold], now))
+        (name, fold, *_not_of_a_clip(files[name][fold], fold, clips, now))
         for name in known.keys() & files.keys()
         for fold in files[name].keys() - folds
     ]
@@ -118,15 +119,19 @@ def _rebuild_all(files: Files, known: dict[str, Feature], trusted: Collection[st
     return unknown
 
 
-def _not_of_a_clip(path: Path, now: pd.DataFrame | None) -> tuple[str, str]:
+def _not_of_a_clip(path: Path, fold: int, clips: pd.DataFrame | None, now: pd.DataFrame | None) -> tuple[str, str]:
     """Return the state of a file of a fold that has no clip now, and the reason."""
-    if now is not None:
-        return "gone", "this fold is no longer in the data set"
-    try:
-        check_labels(read_header(path))
-    except (StoreError, OSError) as error:
-        return "stale", str(error)
-    return "stale", "it says that it is of another fold"
+    if now is None:
+        try:
+            header = read_header(path)
+            check_labels(header)
+        except (StoreError, OSError) as error:
+            return "stale", str(error)
+        if header.labels is not None or header.facts.fold != fold:
+            return "stale", "it says that it is of another fold"
+        if clips is None:
+            return "unknown", "nothing in the store tells which clips it has: name the data set"
+    return "gone", "this fold is no longer in the data set"
 
 
 def _elsewhere(files: Files, feature: Feature, fold: int) -> list[str]:

@@ -105,6 +105,23 @@ def test_a_file_that_cannot_be_read(store):
     assert "can be opened" in reason
 
 
+def test_folds_that_are_gone_and_clips_that_nothing_tells(store, demo_folder):
+    clips = load_clips(demo_folder)
+    extract(clips[clips["fold"] < 5], store, features="mfcc", verbose=False)
+    for dataset in (None, clips[clips["fold"] < 5]):
+        table = explain(store, dataset)
+        assert table["state"].value_counts().to_dict() == {"fresh": 12, "gone": 2}
+        assert reasons(table, "gone") == ["this fold is no longer in the data set"]
+    (store / "clips.h5").unlink()
+    (store / "mel/fold4.h5").rename(store / "mel/fold9.h5")
+    table = explain(store)
+    assert reasons(table, "stale") == ["it says that it is of another fold"]
+    assert table["fold"][table["state"] == "stale"].tolist() == [9]
+    assert set(table["reason"][table["state"] == "unknown"]) == {
+        "nothing in the store tells which clips it has: name the data set"
+    }
+
+
 def test_a_users_class_is_not_imported(store, tmp_path, monkeypatch, update_attribute):
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -209,6 +209,15 @@ class TestAgain:
         extract(clips, tmp_path / "store", features="mel", n_jobs=1, verbose=False)
         assert decoded == clips["path"][clips["fold"] == 2].tolist()
 
+    def test_other_libraries_are_noted_and_nothing_is_computed(
+        self, clips, tmp_path, computed, capsys, update_attribute
+    ):
+        extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        update_attribute(tmp_path / "store/mfcc/fold2.h5", "versions", soxr="0.3.1")
+        computed.clear()
+        extract(clips, tmp_path / "store", features="mfcc")
+        assert "note: mfcc: soxr was 0.3.1 when it was written" in capsys.readouterr().out and computed == []
+
     def test_a_damaged_stored_waveform_is_decoded_again(self, clips, tmp_path, decoded):
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
         wanted = extract(clips, tmp_path / "wanted", features="mel", verbose=False)

@@ -191,6 +191,11 @@ class TestComputesOnlyWhatIsWrong:
         assert follow(store)
         assert computed == [("mel", "fold1", 2)] and digests(store) == digests(whole)
 
+    def test_a_damaged_checksum_of_the_names(self, store, whole, computed, update_attribute):
+        update_attribute(store / "mel/fold1.h5", "checksums", filename=1)
+        assert follow(store)
+        assert computed == [("mel", "fold1", row) for row in range(4)] and digests(store) == digests(whole)
+
     def test_a_damaged_label(self, store, whole, computed):
         with h5py.File(store / "clips.h5") as file:
             offset = file["clips/target"].id.get_offset()
