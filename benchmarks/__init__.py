@@ -1,1 +1,1 @@
-"""Side-by-side measurements of esc_features and of what a user would pick instead."""
+"""Side-by-side measurements of esc_features and of the alternatives that a user has."""

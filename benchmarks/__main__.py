@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="folder for up to 4 GB of data (removed at the end)")
     options = parser.parse_args()
     if wrong := set(options.names) - set(NAMES):
-        parser.error(f"There is no benchmark {', '.join(sorted(wrong))}.")
+        parser.error(f"There is no benchmark {', '.join(sorted(wrong))}. Choose from {', '.join(NAMES)}.")
     if options.audio is not None and not options.audio.is_dir():
         parser.error(f"There is no folder {options.audio}.")
     out = options.out or Path(__file__).parent / "results"
@@ -60,7 +60,7 @@ def main() -> None:
             results += found
             print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
             about["seconds"] = time.perf_counter() - began
-            # After each: a run that is stopped has not been for nothing.
+            # After each benchmark, so that a stopped run leaves its results.
             (out / "results.md").write_text(markdown(results, about))
             (out / "results.json").write_text(as_json(results, about))
     finally:

@@ -1,4 +1,4 @@
-"""What the benchmarks read: real clips in the layout of ESC-50, and stores of them."""
+"""The data of the benchmarks: real clips in the layout of ESC-50, and stores of them."""
 
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ class Material:
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """400 clips: the real ESC-10 where there is one, else the synthesised demo, repeated."""
+        """400 clips: the real ESC-10 if it is given, or else the synthesised demo."""
         from esc_features import load_clips, make_demo
 
         if self.audio is not None:
@@ -27,7 +27,7 @@ class Material:
 
     @cached_property
     def many_clips(self) -> pd.DataFrame:
-        """2000 clips (400 with --quick): the 400 five times, each time in files of their own."""
+        """2000 clips (400 with --quick): the 400 clips five times, each time in files of their own."""
         clips = self.clips
         if self.quick:
             return clips
@@ -47,7 +47,7 @@ class Material:
 
     @cached_property
     def table(self) -> Path:
-        """The 400 clips as a CSV file for processes of their own."""
+        """The 400 clips as a CSV file, for separate processes."""
         path = self.scratch / "clips.csv"
         self.clips.to_csv(path, index=False)
         return path
@@ -73,7 +73,7 @@ class Material:
 
 
 def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) -> Path:
-    """Write a store of zeros that takes next to no room on the disk, through the package's own file format."""
+    """Write a store of zeros, which takes almost no space on disk, with the package's own file format."""
     from esc_features.storage import FeatureFacts, create_file, read_header, row_crc32, write_clip_table
 
     per_fold, tables, created = clips // folds, [], "2017-07-14T02:40:00Z"
@@ -99,5 +99,5 @@ def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) 
 
 
 def size_on_disk(folder: Path) -> float:
-    """Megabytes that the files of a folder take."""
+    """Return the megabytes that the files of a folder take on disk."""
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()) / 1e6

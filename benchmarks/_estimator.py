@@ -1,4 +1,4 @@
-"""The lightest estimator that reads every clip once, batch by batch: what is measured is how X gets to it."""
+"""The lightest estimator that reads every clip once, batch by batch, so that mainly the reading of X is measured."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -9,7 +9,7 @@ BATCH = 64
 
 
 class NearestMean(ClassifierMixin, BaseEstimator):
-    """Classify by the nearest mean of a class."""
+    """Classify by the nearest class mean."""
 
     def __init__(self, offset=0.0):
         self.offset = offset
@@ -34,7 +34,7 @@ class NearestMean(ClassifierMixin, BaseEstimator):
 
 
 def private_memory(estimator, X, y):
-    """Score and, beside it, the memory of this process."""
+    """Return the score, and the memory of this process."""
     score = float((estimator.predict(X) == y).mean())
     return {"score": score, "private": private_megabytes()}
 

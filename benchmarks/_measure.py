@@ -1,4 +1,4 @@
-"""Interleaved timing, the state of the machine, and rows of the result table."""
+"""Interleaved timing, facts about the machine, and rows of the result table."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table: a contestant in a benchmark, its figure, and how many times that of the reference."""
+    """One row of the table: a contestant of a benchmark, its figure, and the ratio to that of the reference."""
 
     benchmark: str
     contestant: str
@@ -34,7 +34,7 @@ class Result:
 def interleave(
     contestants: Mapping[str, Callable[[], float | None]], rounds: int, warm_up: bool = True
 ) -> dict[str, list[float]]:
-    """Run every contestant once a round, in an order that rotates; return the seconds of each.
+    """Run every contestant once per round, in an order that rotates; return the seconds of each.
 
     A contestant may return its own seconds, if not all of its call is to be counted.
     """
@@ -53,7 +53,7 @@ def interleave(
 
 
 def compare(benchmark: str, times: Mapping[str, list[float]], reference: str, scale: float, unit: str, notes=None):
-    """Turn seconds into results: the median, and the median over rounds of the ratio to the reference of the round."""
+    """Turn seconds into results: the median, and the median over rounds of the ratio to the reference in each round."""
     results = []
     for name, seconds in times.items():
         ratio = statistics.median(a / b for a, b in zip(seconds, times[reference], strict=True))
@@ -64,7 +64,7 @@ def compare(benchmark: str, times: Mapping[str, list[float]], reference: str, sc
 
 
 def drop_page_cache(*folders: Path) -> str:
-    """Make the kernel forget file contents: all of them where permitted, else those of the files in `folders`."""
+    """Drop file contents from the page cache: all of them if permitted, or else those of the files in `folders`."""
     os.sync()
     try:
         Path("/proc/sys/vm/drop_caches").write_text("1\n")
@@ -82,7 +82,7 @@ def drop_page_cache(*folders: Path) -> str:
 
 
 def private_megabytes() -> float:
-    """Memory of this process that it shares with nobody and that is no page of a file."""
+    """Return the memory of this process that is neither shared nor a page of a file."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -93,7 +93,7 @@ def private_megabytes() -> float:
 
 
 def child(code: str, *arguments, timeout: float = 600) -> dict:
-    """Run Python code in a process of its own; return the JSON of its last line, its seconds and CPU seconds."""
+    """Run Python code in a separate process; return the JSON of its last line, its seconds and CPU seconds."""
     start, cpu = time.perf_counter(), _children_cpu()
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],

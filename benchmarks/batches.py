@@ -1,6 +1,6 @@
-"""A batch of 64 random rows of 2000 × (128, 157) float32, from memory, from the page cache and from the disk.
+"""A batch of 64 random rows of 2000 × (128, 157) float32, from memory, from the page cache and from disk.
 
-webdataset is left out: a tar shard is read from its beginning to its end, and has no random access to measure.
+webdataset is left out: it reads tar shards sequentially, and has no random access to measure.
 """
 
 import os
@@ -34,7 +34,7 @@ def run(material):
 
     def warm(open_reader):
         read = open_reader()
-        for start in range(0, len(rows), BATCH):  # every page is mapped
+        for start in range(0, len(rows), BATCH):  # maps every page
             read(np.arange(start, min(start + BATCH, len(rows)))[:BATCH])
         return lambda: timed(read)
 
@@ -74,7 +74,7 @@ def _cold(material, readers, timed, folder):
         def measure():
             nonlocal how
             how = drop_page_cache(folder, material.store.path)
-            read = open_reader()  # opening is not counted; only what was mapped since the cache was dropped can be cold
+            read = open_reader()  # not counted; after the cache was dropped, because mapped pages stay cached
             return timed(read)
 
         return measure
@@ -88,7 +88,7 @@ def _cold(material, readers, timed, folder):
 
 
 def _disk_limits(store):
-    """The best that can be done by hand: many threads that read, or hints for a memory map before it is read."""
+    """The limits: many threads that read, or hints to the kernel before a memory map is read."""
     import h5py
 
     paths, offsets, counts = sorted((store.path / "mel").glob("fold*.h5")), [], []
@@ -138,7 +138,7 @@ def _disk_limits(store):
 
 
 def _write_peers(rows: np.ndarray, folder: Path):
-    """Write the rows in every peer's format; return name -> function that opens a reader of a batch."""
+    """Write the rows in every peer's format; return name -> function that opens a reader of batches."""
     import h5py
 
     np.save(folder / "rows.npy", rows)

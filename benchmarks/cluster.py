@@ -1,9 +1,9 @@
-"""Two Dask worker processes of this machine beside loky: with the disk shared, and with rows that travel.
+"""Two Dask worker processes on this machine, compared with loky: with a shared disk, and with rows sent to the parent.
 
-What a Dask cluster adds per clip is the difference to loky. What leaves the workers is counted by their connections.
-The parent's memory is how much its private memory has grown after 2000 and after 20,000 short clips whose rows all
-travel, and after 20,000 with twenty times the bytes: with clips grows what is known of each, with bytes nothing should.
-Workers are processes that are there already when the time begins.
+What a Dask cluster adds per clip is the difference from loky. The bytes that leave the workers are counted by their
+connections. The parent's memory is the growth of its private memory after 2000 and after 20,000 short clips whose rows
+are all sent, and after 20,000 with twenty times the bytes: it should grow with the clips, and not with the bytes.
+Workers are started before the time is measured.
 """
 
 import shutil
@@ -91,7 +91,7 @@ def run(material):
     for name, values in times.items():
         ratio = statistics.median(one / other for one, other in zip(values, times["loky"], strict=True))
         added = statistics.median(one - other for one, other in zip(values, times["loky"], strict=True)) / few
-        note = f"{added * 1e3:+.2f} ms per clip beside loky" if name != "loky" else ""
+        note = f"{added * 1e3:+.2f} ms per clip compared with loky" if name != "loky" else ""
         value = statistics.median(values)
         results.append(Result(f"extraction, {few} clips, two workers", name, value, "s", ratio, note))
     for name in names[1:]:
@@ -109,7 +109,7 @@ def _growth(material):
     for count, seconds in ((few, 0.01), (many, 0.01), (many, 0.2)):
         feature = f'{{"waveform": Waveform(16000, {seconds})}}'
         answer = _answer(material, _DASK.replace("RETURNED", "True").replace("FEATURES", feature), table, count)
-        note = f"{answer['work'] / count * 1e3:.2f} ms per clip, the workers' part counted"
+        note = f"{answer['work'] / count * 1e3:.2f} ms per clip, including the workers' part"
         title = f"{count} clips, {answer['rows'] / 1e6:.0f} MB of rows"
         results.append(Result("growth of the parent, rows travel", title, answer["grown"], "MB", None, note))
     return results

@@ -1,4 +1,4 @@
-"""What an edit of the clip table costs beside a whole extraction: 1 % of the clips added, or relabelled."""
+"""The cost of an edit of the clip table, compared with a whole extraction: 1 % of the clips added, or relabelled."""
 
 import shutil
 import time
@@ -40,7 +40,7 @@ def _contestants(clips, folder, is_fresh):
         return extract(clips, "whole")
 
     def edit(before):
-        extract(before, "edited")  # what an earlier edit left becomes this
+        extract(before, "edited")  # brings what an earlier edit left back to the state before
         return extract(clips, "edited")
 
     folder.mkdir()

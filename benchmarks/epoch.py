@@ -1,4 +1,4 @@
-"""Loading one epoch of training batches: the course's Dataset, which decodes every clip each time, against a store."""
+"""Loading one epoch of batches: the course's Dataset, which decodes every clip each time, compared with a store."""
 
 import time
 
@@ -10,7 +10,7 @@ BATCH = 32
 
 
 class WavDataset:
-    """The Dataset of the course: a clip is loaded and transformed when it is asked for."""
+    """The Dataset of the course: a clip is loaded and transformed when it is needed."""
 
     def __init__(self, paths, targets):
         self.paths, self.targets = paths, targets

@@ -1,10 +1,11 @@
-"""Waveform and mel spectrogram of every clip: from the command to the result on the disk.
+"""Waveform and mel spectrogram of every clip: from the command to the result on disk.
 
-Each contestant is a process of its own. Its start-up (imports) and its work are timed apart; the total is for 2000
-clips, where the loops of librosa calls are run on 400 of them and scaled, because they are linear.
+Each contestant is a separate process. Its start-up (imports) and its work are timed separately. The total is for 2000
+clips; the loops of librosa calls run on 400 of them and are scaled, because their time is linear.
 
-Between the two, each uses a gigabyte of memory and gives it back, which is not counted: the host of a virtual machine
-takes memory away that was free for some seconds, and whoever uses it next waits, 3 ms per MB on the one of RESULTS.md.
+Between start-up and work, each contestant allocates and frees a gigabyte of memory, which is not counted: the host of a
+virtual machine may take back memory that was free for some seconds, and the next writer would have to wait for it (3 ms
+per MB on the machine of RESULTS.md).
 """
 
 import shutil
@@ -72,7 +73,7 @@ import contextlib, h5py, joblib
 from esc_features import extract
 from esc_features.features import MelSpectrogram
 table = pd.read_csv(sys.argv[1], dtype={"src_file": str, "take": str})
-MelSpectrogram().transform(paths[:1])  # as the others do: what is imported on first use is start-up
+MelSpectrogram().transform(paths[:1])  # as for the others, imports on first use count as start-up
 begin_work()
 with CONTEXT:
     extract(table, sys.argv[2] + "/store", features="waveform,mel", n_jobs=2, verbose=False)
@@ -148,7 +149,7 @@ def run(material):
 
 
 def _from_stored_waveforms(material, rounds):
-    """A spectrogram of 64 bands for a store that has waveforms: what is added to the time of its own kernel."""
+    """Compare another spectrogram, of 64 bands from stored waveforms, with its bare kernel."""
     import librosa
     import numpy as np
     import scipy.fft

@@ -22,10 +22,10 @@ def run(material):
         "np.load(mmap_mode='r')": lambda: _memory_map(real, material),
         "skorch SliceDataset (with torch)": lambda: _slice_dataset(real),
     }
-    # First what needs no torch: once this process has imported it, workers do so too, and it counts as their memory.
+    # First what does not need torch: once this process has imported it, so do workers, and it counts as their memory.
     for size in sizes:
         array = open_store(synthetic_store(material.scratch / f"synthetic{size}", size))["mel"]
-        title = "GridSearchCV(n_jobs=2), memory with clips"
+        title = "GridSearchCV(n_jobs=2), memory by number of clips"
         results += _search(title, f"esc_features, {size} clips", array, array.target, array.folds)[1:]
     for name, make in candidates.items():
         results += _search(f"GridSearchCV(n_jobs=2), {len(real)} clips", name, make(), target, store.folds)
@@ -36,7 +36,7 @@ def _search(title, name, X, target, folds):
     from joblib.externals.loky import get_reusable_executor
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-    get_reusable_executor().shutdown(wait=True)  # fresh workers for each
+    get_reusable_executor().shutdown(wait=True)  # new workers for each search
     search = GridSearchCV(
         NearestMean(), {"offset": [0.0, 1.0]}, cv=PredefinedSplit(folds), n_jobs=2, scoring=private_memory, refit=False
     )
@@ -45,8 +45,8 @@ def _search(title, name, X, target, folds):
     seconds = time.perf_counter() - start
     memory = [search.cv_results_[f"split{number}_test_private"] for number in range(len(np.unique(folds)))]
     return [
-        Result(title, name, seconds, "s", None, "wall time, workers started"),
-        Result(title, name, float(np.max(memory)), "MB", None, "private memory of a worker, largest"),
+        Result(title, name, seconds, "s", None, "wall time, including the start of workers"),
+        Result(title, name, float(np.max(memory)), "MB", None, "largest private memory of a worker"),
     ]
 
 

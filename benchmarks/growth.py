@@ -1,4 +1,4 @@
-"""What grows with the number of clips: 400 to 100,000 very short ones."""
+"""Growth with the number of clips: 400 to 100,000 very short ones."""
 
 import pickle
 import shutil
@@ -59,7 +59,7 @@ def run(material):
             Result(title, "run again, nothing to do", statistics.median(seconds) / size * 1e3, "ms per clip"),
             Result(title, "open_store (the first in a process)", read["opened"] * 1e3, "ms"),
             Result(title, "batch of 64 rows", read["batch"] * 1e6, "µs", None, "most of them read for the first time"),
-            Result(title, "memory of the reader", read["memory"], "MB", None, "libraries loaded by it included"),
+            Result(title, "memory of the reader", read["memory"], "MB", None, "including libraries that it loads"),
             Result(title, "pickle of four folds", pickled, "bytes", None, f"store {size_on_disk(folder):.1f} MB"),
         ]
         shutil.rmtree(folder)

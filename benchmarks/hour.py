@@ -1,7 +1,7 @@
-"""An hour with the clips of fold 5 at known places: how many are found by models that know folds 1 to 4.
+"""An hour with the clips of fold 5 at known places: how many are found by models trained on folds 1 to 4.
 
 Nothing is chosen on fold 5. Models are trained on windows of recordings of 12 minutes, one per fold; the threshold is
-the best one on an hour of fold 4, for a model that knows folds 1 to 3.
+the best one on an hour of fold 4, for a model trained on folds 1 to 3.
 """
 
 import signal
@@ -78,7 +78,7 @@ def _predict(model, path):
 
 
 def _score(windows, places, threshold):
-    """F1, precision, recall and hits: an event is found if at least half of it, or of what was detected, is shared."""
+    """Return F1, precision, recall and hits; of detection and event, half of the shorter one must be shared."""
     from esc_features import merge_detections
 
     events = merge_detections(windows, threshold).sort_values("score", ascending=False)
@@ -93,7 +93,7 @@ def _score(windows, places, threshold):
 
 
 def _killed(model, store, folder):
-    """Predict by the command, kill it in the middle, run it again: the bytes must be those of an undisturbed run."""
+    """Predict with the command, kill it halfway and run it again: the bytes must be those of an uninterrupted run."""
     from esc_features import save_model
 
     save_model(model, folder / "m.esc", store=store)

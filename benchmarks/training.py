@@ -1,4 +1,4 @@
-"""Two epochs of the course's ConvNet: the estimator fitted from the store against a bare PyTorch loop in RAM."""
+"""Two epochs of the course's ConvNet: the estimator fitted from the store, compared with a bare PyTorch loop in RAM."""
 
 from ._measure import compare, interleave
 
@@ -23,7 +23,7 @@ def run(material):
         module = ConvNet(n_classes=classes)
         optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
         criterion = nn.CrossEntropyLoss()
-        module(in_memory[:2])  # lazy layers, if any, take their shape
+        module(in_memory[:2])  # initialises lazy layers, if any
         module.train()
         for _ in range(EPOCHS):
             for rows in torch.randperm(len(in_memory)).split(BATCH):

@@ -207,7 +207,7 @@ class TestExtraction:
     def test_writes_a_run_of_rows_at_once(self, clips, tmp_path, monkeypatch):
         writes = count(monkeypatch, _sinks, "write_at")
         extract(clips, tmp_path / "store", features="waveform", n_jobs=1, verbose=False)
-        runs = sum(-(-number // _sinks.ROWS_A_WRITE) for number in clips["fold"].value_counts())
+        runs = sum(-(-number // _sinks.ROWS_PER_WRITE) for number in clips["fold"].value_counts())
         columns = 1 + len(Facts._fields) + 2  # the rows, the facts, the checksum and the mark
         assert len(writes) == runs * columns
 

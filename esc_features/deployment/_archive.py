@@ -1,4 +1,4 @@
-"""The zip around a model: plain entries, each as long as it says, written whole or not at all."""
+"""The zip around a model: plain entries, each as long as it states, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse a name that nothing should be written to, before the work whose result it is for."""
+    """Raise ModelError, before any work is done, if nothing may be written to a path."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise ModelError(f"{path} is a link or not a regular file, and is left alone. Give another name.")
     if not path.parent.is_dir():

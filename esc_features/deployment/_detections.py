@@ -25,7 +25,7 @@ def merge_detections(
 ) -> pd.DataFrame:
     """Merge windows in which a category is probable into events.
 
-    Windows of one recording that reach the threshold and touch, overlap, or lie at most `gap` seconds apart are one
+    Windows of one recording that reach the threshold and touch, overlap, or are at most `gap` seconds apart form one
     event, from the start of the first to the end of the last.
 
     Parameters
@@ -36,13 +36,18 @@ def merge_detections(
         Smallest probability that counts, for all categories or by category; categories that a dict leaves out have no
         events.
     gap : float, default=0.0
-        Seconds between two windows that are still one event.
+        Largest gap within an event, in seconds.
 
     Returns
     -------
     DataFrame
         One row per event: ``filename``, ``start``, ``end`` (s), ``label``, and ``score``, the highest probability in
         it; recordings in their order, then by start. `label_windows` takes it as annotations.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, `gap` is negative, or `threshold` names an unknown category.
 
     Examples
     --------
@@ -60,7 +65,7 @@ def merge_detections(
     if missing:
         raise ValueError(f"windows has no column {', '.join(missing)}: give the table that predict_windows returns.")
     if not gap >= 0:
-        raise ValueError(f"gap must be a number of seconds from 0 on, not {gap!r}.")
+        raise ValueError(f"gap must be 0 or more seconds, not {gap!r}.")
     categories = [name for name in windows.columns if name not in _TIMES]
     thresholds = _thresholds(threshold, categories)
     ordered = windows.sort_values("start", kind="stable")
@@ -77,7 +82,7 @@ def merge_detections(
 
 
 def write_detections(table: pd.DataFrame, path: str | os.PathLike) -> list[Path]:
-    """Write events, or windows, to a file whose kind is decided by the ending of its name.
+    """Write events, or windows, to a file of the kind that its suffix names.
 
     Parameters
     ----------
@@ -85,12 +90,22 @@ def write_detections(table: pd.DataFrame, path: str | os.PathLike) -> list[Path]
         Events as `merge_detections` returns them, or windows as `predict_windows` does (``.csv`` and ``.parquet``).
     path : path-like
         ``.csv``, ``.parquet``, ``.selections.txt`` (selection table of Raven) or ``.txt`` (labels of Audacity, which
-        are for one recording: several get one file each in a folder of that name). `load_annotations` reads them.
+        are for one recording: several get one file each in a folder of that name). `load_annotations` reads events
+        from all but ``.parquet``.
 
     Returns
     -------
     list of Path
         The files, each written whole.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is unknown, or windows are to be written as labels or selections.
+    ModelError
+        If `path` is a link or a folder, or its folder does not exist.
+    ImportError
+        If a ``.parquet`` file is to be written without pyarrow.
 
     Examples
     --------
@@ -121,7 +136,7 @@ def write_tables(tables: Iterable[pd.DataFrame], path: Path) -> None:
 
 
 def kind_of(path: str | os.PathLike) -> str:
-    """The kind of file that a name ends in."""
+    """Return the kind of file that the suffix of a path names."""
     name = Path(path).name.lower()
     for ending, kind in (
         (".csv", "csv"),
@@ -132,8 +147,8 @@ def kind_of(path: str | os.PathLike) -> str:
         if name.endswith(ending):
             return kind
     raise ValueError(
-        f"{Path(path).name!r} ends in none of .csv, .parquet, .txt (Audacity) and .selections.txt (Raven), which say "
-        "what kind of file to write."
+        f"{Path(path).name!r} ends in none of .csv, .parquet, .txt (Audacity) and .selections.txt (Raven), which name "
+        "the kind of file to write."
     )
 
 
@@ -142,12 +157,15 @@ def _thresholds(threshold, categories):
         return dict.fromkeys(categories, float(threshold))
     unknown = [name for name in threshold if name not in categories]
     if unknown:
-        raise ValueError(f"threshold names {', '.join(map(repr, unknown))}; windows has {', '.join(categories)}.")
+        raise ValueError(
+            f"threshold names {', '.join(map(repr, unknown))}, but the categories of windows are "
+            f"{', '.join(categories)}."
+        )
     return {name: float(threshold[name]) for name in categories if name in threshold}
 
 
 def _events(start, end, score, least, gap):
-    """(start, end, highest score) of each run of windows; `start` ascends."""
+    """Return (start, end, highest score) of each run of windows; `start` ascends."""
     probable = np.flatnonzero(score >= least)
     if not len(probable):
         return []
@@ -173,7 +191,9 @@ def _write_parquet(tables, path):
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ImportError("A .parquet file needs pyarrow: pip install it, or write .csv.", name="pyarrow") from error
+        raise ImportError(
+            "A .parquet file needs pyarrow: pip install pyarrow, or write .csv.", name="pyarrow"
+        ) from error
     tables = iter(tables)
     first = next(tables)
     fields = pyarrow.Table.from_pandas(first, preserve_index=False).schema
@@ -225,5 +245,5 @@ def _audacity(events):
 
 
 def _field(text):
-    """Text that stays in its column and line."""
+    """Return text that stays in its column and line."""
     return " ".join(str(text).split())

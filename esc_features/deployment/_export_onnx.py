@@ -25,7 +25,7 @@ from ._stretches import stretches_of
 if TYPE_CHECKING:
     from ..store import Store
 
-# Largest difference of a probability.
+# Largest accepted difference of a probability.
 _TOLERANCE = 1e-4
 _MOST_CLIPS = 256
 
@@ -33,11 +33,11 @@ _MOST_CLIPS = 256
 def export_onnx(
     model: Any, path: str | os.PathLike, *, store: Store | None = None, recordings: Any = None
 ) -> dict[str, float]:
-    """Export a fitted pipeline to ONNX, its feature included, and check that it gives the same probabilities.
+    """Export a fitted pipeline to ONNX, including its feature, and check that it gives the same probabilities.
 
-    The file takes waveforms (clips, samples), float32 at the rate that its metadata state, in batches of any size and,
-    if the network allows, clips of any length; it returns probabilities (clips, categories). ``onnxruntime`` runs it
-    without this package and without PyTorch, also on phones and in web pages. Needs
+    The file takes waveforms of shape (clips, samples), float32, at the sample rate in its metadata, in batches of any
+    size and, if the network allows, of any length. It returns probabilities of shape (clips, categories).
+    ``onnxruntime`` runs it without this package and without PyTorch, also on phones and in web pages. The export needs
     ``pip install "esc_features[onnx]"``.
 
     Parameters
@@ -46,24 +46,27 @@ def export_onnx(
         A fitted pipeline of `Waveform`, `MelSpectrogram` or `MFCCStatistics`, then `Standardizer` or StandardScaler,
         then a network of `ClipClassifier` or LogisticRegression.
     path : path-like
-        The file, ``dogs.onnx`` say.
+        The file, such as ``dogs.onnx``.
     store : Store, optional
-        Check on its clips (up to 256, evenly spread); the store has their recordings, or stored waveforms.
+        Check on its clips (up to 256, evenly spread); it must have their recordings or stored waveforms.
     recordings : as for `predict_windows`, optional
         Check on the windows of these recordings instead.
 
     Returns
     -------
     dict of str to float
-        ``clips``, how many it was checked on; ``largest_difference`` of a probability; ``any_length``, 1 or 0.
+        ``clips``, the number of clips that it was checked on; ``largest_difference``, that of a probability;
+        ``any_length``, 1 if clips of other lengths are accepted, else 0.
 
     Raises
     ------
     ModelError
-        A step cannot be exported, or the exported model differs by more than 1e-4 or decides otherwise; nothing is
-        written then.
+        If a step cannot be exported, or the exported model's probabilities differ by more than 1e-4, or its decisions
+        differ; then nothing is written.
+    ValueError
+        If not exactly one of `store` and `recordings` is given.
     ImportError
-        The extra is not installed.
+        If the extra is not installed.
 
     Examples
     --------
@@ -113,7 +116,7 @@ def _exported(layers, samples, any_length, metadata) -> bytes:
 
 
 def _takes_any_length(layers, samples, feature) -> bool:
-    """Whether the network takes clips of another length: one of three times the length is tried."""
+    """Return whether the network takes clips of another length: three times the length is tried."""
     import torch
 
     # The statistics count samples; a recurrent network of one step per clip would see other steps.
@@ -140,7 +143,7 @@ def _check(content: bytes, model, waveforms) -> float:
     difference = np.abs(exported - expected)
     several = has_several_labels(model)
     decisions = (lambda p: p >= 0.5) if several else (lambda p: p.argmax(axis=1))
-    # Where two probabilities are equal but for rounding, either decision is right.
+    # If two probabilities are equal except for rounding, either decision is right.
     margin = np.abs(expected - 0.5) if several else np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)[:, 0]
     otherwise = int(((decisions(exported) != decisions(expected)) & (margin > 1e-6)).sum())
     if not (difference.max() <= _TOLERANCE) or otherwise:
@@ -154,7 +157,7 @@ def _check(content: bytes, model, waveforms) -> float:
 
 
 def _uneven(count: int) -> list[int]:
-    """Where to cut clips into batches of different sizes."""
+    """Return where to cut clips into batches of different sizes."""
     return [cut for cut in (1, 4, 36, 68, 132) if cut < count]
 
 
@@ -203,7 +206,7 @@ def _check_installed():
 
 @contextlib.contextmanager
 def _quiet():
-    """The exporter reports its steps on standard output and by loggers."""
+    """Silence the exporter, which reports its steps on standard output and through loggers."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What a model takes and tells: its features, the clips that they take, its categories and probabilities."""
+"""What a model takes and returns: its features, the clips that they take, its categories and probabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..exceptions import ModelError
 
 
 def features_in(model: Any) -> list[Any]:
-    """Features of a model, at any depth of pipelines and ensembles, in the order of their steps."""
+    """Return the features of a model, at any depth of pipelines and ensembles, in the order of their steps."""
     from ..features import Feature
 
     found: list[Any] = []
@@ -30,17 +30,17 @@ def features_in(model: Any) -> list[Any]:
 
 
 def steps_of(model: Any) -> list[Any]:
-    """Steps of a pipeline; anything else is one step."""
+    """Return the steps of a pipeline; anything else is one step."""
     return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
 
 
 def clip_of(model: Any) -> tuple[int, float]:
-    """Sample rate and duration of the clips that a model takes."""
+    """Return the sample rate and duration of the clips that a model takes."""
     wanted = {(int(feature.sample_rate), float(feature.duration)) for feature in features_in(model)}
     if not wanted:
         raise ModelError(
-            f"This {type(model).__name__} does not start with a feature, which would say how to read a recording for "
-            "it. Fit a pipeline that does, such as make_pipeline(MelSpectrogram(), ...), on store.audio."
+            f"This {type(model).__name__} does not start with a feature, so it cannot take recordings. "
+            "Fit a pipeline that does, such as make_pipeline(MelSpectrogram(), ...), on store.audio."
         )
     if len(wanted) > 1:
         clips = ", ".join(f"{duration:g} s at {rate} Hz" for rate, duration in sorted(wanted))
@@ -52,7 +52,7 @@ def clip_of(model: Any) -> tuple[int, float]:
 
 
 def categories_of(model: Any) -> list[str]:
-    """Names of the classes of a model, in the order of its probabilities."""
+    """Return the names of a model's classes, in the order of its probabilities."""
     card = getattr(model, "card_", None)
     if card is not None:
         return list(card.categories)
@@ -60,7 +60,7 @@ def categories_of(model: Any) -> list[str]:
 
 
 def classes_of(model: Any) -> np.ndarray:
-    """The labels that a model was fitted on."""
+    """Return the labels that a model was fitted on."""
     try:
         classes = model.classes_
         # On several labels, scikit-learn's trees and neighbours list the classes of each label.
@@ -72,7 +72,7 @@ def classes_of(model: Any) -> np.ndarray:
 
 
 def has_several_labels(model: Any) -> bool:
-    """Whether a fitted model gives each clip any number of categories."""
+    """Return whether a fitted model gives each clip any number of categories."""
     last = steps_of(model)[-1]
     binarizer = getattr(last, "_label_binarizer", None)
     return (
@@ -84,7 +84,7 @@ def has_several_labels(model: Any) -> bool:
 
 
 def probabilities_of(model: Any, waveforms: np.ndarray) -> np.ndarray:
-    """Probabilities (clips, classes), float32; 0 and 1 where a model gives none."""
+    """Return probabilities (clips, classes), float32; 0 and 1 if a model gives none."""
     if hasattr(model, "predict_proba"):
         probabilities = model.predict_proba(waveforms)
         if isinstance(probabilities, list):  # a forest on several labels: two columns for each

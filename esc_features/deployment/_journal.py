@@ -1,4 +1,4 @@
-"""The predictions so far, in a file beside the one to be written: a run that is killed goes on from there."""
+"""The predictions so far, in a file beside the one to be written, from which a killed run continues."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Journal:
         self.path.unlink()
 
     def _chunk(self, line: bytes) -> Chunk | None:
-        """The chunk of a line, or None of a line that was cut off or damaged."""
+        """Return the chunk of a line; None if it was cut off or damaged."""
         if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:]):
             return None
         content: dict[str, Any] = json.loads(line[9:])

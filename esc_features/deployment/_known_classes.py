@@ -30,13 +30,13 @@ _CALLBACKS_WITH_FILES = (
     *("MlflowLogger", "WandbLogger", "NeptuneLogger", "SacredLogger"),
 )
 _WITH_FILES = {f"skorch.callbacks.{name}" for name in _CALLBACKS_WITH_FILES}
-_FUNCTIONS = {"builtins.print"}  # what callbacks of skorch report through
-# No estimators of their own, but parts of fitted ones that contain other estimators.
+_FUNCTIONS = {"builtins.print"}  # the default of skorch's callbacks for their reports
+# Not estimators themselves, but parts of fitted ones that contain other estimators.
 _PARTS = {"sklearn.calibration._CalibratedClassifier", "sklearn.utils.Bunch"}
 
 
 def public_name(kind: Any) -> str:
-    """The name by which a model file calls a class or function: where a user imports it from."""
+    """Return the name by which a model file refers to a class or function: where a user imports it from."""
     module, name = kind.__module__, kind.__qualname__
     if module == "__main__" or "<" in name:
         place = "a script or notebook" if module == "__main__" else "a function"
@@ -53,7 +53,7 @@ def public_name(kind: Any) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Whether a class of this name may be used without being trusted. Imports the libraries named above only."""
+    """Return whether a class of this name may be used without trust; only the libraries named above are imported."""
     if name in _FUNCTIONS:
         return True
     module, _, attribute = name.rpartition(".")
@@ -67,7 +67,7 @@ def is_known(name: str) -> bool:
 
 
 def is_trusted(name: str, trusted: Iterable[str]) -> bool:
-    """Whether a user trusts a class or function, by its name or that of a module that it is in."""
+    """Return whether a user trusts a class or function, by its name or that of a module that it is in."""
     return any(name == each or name.startswith(f"{each}.") for each in trusted)
 
 
@@ -92,7 +92,7 @@ def _public(module: str, name: str) -> Any:
     if name.startswith("_") or (offered is not None and name not in offered and module.startswith(_OURS)):
         return None
     found = getattr(imported, name, None)
-    # A module of torch also has names that it imported: only what the library defines counts.
+    # A module of torch also has names that it imported; only what the library defines counts.
     return found if getattr(found, "__module__", "").split(".")[0] == module.split(".")[0] else None
 
 

@@ -21,8 +21,8 @@ _AMIN = 1e-10
 class MelPower(nn.Module):
     """Short-time Fourier transform in two steps of matrix products (Cooley and Tukey, 1965), then mel filters.
 
-    A frame of rows × columns samples costs n_fft × (rows + columns) products instead of n_fft², and needs no operator
-    but those that every runtime of ONNX has.
+    A frame of rows × columns samples costs n_fft × (rows + columns) products instead of n_fft², and needs only
+    operators that every runtime of ONNX has.
     """
 
     window: torch.Tensor
@@ -148,7 +148,7 @@ class Affine(nn.Module):
 
 
 class Probabilities(nn.Module):
-    """Logits to probabilities: of one label, or of each of several."""
+    """Turn logits into probabilities: of one label, or of each of several."""
 
     def __init__(self, several: bool, binary: bool = False):
         super().__init__()
@@ -161,7 +161,7 @@ class Probabilities(nn.Module):
 
 
 def layers_of(model: Any) -> nn.Sequential:
-    """Make modules of the steps of a fitted pipeline, from waveforms to probabilities."""
+    """Return the steps of a fitted pipeline as modules, from waveforms to probabilities."""
     layers = [layer for step in steps_of(model) if step not in (None, "passthrough") for layer in _layers(step)]
     return nn.Sequential(*layers).eval()
 
@@ -197,8 +197,8 @@ def _layers(step: Any) -> list[nn.Module]:
     if isinstance(step, ClipClassifier):
         return [step.module_, Probabilities(step.codec_.kind == "several labels")]
     raise ModelError(
-        f"{type(step).__name__} cannot be exported to ONNX. What can: Waveform, MelSpectrogram and MFCCStatistics of "
-        "float32, Standardizer, StandardScaler, LogisticRegression, and the networks."
+        f"{type(step).__name__} cannot be exported to ONNX. Use steps that can: Waveform, MelSpectrogram and "
+        "MFCCStatistics of float32, Standardizer, StandardScaler, LogisticRegression, and the networks."
     )
 
 

@@ -1,4 +1,4 @@
-"""Predict what the microphone hears, window by window."""
+"""Predict the sound of a microphone, window by window."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class LiveWindow:
     start, end : float
         Seconds since the stream began.
     probabilities : dict of str to float
-        By category.
-    missed : float
-        Seconds before it that were skipped, because the computer or the sound card was too slow.
+        Category -> its probability.
+    missed : float, default=0.0
+        Seconds before the window that were skipped, because the computer or the sound card was too slow.
 
     Examples
     --------
@@ -45,19 +45,19 @@ class LiveWindow:
 def listen(
     model: Any, hop: float | None = None, *, device: int | str | None = None, stream: Callable | None = None
 ) -> Iterator[LiveWindow]:
-    """Predict the sound of the microphone, in the same windows as `predict_windows` those of a recording.
+    """Predict the sound of a microphone, in windows like those of `predict_windows`.
 
-    Needs ``pip install "esc_features[listen]"``, and PortAudio where it does not bring it. The sound stays in memory,
-    and no more of it than one window.
+    It needs ``pip install "esc_features[listen]"``, and PortAudio if that is not installed with it. The sound is kept
+    in memory only, and no longer than it is needed for a window.
 
     Parameters
     ----------
     model : estimator
-        A fitted pipeline that starts with a feature, from `load_model` for instance.
+        A fitted pipeline that starts with a feature, for instance from `load_model`.
     hop : float, optional
         Seconds from one window to the next; by default the length of a window.
     device : int or str, optional
-        Which microphone, as sounddevice takes it; by default that of the system.
+        The microphone, as in sounddevice; by default that of the system.
     stream : callable, optional
         To use instead of ``sounddevice.InputStream``: called with its arguments, it returns a context manager that
         calls ``callback(samples, frames, time, status)`` while it is open.
@@ -65,14 +65,16 @@ def listen(
     Yields
     ------
     LiveWindow
-        One as soon as each window is over, without end.
+        One per window, as soon as it is over; the iterator does not end.
 
     Raises
     ------
     ImportError
-        sounddevice, or the library PortAudio, is missing.
+        If sounddevice, or the library PortAudio, is missing.
     ModelError
-        The model does not start with a feature.
+        If the model does not start with a feature.
+    ValueError
+        If `hop` is not above 0.
 
     Examples
     --------
@@ -86,12 +88,12 @@ def listen(
     categories = categories_of(model)
     blocks: queue.SimpleQueue[tuple[np.ndarray, bool]] = queue.SimpleQueue()
 
-    def hear(samples, frames, time, status):
+    def receive(samples, frames, time, status):
         blocks.put((np.array(samples[:, 0], np.float32), bool(status)))
 
     open_stream = _sounddevice() if stream is None else stream
     block = max(1, round(min(hop, 0.1) * rate))
-    with open_stream(samplerate=rate, channels=1, dtype="float32", blocksize=block, device=device, callback=hear):
+    with open_stream(samplerate=rate, channels=1, dtype="float32", blocksize=block, device=device, callback=receive):
         for start, waveform, missed in _windows(blocks, rate, round(duration * rate), hop):
             (probabilities,) = probabilities_of(model, waveform[np.newaxis])
             by_category = dict(zip(categories, map(float, probabilities), strict=True))
@@ -99,7 +101,7 @@ def listen(
 
 
 def _windows(blocks, rate, length, hop):
-    """(start, samples, seconds missed before it) of each window, once its samples are there."""
+    """Yield (start, samples, seconds missed before it) of each window, once its samples are there."""
     kept, first, missed, number = np.zeros(0, np.float32), 0, 0.0, 0
     while True:
         wanted = int(number * hop * rate)
@@ -122,7 +124,7 @@ def _windows(blocks, rate, length, hop):
 def _sounddevice():
     try:
         import sounddevice
-    except (ImportError, OSError) as error:  # OSError where PortAudio is missing
+    except (ImportError, OSError) as error:  # OSError if PortAudio is missing
         raise ImportError(
             f'Listening needs sounddevice and PortAudio ({error}): pip install "esc_features[listen]", and on Linux '
             "apt-get install libportaudio2.",

@@ -1,4 +1,4 @@
-"""The model card: what a model says about itself, for people."""
+"""The model card: a description of a model, for people."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class ModelCard:
     Parameters
     ----------
     name : str
-        Of the model: its file without the ending.
+        Name of the model: that of its file, without the suffix.
     categories : list of str
         Its categories, in the order of its probabilities.
     several_labels : bool, default=False
         Whether a clip may have several of them; probabilities then do not sum to 1.
     sample_rate, duration : int and float, optional
-        Hz and seconds of the clips that it takes; unknown where it does not start with a feature.
+        Hz and seconds of the clips that it takes; unknown if it does not start with a feature.
     structure : list of str
         The steps from recording to label, one line each.
     dataset, store_id, licence : str
@@ -49,13 +49,13 @@ class ModelCard:
     folds : list of int
         Official folds that it was fitted on.
     figures : dict of str to float
-        How good it is, such as ``{"accuracy": 0.83}``, cross-validated.
+        Cross-validated scores, such as ``{"accuracy": 0.83}``.
     about, limits : str
-        What else is worth knowing, and what it must not be used for.
+        Further remarks, and what the model must not be used for.
     needs : list of str
         Classes and functions of other packages that must be installed and trusted to load it.
     created : str
-        When it was saved, UTC.
+        When it was saved, in UTC.
     versions : dict of str to str
         Versions of the packages that it was saved with.
 
@@ -105,10 +105,10 @@ class ModelCard:
         yield f"**Trained on** {self._training()}"
         yield f"**Licence of the data:** {self.licence or 'not stated: ask whoever trained the model.'}"
         yield f"**Licence of the pretrained weights:** {self.weights_licence}" if self.weights_licence else ""
-        yield f"**How good:** {self._figures()}"
-        yield f"**Not for:** {self.limits}"
-        yield "**How:**\n\n" + "\n".join(f"    {line}" for line in self.structure) if self.structure else ""
-        yield f"**Loads only where you trust:** {', '.join(self.needs)}" if self.needs else ""
+        yield f"**Scores:** {self._figures()}"
+        yield f"**Limits:** {self.limits}"
+        yield "**Steps:**\n\n" + "\n".join(f"    {line}" for line in self.structure) if self.structure else ""
+        yield f"**Loads only if you trust:** {', '.join(self.needs)}" if self.needs else ""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         yield f"Saved {self.created or 'at an unknown time'} with {versions}." if versions else ""
 
@@ -134,7 +134,7 @@ class ModelCard:
 
 
 def read_card(path: str | os.PathLike) -> ModelCard:
-    """Read the card of a model file; the model is not loaded, and no library imported for it.
+    """Read the card of a model file, without loading the model or importing its libraries.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def read_card(path: str | os.PathLike) -> ModelCard:
     Raises
     ------
     ModelError
-        The file is not a model, is damaged, or is refused.
+        If the file is not a model, is damaged, or is refused.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def read_card(path: str | os.PathLike) -> ModelCard:
 
 
 def read_model(path: str | os.PathLike) -> tuple[dict[str, bytes], dict[str, Any], int]:
-    """Read and check a model file: its entries, its document, and how long it is."""
+    """Read and check a model file; return its entries, its document and its length in bytes."""
     path = Path(path)
     content = _content(path)
     entries = read_archive(content, str(path))
@@ -174,13 +174,13 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, bytes], dict[str, Any
         raise ModelError(f"{path} is damaged: its format_version is {version!r}.")
     if version > FORMAT_VERSION:
         raise ModelError(
-            f"{path} has format {version}, and this esc_features reads {FORMAT_VERSION} and earlier: update it."
+            f"{path} has format {version}, but this esc_features reads only {FORMAT_VERSION} and earlier: update it."
         )
     return entries, document, len(content)
 
 
 def card_from(value: Any, where: str) -> ModelCard:
-    """Make a card of plain values, checking the type of each."""
+    """Return a card made of plain values, after checking the type of each."""
     value = value if isinstance(value, Mapping) else {}
     fields = {each.name: each for each in dataclasses.fields(ModelCard)}
     known = {name: item for name, item in value.items() if name in fields}
@@ -191,7 +191,7 @@ def card_from(value: Any, where: str) -> ModelCard:
 
 
 def parse_json(content: bytes, where: str) -> Any:
-    """Parse strict JSON, without NaN and infinities."""
+    """Parse strict JSON: NaN and infinities are refused."""
 
     def refuse(name):
         raise ModelError(f"{where} holds {name}, which is not JSON.")

@@ -51,26 +51,27 @@ def save_model(
     """Save a fitted estimator or pipeline to one file, which can be loaded on any machine without trusting its author.
 
     The file is a zip without pickle: ``model.json`` (structure and every parameter), ``card.md`` (for people),
-    ``tensors.safetensors``, and one ``.skops`` file per part that belongs to scikit-learn. A loaded model predicts the
-    same bits; the state of its optimiser and the names of the clips that it was fitted on are left out. Of a search
-    such as GridSearchCV, the best estimator is saved.
+    ``tensors.safetensors``, and one ``.skops`` file per part that belongs to scikit-learn. The predictions of a loaded
+    model are the same, bit for bit; the state of its optimiser and the names of the clips that it was fitted on are
+    left out. Of a search such as GridSearchCV, the best estimator is saved.
 
     Parameters
     ----------
     model : estimator
-        Fitted. A pipeline that starts with a feature predicts from recordings after it is loaded.
+        A fitted estimator. A pipeline that starts with a feature predicts from recordings after it is loaded.
     path : path-like
         The file, such as ``dogs.esc``; an existing one is replaced.
     store : Store, optional
-        What it was fitted on, for the card: data set, categories, and the digest that tells stores apart.
+        The store that it was fitted on, for the card: data set, categories, and a digest that identifies the store.
     categories : sequence of str, optional
         Names of the classes; by default those of `store`, or the labels that the model was fitted on.
     figures : dict of str to float, optional
         Cross-validated scores, such as ``{"accuracy": 0.83}``.
     licence : str, optional
-        Of the training data, for the card; by default that of the official data set, where `store` holds one whole.
+        Licence of the training data, for the card; by default that of the official data set, if `store` holds all of
+        it.
     about, limits : str, optional
-        More for the card to say, and what the model must not be used for.
+        Further remarks for the card, and what the model must not be used for.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def save_model(
     Raises
     ------
     ModelError
-        The model is not fitted, contains what cannot be saved without pickle (a lambda, a class of a notebook), or
+        If the model is not fitted, contains what cannot be saved without pickle (a lambda, a class of a notebook), or
         the file cannot be written.
 
     Examples
@@ -107,8 +108,8 @@ def save_model(
         about=about,
         needs=sorted(_asked_by(structure, parts, path)),
     )
-    told = {"licence": licence, "limits": limits}
-    card = dataclasses.replace(card, **{name: text for name, text in told.items() if text is not None})
+    given = {"licence": licence, "limits": limits}
+    card = dataclasses.replace(card, **{name: text for name, text in given.items() if text is not None})
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -128,9 +129,9 @@ def save_model(
 def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     """Load a model that `save_model` wrote.
 
-    The file is not trusted: no code in it runs, and classes are imported from esc_features, PyTorch, skorch and
-    scikit-learn only. Where a model uses any other class or function, the error lists its name, and loading the model
-    means trusting that code, which you have installed yourself.
+    The file is not trusted: no code in it runs, and classes are imported only from esc_features, PyTorch, skorch and
+    scikit-learn. If a model uses any other class or function, the error lists its name; to load such a model, you must
+    trust that code, which you have installed yourself.
 
     Parameters
     ----------
@@ -143,12 +144,14 @@ def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     Returns
     -------
     estimator
-        Fitted, with the bits that were saved; its attribute `card_` is the `ModelCard`.
+        The fitted estimator; its attribute `card_` is the `ModelCard`.
 
     Raises
     ------
     ModelError
-        The file is damaged, forged, of a newer format, or needs names that are not trusted: it lists them.
+        If the file is damaged, forged, of a newer format, or needs names that are not trusted, which are then listed.
+    TypeError
+        If `trusted` is a string instead of a list.
 
     Examples
     --------
@@ -156,7 +159,7 @@ def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     >>> load_model("dogs.esc").predict(["my_dog.wav"])  # doctest: +SKIP
     """
     if isinstance(trusted, str):
-        raise TypeError(f"trusted is a list of names: trusted=[{trusted!r}].")
+        raise TypeError(f"trusted must be a list of names: trusted=[{trusted!r}].")
     entries, document, n_bytes = read_model(path)
     card = card_from(document.get("card"), str(path))
     parts = {name: content for name, content in entries.items() if name.startswith("parts/")}
@@ -186,7 +189,7 @@ def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
 
 
 def _asked_by(structure, parts, path):
-    """Names of code that whoever loads a model must trust."""
+    """Return the names of code that whoever loads a model must trust."""
     asked = untrusted(names_in(structure))
     return asked.union(*(untrusted_in(content, f"{name} in {path}") for name, content in parts.items()))
 
@@ -229,7 +232,7 @@ def _warn_of_versions(card, path):
 
 
 def _check_features(model, document, path):
-    """Refuse features that have changed since: another version, or other weights, would give other numbers."""
+    """Refuse features that have changed since: another version or other weights would give other numbers."""
     described = document.get("features")
     features = features_in(model)
     if not isinstance(described, list) or len(described) != len(features):
@@ -315,7 +318,7 @@ def _fitted_clips(model):
 
 
 def _store_id(store):
-    """Digest of the clips of a store with their labels and folds, which tells stores apart."""
+    """Return a digest of the clips of a store with their labels and folds, which identifies the store."""
     clips = store.clips
     digest = hashlib.blake2b(digest_size=16)
     for column in sorted(set(clips.columns) - {"path"}):

@@ -1,4 +1,4 @@
-"""Take a fitted network apart into parameters, fitted attributes and tensors, and put it together again."""
+"""Split a fitted network into parameters, fitted attributes and tensors, and put it together again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SPARE_BYTES = 1 << 20
 
 
 def is_net(value: Any) -> bool:
-    """Whether this is an estimator around a PyTorch module, or the class of one; does not import torch."""
+    """Return whether this is an estimator around a PyTorch module, or the class of one, without importing torch."""
     kind = value if inspect.isclass(value) else type(value)
     return any(base.__module__.startswith("skorch.") for base in kind.__mro__) and hasattr(kind, "initialize_module")
 
 
 def state_of_net(net: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-    """Return parameters, fitted attributes and the tensors of the module; no tensors where it is not fitted."""
+    """Return parameters, fitted attributes and the tensors of the module; no tensors if it is not fitted."""
     parameters = net.get_params(deep=False)
     if not net.initialized_:
         return parameters, {}, {}
@@ -32,7 +32,8 @@ def state_of_net(net: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, np
     for name, tensor in state.items():
         if "bfloat16" in str(tensor.dtype):
             raise ModelError(
-                f"The network keeps {name} in bfloat16, which numpy does not have: call net.module_.float()."
+                f"The network keeps {name} in bfloat16, which numpy does not have: call net.module_.float() and save "
+                "it again."
             )
     return parameters, fitted, {name: tensor.numpy() for name, tensor in state.items()}
 
@@ -71,7 +72,7 @@ def net_from_state(
 
 
 def _check_criterion(net, n_bytes):
-    """Build the loss without memory first: a forged parameter may make it huge."""
+    """Build the loss on the meta device first, without memory: a forged parameter may make it huge."""
     import torch
 
     if isinstance(net.criterion, str):

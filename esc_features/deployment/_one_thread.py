@@ -1,4 +1,4 @@
-"""Compute in the calling thread alone, so that results do not depend on how many there are."""
+"""Compute in the calling thread only, so that results do not depend on the number of threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 def one_thread():
     """Limit OpenMP to one thread in this thread: with more, sums are added up in another order."""
     if "torch" in sys.modules:
-        sys.modules["torch"].get_num_threads()  # a thread's first call sets its number: not after this
+        sys.modules["torch"].get_num_threads()  # the first call in a thread sets its number: it must not come later
     with _controller().limit(limits=1, user_api="openmp"):
         yield
 

@@ -23,7 +23,7 @@ _CHECKED_HERE = frozenset(
 
 
 def part_of(value: Any, where: str) -> bytes:
-    """Write an object with skops."""
+    """Return what skops writes for an object."""
     import skops.io
 
     try:
@@ -43,7 +43,7 @@ def part_of(value: Any, where: str) -> bytes:
 
 
 def untrusted_in(content: bytes, where: str) -> set[str]:
-    """Names of what loading a part would import and a user must trust; the part is not loaded."""
+    """Return the names that loading a part would import and that a user must trust; the part is not loaded."""
     entries = read_archive(content, where)
     if "schema.json" not in entries:
         raise ModelError(f"{where} was not written by skops.")
@@ -59,8 +59,8 @@ def load_part(content: bytes, where: str, granted: Iterable[str]) -> Any:
         value = skops.io.loads(content, trusted=sorted({*granted, *_CHECKED_HERE}))
     except Exception as error:  # any kind, depending on the estimator
         raise ModelError(
-            f"{where} cannot be made: {type(error).__name__}: {error}. Does it need another version of scikit-learn? "
-            "The model's card names the one it was saved with."
+            f"{where} cannot be made: {type(error).__name__}: {error}. It may need another version of scikit-learn: "
+            "the model's card names the one it was saved with."
         ) from error
     _check_inside(value, where, set())
     return value

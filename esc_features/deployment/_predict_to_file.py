@@ -1,4 +1,4 @@
-"""Predict recordings into a file; killed and run again, it goes on."""
+"""Predict recordings into a file; after a kill, the same call continues."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class PredictionSummary:
     recordings, windows : int
         How many were predicted.
     events : int, optional
-        How many were written; None where windows were.
+        How many were written; None if windows were written.
     failures : dict of str to str
-        Recordings that could not be read, and why.
+        Recording -> why it could not be read.
 
     Examples
     --------
@@ -70,8 +70,8 @@ def predict_to_file(
 ) -> PredictionSummary:
     """Predict windows of recordings into a file, as the command `esc_features predict` does.
 
-    Results so far are kept beside the file, in ``OUT.partial``. The same call goes on after a kill and writes the bytes
-    that an undisturbed one would have written; with another model, hop or recording it starts again.
+    Results so far are kept beside the file, in ``OUT.partial``. After a kill, the same call continues and writes the
+    same bytes as an uninterrupted one; with another model, hop or recording, it starts again.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ def predict_to_file(
     hop : float, optional
         Seconds from one window to the next; by default the length of a window.
     threshold : float or dict of str to float, optional
-        Write events, as `merge_detections` makes them with this threshold. By default, windows are written to .csv and
-        .parquet files, and events of at least 0.5 to those of Audacity and Raven.
+        Write events, as `merge_detections` returns them for this threshold. By default, windows are written to .csv and
+        .parquet files, and events with a threshold of 0.5 to files of Audacity and Raven.
     gap : float, default=0.0
         Seconds between two windows that are still one event.
     n_jobs : int, default=-1
         As for `predict_windows`.
-    trusted : sequence of str
+    trusted : sequence of str, default=()
         As for `load_model`.
     verbose : bool, default=False
         Show a progress bar.
@@ -99,6 +99,13 @@ def predict_to_file(
     -------
     PredictionSummary
         The files, how many recordings, windows and events, and which recordings could not be read.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded or does not start with a feature, or the file cannot be written.
+    ValueError
+        If there are no recordings, `hop` is not above 0, or the suffix of `out` is unknown.
 
     Examples
     --------
@@ -140,7 +147,7 @@ def _write(journal, stretches, columns, out, threshold, gap):
     for chunk in journal.chunks():
         failures |= chunk.failures
         counts.update(chunk.stretch)
-    # Table after table, so that a thousand hours need no more memory than one; an empty one has the columns.
+    # One table at a time, so that a thousand hours need no more memory than one; the empty one has the columns.
     tables = chain([windows_frame([], [], columns)], _recordings_in(journal, stretches, columns, failures))
     files, events = [out], None
     if threshold is None:
@@ -168,7 +175,7 @@ def _recordings_in(journal, stretches, columns, failures) -> Iterator[pd.DataFra
 
 
 def _run_id(model, stretches: Sequence[Stretch], hop: float) -> str:
-    """Digest of what the results depend on: the model's bytes, the recordings as they are now, and the windows."""
+    """Return a digest of what the results depend on: the model's bytes, the current recordings, and the windows."""
     content = [hop, BATCH, hashlib.sha256(Path(model).read_bytes()).hexdigest()]
     for stretch in stretches:
         try:

@@ -19,13 +19,13 @@ from ._stretches import Stretch, stretches_of
 if TYPE_CHECKING:
     import pandas as pd
 
-# Windows that are read and computed together.
+# Number of windows that are read and computed together.
 BATCH = 32
 
 
 @dataclass
 class Chunk:
-    """Windows that are computed together, and what was found in them."""
+    """Windows that are computed together, and their probabilities."""
 
     number: int
     #: Windows that were planned for it; those of broken recordings are missing below.
@@ -39,7 +39,7 @@ class Chunk:
     failures: dict[int, str] = field(default_factory=dict)
 
     def leave_out(self, stretch: int, reason: str) -> None:
-        """Note why a stretch cannot be read, and drop the windows of it that were."""
+        """Note why a stretch cannot be read, and drop its windows that could be."""
         self.failures[stretch] = reason
         kept = [i for i, number in enumerate(self.stretch) if number != stretch]
         for name in ("stretch", "start", "end", "recordings"):
@@ -58,44 +58,46 @@ def predict_windows(
     """Predict the probability of each category in each window of recordings of any length.
 
     A window is as long as the clips that the model was trained on, and is treated like one of them: decoded, resampled
-    and padded by itself, so that the probabilities are those of ``model.predict_proba`` for a file that holds only the
-    window. The last window of a recording ends after its end and is padded with silence. Each recording is opened and
-    decoded once, and memory does not grow with its length.
+    and padded separately, so that the probabilities are those of ``model.predict_proba`` for a file that holds only the
+    window. The last window of a recording may end after the recording, and is then padded with silence. Each recording
+    is opened once and decoded from start to end, and memory does not grow with its length.
 
     Parameters
     ----------
     model : estimator
-        A fitted pipeline that starts with a feature, from `load_model` for instance.
+        A fitted pipeline that starts with a feature, for instance from `load_model`.
     recordings : str or path, sequence of them, or DataFrame
         Files, folders, patterns (``"field/*.flac"``) and URLs; or a table of clips, each of which is predicted from its
         ``start`` to its ``end``.
     hop : float, optional
         Seconds from one window to the next; by default the length of a window.
     n_jobs : int, default=1
-        How many threads compute windows, -1 for one per core; ``joblib.parallel_config`` chooses another backend, such
-        as Dask. The numbers are the same in any case.
+        Number of threads that compute windows, -1 for one per core; ``joblib.parallel_config`` selects another backend,
+        such as Dask. The numbers are the same in any case.
     categories : sequence of str, optional
         Names of the columns; by default those of the model's card, or its labels.
     verbose : bool, default=False
-        Show a progress bar, with how many times faster than real time it is.
+        Show a progress bar, with the speed relative to real time.
 
     Returns
     -------
     DataFrame
         One row per window: ``filename``, ``start`` and ``end`` (s, cut to the recording), and one float32 column per
-        category. For a model without `predict_proba`, 1 for what it predicts and 0 for the others.
+        category. A model without `predict_proba` gets 1 for what it predicts and 0 for the others.
         ``attrs["failures"]`` names the recordings that could not be read, and why; they have no rows.
 
     Raises
     ------
     ModelError
-        The model does not start with a feature.
+        If the model does not start with a feature.
     AudioError
-        None of the recordings can be read.
+        If none of the recordings can be read.
+    ValueError
+        If there are no recordings, or `hop` is not above 0.
 
     See Also
     --------
-    merge_detections : Events from windows.
+    merge_detections : Merge windows into events.
 
     Examples
     --------
@@ -151,10 +153,10 @@ def predict_chunks(
 def read_chunks(
     stretches: Sequence[Stretch], duration: float, hop: float, done: Collection[int] = ()
 ) -> Iterator[Chunk]:
-    """Decode windows, each recording once and in order of time.
+    """Yield chunks of decoded windows; each recording is opened once and read in order of time.
 
-    Which windows a chunk has depends on the lengths of the recordings alone, not on what is done already or cannot be
-    decoded: a run that goes on after a kill numbers its chunks as the first one did.
+    Which windows a chunk has depends only on the lengths of the recordings, not on what is done already or cannot be
+    decoded: a run that continues after a kill numbers its chunks as the first one did.
     """
     chunk, broken = Chunk(0), set()
     for number, stretch in enumerate(stretches):
@@ -173,7 +175,7 @@ def read_chunks(
                 if chunk.number in done or number in broken:
                     continue
                 try:
-                    # The duration says where a window ends: the sum of two times can be off in the last digit.
+                    # The duration decides where a window ends: the sum of two times can be off in the last digit.
                     read_to = stretch.end if end == stretch.end else math.inf
                     chunk.recordings.append(recording.read(start, read_to, duration))
                 except AudioError as error:
@@ -207,7 +209,7 @@ def windows_frame(
 
 
 def checked_hop(hop: float | None, duration: float) -> float:
-    """The seconds from one window to the next: those given, or the length of a window."""
+    """Return the seconds from one window to the next: those given, or the length of a window."""
     hop = duration if hop is None else hop
     if not 0 < hop < math.inf:
         raise ValueError(f"hop must be a number of seconds above 0, not {hop!r}.")
@@ -215,7 +217,7 @@ def checked_hop(hop: float | None, duration: float) -> float:
 
 
 def _windows_of(recording, stretch, duration, hop):
-    """Start and end of each window, the last one cut to where the stretch ends."""
+    """Yield start and end of each window; the last one is cut to the end of the stretch."""
     stop = min(stretch.end, recording.duration)
     length = stop - stretch.start
     one_sample = 1 / recording.sample_rate

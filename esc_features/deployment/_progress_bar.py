@@ -1,4 +1,4 @@
-"""A bar that shows how much has been processed, and how many times faster than real time."""
+"""A progress bar that shows how much has been processed, and the speed relative to real time."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _total(stretches):
     for stretch in stretches:
         try:
             total += min(stretch.end, recording_duration(stretch.path)) - stretch.start
-        except AudioError:  # it is named when its turn comes
+        except AudioError:  # it is reported when it is read
             continue
     return total
 

@@ -28,7 +28,7 @@ class Stretch:
 
 
 def stretches_of(recordings: Any) -> list[Stretch]:
-    """Return the stretches that paths or a clip table mean; folders and patterns become their files, sorted by name."""
+    """Return the stretches in paths or a clip table; folders and patterns become their files, sorted by name."""
     if isinstance(recordings, (str, os.PathLike)):
         recordings = [recordings]
     if hasattr(recordings, "columns"):
@@ -53,7 +53,7 @@ def _files_of(each: str | os.PathLike) -> Iterable[str]:
     try:
         name = os.fspath(each)
     except TypeError:
-        raise TypeError(f"A recording is given by its path or URL, not as a {type(each).__name__}.") from None
+        raise TypeError(f"A recording must be a path or URL, not a {type(each).__name__}.") from None
     if is_url(name):
         return [name]
     path = Path(name)

@@ -1,6 +1,6 @@
-"""Encode an estimator as a tree of plain values, tensors and parts that skops writes; and decode it.
+"""Encode an estimator as a tree of plain values, tensors and parts that skops writes, and decode it.
 
-A value that JSON can represent is written as such. Anything else is an object with one key, which says what it is:
+A value that JSON can represent is written as such. Anything else is an object with one key, which tells its kind:
 
 =============  =======================================================================================
 ``tuple``      its values
@@ -12,7 +12,7 @@ A value that JSON can represent is written as such. Anything else is an object w
 ``array``      name of the tensor
 ``strings``    an array of str: dtype and nested lists
 ``class``      a class or function, by the name that it is imported by
-``object``     an estimator of ours, of a user, or one that contains such: ``class``, ``parameters``, ``fitted``
+``object``     an estimator of ours or of a user, or one that contains such: ``class``, ``parameters``, ``fitted``
 ``net``        a fitted network: ``class``, ``parameters``, ``fitted``, ``state`` (the prefix of its tensors)
 ``part``       number of a part that skops wrote
 =============  =======================================================================================
@@ -90,7 +90,7 @@ class Encoder:
             fitted = {name: item for name, item in vars(value).items() if name not in parameters and _is_fitted(name)}
             return {"object": self._described(value, parameters, fitted, where)}
         if any(map(holds_ours, _insides(value))):
-            # A pipeline, search or ensemble of scikit-learn with one of ours inside.
+            # A pipeline, search or ensemble of scikit-learn that contains one of ours.
             fitted = {name: item for name, item in vars(value).items() if name not in _LEFT_OUT}
             return {"object": self._described(value, {}, fitted, where)}
         return self._part(value, where)
@@ -176,7 +176,7 @@ class Decoder:
     def _net(self, content):
         kind, parameters, fitted = self._parsed(content)
         if not is_net(kind):
-            raise ModelError(f"{content['class']} is no network's estimator.")
+            raise ModelError(f"{content['class']} is not the estimator of a network.")
         prefix = f"{content['state']}/"
         state = {name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)}
         return net_from_state(kind, parameters, fitted, state, self.n_bytes)
@@ -188,7 +188,7 @@ class Decoder:
         return kind, *({k: self.decode(v) for k, v in content[group].items()} for group in ("parameters", "fitted"))
 
     def _plain(self, kind, parameters, fitted, content):
-        """An estimator of scikit-learn, or one that is trusted: what it holds is set, its initialiser is not called."""
+        """Make an estimator of scikit-learn, or a trusted one: attributes are set, its initialiser is not called."""
         if parameters or not (content["class"].startswith("sklearn.") or content["class"] in self.granted):
             raise ModelError(f"The model describes {content['class']} in a way that save_model does not.")
         made = kind.__new__(kind)
@@ -214,18 +214,18 @@ def names_in(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def untrusted(names: Iterator[str]) -> set[str]:
-    """Those of the names that a user must trust."""
+    """Return the names that a user must trust."""
     return {name for name in names if not is_known(name)}
 
 
 def is_ours(value: Any) -> bool:
-    """Whether an object, or the instances of a class, are written as parameters and fitted attributes."""
+    """Return whether an object, or the instances of a class, are written as parameters and fitted attributes."""
     kind = value if inspect.isclass(value) else type(value)
     return any(base.__module__.split(".")[0] in ("esc_features", "skorch") for base in kind.__mro__)
 
 
 def holds_ours(value: Any, depth: int = 0) -> bool:
-    """Whether a value is or contains one of ours."""
+    """Return whether a value is or contains one of ours."""
     if is_ours(value) and not inspect.isclass(value):
         return True
     return depth < _DEEPEST and any(holds_ours(item, depth + 1) for item in _insides(value))
@@ -258,14 +258,14 @@ def _make(kind, parameters):
         return kind(**parameters)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"{kind.__name__} cannot be made with the parameters of the model: {error}. Was it saved by a newer "
-            "esc_features? Then update this one."
+            f"{kind.__name__} cannot be made with the parameters of the model: {error}. If it was saved by a newer "
+            "esc_features, update this one."
         ) from error
 
 
 def _plain_dtype(name):
     if np.dtype(name).hasobject or np.dtype(name).itemsize > 1 << 16:
-        raise ModelError(f"The model holds the dtype {name!r}.")
+        raise ModelError(f"The model holds the dtype {name!r}, which no model has.")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Comparing methods on a store by its official folds: results, intervals, comparisons and reports."""
+"""Compare methods on a store by its folds: results, intervals, comparisons and reports."""
 
 from ..plotting import LeaderboardDisplay
 from ._bootstrap import Interval

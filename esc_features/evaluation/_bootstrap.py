@@ -38,12 +38,12 @@ class Interval:
 
     @property
     def holds_zero(self) -> bool:
-        """Whether 0 is in the interval: a difference of this size may be noise. False where there is no interval."""
+        """Whether 0 is in the interval: a difference of this size may be noise. False if there is no interval."""
         return self.low <= 0 <= self.high
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether 0 is outside the interval. False where there is no interval."""
+        """Whether 0 is outside the interval. False if there is no interval."""
         return self.low > 0 or self.high < 0
 
 
@@ -85,7 +85,7 @@ def interval(scores: np.ndarray, sources: int, is_share: bool) -> Interval:
     Recordings that are drawn twice lower macro F1 and raise mean average precision and calibration error: a bias that
     the score, with each recording once, does not have.
 
-    Where every clip was right, or none, each resampling says the same: then the interval is that of Clopper and
+    If every clip was right, or none, all resamplings give the same score: then the interval is that of Clopper and
     Pearson for as many independent trials as there are sources.
     """
     value, drawn = float(scores[0]), scores[1:]
@@ -102,5 +102,5 @@ def interval(scores: np.ndarray, sources: int, is_share: bool) -> Interval:
 
 
 def difference(scores: np.ndarray, others: np.ndarray) -> Interval:
-    """Return by how much one method's score is above another's, paired on the same draws."""
-    return interval(np.round(scores - others, 12), 1, is_share=False)  # what rounding left is no difference
+    """Return one method's score minus another's, paired on the same draws."""
+    return interval(np.round(scores - others, 12), 1, is_share=False)  # rounding errors are not a difference

@@ -1,4 +1,4 @@
-"""Tables of what methods said of single clips and categories, for the questions that `Leaderboard` answers."""
+"""Tables of predictions by clip and by category, which `Leaderboard` returns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._result import Result
 
 
 def complete_seeds(results: Iterable[Result]) -> list[Result]:
-    """Return the results of those seeds that have all splits which any seed of their method has."""
+    """Return the results of complete seeds: those that have as many splits as any seed of their method."""
     results = list(results)
     splits: dict[tuple[str, int], set[str]] = {}
     for one in results:
@@ -26,7 +26,7 @@ def complete_seeds(results: Iterable[Result]) -> list[Result]:
 
 
 def held_out_by_method(results: Iterable[Result]) -> dict[str, list[HeldOut]]:
-    """Return method -> what it said of all clips, one `HeldOut` per seed."""
+    """Return method -> its predictions for all clips, one `HeldOut` per seed."""
     parts: dict[str, dict[int, list[HeldOut]]] = {}
     for one in sorted(results, key=lambda one: (one.seed, one.split)):
         parts.setdefault(one.method, {}).setdefault(one.seed, []).append(one.held_out)
@@ -39,13 +39,13 @@ def only_splits(seeds: Sequence[HeldOut], splits: set[str]) -> list[HeldOut]:
 
 
 def need_probabilities(method: str, held: HeldOut) -> None:
-    """Refuse a method whose estimator has no predict_proba."""
+    """Raise ValueError if a method gives no probabilities."""
     if held.kind != PROBABILITY:
         raise ValueError(f"{method!r} gives no probabilities: its estimator has no predict_proba.")
 
 
 def prediction_table(results: Iterable[Result], probabilities: bool) -> pd.DataFrame:
-    """Return one row per clip and seed, with one column per category where its probability is asked for."""
+    """Return one row per clip and seed, with one column per category if probabilities are wanted."""
     parts = []
     for one in results:
         held = one.held_out
@@ -59,16 +59,16 @@ def prediction_table(results: Iterable[Result], probabilities: bool) -> pd.DataF
 
 
 def confusion_matrix(seeds: Sequence[HeldOut]) -> np.ndarray:
-    """Return how many clips of each category (row) were taken for each (column), each clip counted once."""
+    """Return how many clips of each category (row) were predicted as each (column), each clip counted once."""
     held = HeldOut.concatenate(seeds)
     if held.has_several_labels:
-        raise ValueError("Clips of several labels have no confusions: look at `recalls`.")
+        raise ValueError("Clips with several labels have no confusions: see `recalls`.")
     times = held.clips.groupby(["filename", "start", "end"])["split"].transform("size").to_numpy()
     return held.true_matrix.T @ (held.predicted_matrix / times[:, None])
 
 
 def confused_pairs(counts: np.ndarray, categories: Sequence[str]) -> pd.DataFrame:
-    """Return the cells off the diagonal of a confusion matrix that are not empty, the largest first."""
+    """Return the non-zero cells off the diagonal of a confusion matrix, the largest first."""
     true, predicted = np.nonzero(np.where(np.eye(len(counts), dtype=bool), 0, counts))
     names = np.array(categories, dtype=object)
     pairs = pd.DataFrame({"true": names[true], "predicted": names[predicted], "clips": counts[true, predicted]})

@@ -28,23 +28,23 @@ def compare(
     *,
     metrics: str | Sequence[str] | None = None,
 ) -> Leaderboard:
-    """Rank out-of-fold predictions that were made anywhere, with the intervals and comparisons of `evaluate`.
+    """Rank out-of-fold predictions that were made elsewhere, with the intervals and comparisons of `evaluate`.
 
-    Each clip must have been predicted by a model that was not fitted on its recording. Nobody can check that
+    Each clip must have been predicted by a model that was not fitted on its recording. This cannot be checked
     afterwards, and the table says so.
 
     Parameters
     ----------
     predictions : mapping of str to DataFrame, path-like or array-like
-        Name of each method -> its predictions. A DataFrame, or a CSV file, has one row per clip: `filename` (`start`
-        and `end` for windows), `predicted` or one column per category with its probability, or both; where no store
-        is given `true`, and `src_file` where clips share recordings; `split` and `seed` where there are several.
-        `Leaderboard.predictions` makes such tables. An array has one category name per clip of the store, or one row
-        of probabilities in the order of `store.categories`.
+        Name of each method -> its predictions. A DataFrame or a CSV file has one row per clip, with the columns
+        `filename` (for windows also `start` and `end`) and `predicted`, or one column per category with its
+        probability, or both. Without a store it needs `true`, and `src_file` if clips share recordings. `split` and
+        `seed` are needed if there are several. `Leaderboard.predictions` returns such tables. An array has one category
+        name per clip of the store, or one row of probabilities in the order of `store.categories`.
     store : Store or path-like, optional
-        Where the true categories, the recordings and the folds are taken from.
+        The store that has the true categories, the recordings and the folds.
     metrics : str or sequence of str, optional
-        Names of metrics, the first of which ranks, as in `evaluate`.
+        Names of metrics, as in `evaluate`; the first one ranks the methods.
 
     Returns
     -------
@@ -89,14 +89,16 @@ class _Truth:
         rows = self.index.get_indexer(pd.MultiIndex.from_frame(table[_KEYS]))
         if (rows < 0).any():
             unknown = clip_name(*table[_KEYS].iloc[int(np.flatnonzero(rows < 0)[0])])
-            raise ValueError(f"{name!r} predicts {unknown}, which is not among the clips that are compared.")
+            raise ValueError(
+                f"{name!r} predicts {unknown}, which is not among the clips that are compared: leave out its row."
+            )
         for seed, of_seed in pd.Series(rows).groupby(table["seed"].to_numpy()):
             missing = np.setdiff1d(np.arange(len(self.clips)), of_seed)
             if len(missing):
                 first = clip_name(*self.clips[_KEYS].iloc[int(missing[0])])
                 raise ValueError(
                     f"{name!r} has no prediction for {len(missing)} of {len(self.clips)} clips (seed {seed}), such as "
-                    f"{first}: methods can be compared on the same clips only."
+                    f"{first}: methods can be compared only on the same clips."
                 )
         return rows
 
@@ -109,7 +111,7 @@ def _table(name: str, given: Any, store: Store | None) -> pd.DataFrame:
     if not isinstance(given, pd.DataFrame):
         given = _table_of_array(name, np.asarray(given), store)
     if "filename" not in given:
-        raise ValueError(f"The predictions of {name!r} have no column 'filename', which says what clip a row is of.")
+        raise ValueError(f"The predictions of {name!r} have no column 'filename', which names the clip of each row.")
     table = given.reset_index(drop=True).copy()
     table["start"] = table["start"].fillna(0.0).astype(float) if "start" in table else 0.0
     table["end"] = table["end"].fillna(np.inf).astype(float) if "end" in table else np.inf
@@ -119,7 +121,7 @@ def _table(name: str, given: Any, store: Store | None) -> pd.DataFrame:
     twice = table.duplicated([*_KEYS, "seed", *(["split"] if "split" in table else [])])
     if twice.any():
         clip = clip_name(*table.loc[twice, _KEYS].iloc[0])
-        raise ValueError(f"{name!r} predicts {clip} twice: give each clip one row, or say which `seed` each is of.")
+        raise ValueError(f"{name!r} predicts {clip} twice: give each clip one row, or add a column `seed`.")
     return table
 
 
@@ -127,8 +129,8 @@ def _table_of_array(name: str, array: np.ndarray, store: Store | None) -> pd.Dat
     if store is None or len(array) != len(store):
         there = "no store was given" if store is None else f"the store has {len(store)} clips"
         raise ValueError(
-            f"The predictions of {name!r} are an array of {len(array)} rows, and {there}. Give the store that they are "
-            "of, in its order, or a DataFrame with the column 'filename'."
+            f"The predictions of {name!r} are an array of {len(array)} rows, and {there}. Give the store whose clips "
+            "they are for, in its order, or a DataFrame with the column 'filename'."
         )
     clips = _identity(store)
     if array.ndim == 1:
@@ -154,16 +156,16 @@ def _truth_of_tables(tables: Mapping[str, pd.DataFrame]) -> _Truth:
     for name, table in tables.items():
         if "true" not in table:
             raise ValueError(
-                f"The predictions of {name!r} have no column 'true', and no store says what is true. Give the store, "
-                "or the column."
+                f"The predictions of {name!r} have no column 'true', and no store was given. Give the store, or add "
+                "the column with the true categories."
             )
     every = pd.concat(tables.values(), ignore_index=True)
     known = [name for name in ("true", "src_file", "split") if name in every]
-    clips = every.groupby(_KEYS, sort=False)[known].first().reset_index()  # of whichever table says it
-    told = every.groupby(_KEYS)["true"].nunique()
-    if (told > 1).any():
-        clip = clip_name(*told.index[int(np.flatnonzero(told > 1)[0])])
-        raise ValueError(f"The tables disagree about what is true of {clip}.")
+    clips = every.groupby(_KEYS, sort=False)[known].first().reset_index()  # from whichever table has it
+    given = every.groupby(_KEYS)["true"].nunique()
+    if (given > 1).any():
+        clip = clip_name(*given.index[int(np.flatnonzero(given > 1)[0])])
+        raise ValueError(f"The tables disagree about the true category of {clip}: correct their columns 'true'.")
     words = {str(name) for table in tables.values() for name in table["true"]}
     words |= {str(name) for table in tables.values() for name in _probability_columns(table)}
     words |= {str(name) for table in tables.values() if "predicted" in table for name in table["predicted"]}
@@ -197,7 +199,7 @@ def _results(name: str, table: pd.DataFrame, truth: _Truth) -> list[Result]:
 
 
 def _splits(table: pd.DataFrame, rows: np.ndarray, truth: _Truth) -> np.ndarray:
-    """Return the split of each row: the clip's, so that all tables have the same, but where splits overlap."""
+    """Return the split of each row: that of its clip, so that all tables have the same, unless splits overlap."""
     overlap = table.duplicated([*_KEYS, "seed"]).any()
     if truth.splits is not None and not overlap:
         return truth.splits.to_numpy()[rows]
@@ -229,19 +231,22 @@ def _predicted(name: str, table: pd.DataFrame, truth: _Truth, scores: np.ndarray
         if not scores.shape[1]:
             raise ValueError(
                 f"The predictions of {name!r} have neither a column 'predicted' nor one per category with its "
-                "probability."
+                "probability: add one or the other."
             )
         return (scores > 0.5).astype(np.int8) if several else scores.argmax(axis=1).astype(np.int64)
     number = {category: place for place, category in enumerate(truth.categories)}
-    said = [str(words).split(";") if several else [str(words)] for words in table["predicted"]]
-    unknown = sorted({word for words in said for word in words if word and word not in number})
+    predicted = [str(labels).split(";") if several else [str(labels)] for labels in table["predicted"]]
+    unknown = sorted({label for labels in predicted for label in labels if label and label not in number})
     if unknown:
-        raise ValueError(f"{name!r} predicts {unknown[0]!r}, which is no category: {', '.join(truth.categories[:9])}.")
+        raise ValueError(
+            f"{name!r} predicts {unknown[0]!r}, which is not a category. The categories are "
+            f"{', '.join(truth.categories[:9])}{', ...' * (len(truth.categories) > 9)}."
+        )
     if not several:
-        return np.array([number[words[0]] for words in said], np.int64)
-    matrix = np.zeros((len(said), len(number)), np.int8)
-    for row, words in enumerate(said):
-        matrix[row, [number[word] for word in words if word]] = 1
+        return np.array([number[labels[0]] for labels in predicted], np.int64)
+    matrix = np.zeros((len(predicted), len(number)), np.int8)
+    for row, labels in enumerate(predicted):
+        matrix[row, [number[label] for label in labels if label]] = 1
     return matrix
 
 
@@ -262,7 +267,7 @@ def _facts(tables: Mapping[str, pd.DataFrame], truth: _Truth, store: Store | Non
 
 
 def _splits_as_the_store(name: str, table: pd.DataFrame, truth: _Truth) -> bool:
-    """Whether a table names no splits, or parts the clips as the folds do, whatever it calls them."""
+    """Return whether a table names no splits, or splits the clips as the folds do, whatever it calls them."""
     if "split" not in table or truth.splits is None:
         return True
     pairs = set(zip(table["split"], truth.splits.iloc[truth.rows_of(name, table)], strict=True))

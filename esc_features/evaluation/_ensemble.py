@@ -15,7 +15,7 @@ from ._result import Result
 def average(name: str, members: Sequence[Result]) -> Result:
     """Return the mean of the members' probabilities for the same clips, as a result of its own.
 
-    No weight is learnt, so that nothing of the held-out clips can leak into it.
+    No weights are learnt, so nothing can leak from the held-out clips.
 
     Raises
     ------
@@ -27,7 +27,9 @@ def average(name: str, members: Sequence[Result]) -> Result:
         if member.held_out.kind != PROBABILITY:
             raise _no_mean(name, member.method)
         if _rows(member) != _rows(first):
-            raise ValueError(f"{first.method!r} and {member.method!r} predicted different clips.")
+            raise ValueError(
+                f"{first.method!r} and {member.method!r} predicted different clips: evaluate both on the same ones."
+            )
     scores = np.stack([member.held_out.scores for member in members]).mean(axis=0, dtype=np.float64)
     several = first.held_out.has_several_labels
     predicted = np.asarray((scores > 0.5).astype(np.int8) if several else scores.argmax(axis=1))
@@ -51,7 +53,7 @@ def average(name: str, members: Sequence[Result]) -> Result:
 
 
 def check_members(ensemble: Ensemble) -> None:
-    """Refuse, before anything is fitted, an ensemble with a member that cannot give probabilities."""
+    """Raise ValueError, before anything is fitted, if a member of an ensemble cannot give probabilities."""
     for member in ensemble.members:
         if not hasattr(member.make(0), "predict_proba"):
             raise _no_mean(ensemble.name, member.name)
@@ -59,10 +61,10 @@ def check_members(ensemble: Ensemble) -> None:
 
 def _no_mean(ensemble: str, member: str) -> ValueError:
     return ValueError(
-        f"{member!r} gives no probabilities, so {ensemble!r} has no mean: leave it out, or give it a predict_proba."
+        f"{member!r} gives no probabilities, so {ensemble!r} has no mean: leave it out, or add predict_proba to it."
     )
 
 
 def _rows(result: Result) -> list[tuple]:
-    """Return identity and split of each clip; columns of a result that was read and of a new one differ in type."""
+    """Return identity and split of each clip, as tuples: columns of a stored and of a new result differ in dtype."""
     return list(result.held_out.clips[["filename", "start", "end", "split"]].itertuples(index=False, name=None))

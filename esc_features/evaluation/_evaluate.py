@@ -48,51 +48,51 @@ def evaluate(
     """Compare methods on a store by its folds, and rank them.
 
     Each method is fitted on all folds but one and scored once on that one; all choices are made on inner folds of the
-    training folds. Each result is written as soon as it is computed, with the prediction for each clip: a run that was
-    killed resumes, further runs add to the same leaderboard, and no metric needs another fit.
+    training folds. Each result is written as soon as it is computed, with the prediction for each clip: a killed run
+    can be resumed, further runs add to the same leaderboard, and no metric needs another fit.
 
     Parameters
     ----------
     store : Store or path-like
-        The store. A feature that a method needs and the store lacks is extracted into it where the recordings are still
-        in place, and else computed from its waveforms.
+        The store. A feature that a method needs and the store lacks is extracted into it if the recordings are still
+        in place, and otherwise computed from its waveforms.
     methods : str, sequence or mapping, optional
         Names ("knn", "svm", "forest", "rnn", "convnet", "convnet+shift", "deepconvnet", "deepconvnet-best", "resnet",
         "efficientnet", "birdnet"), several with plus signs between them for the mean of their probabilities
-        ("birdnet+convnet"), import paths "module:name" of pipelines, `Method` objects, or a mapping of names to
+        ("birdnet+convnet"), import paths "module:name" of pipelines, `Method` objects, or a mapping from names to
         pipelines that start with a feature. By default all that need no extra, and the stored embeddings.
     folds : iterable of int, optional
         Evaluate only these folds; the table says that it is partial.
     seeds : sequence of int, default=(0,)
-        One fit for each.
+        Seeds; each method is fitted once per fold and seed.
     cv : scikit-learn splitter, optional
-        Other splits than the folds; the table says that they are not the official ones, and a leak of recordings is
-        warned of.
+        Other splits than the folds. The table says that they are not the official ones, and a warning is given if
+        recordings leak.
     metrics : str or sequence of str, optional
-        What the table shows, the first of which ranks: "accuracy", "top5", "macro_recall", "macro_f1", "map",
-        "macro_auc", "log_loss", "ece". By default accuracy, macro F1, log loss and calibration error; mean average
-        precision first where clips have several labels.
+        Metrics of the table, of which the first ranks the methods: "accuracy", "top5", "macro_recall", "macro_f1",
+        "map", "macro_auc", "log_loss", "ece". By default "accuracy", "top5" (with more than 20 categories), "macro_f1",
+        "log_loss" and "ece"; if clips have several labels, "map", "macro_auc", "macro_f1" and "ece".
     n_jobs : int, default=1
-        Fits at a time, as in joblib.
+        Number of fits at a time, as in joblib.
     out : path-like, optional
         Folder of the results; `evaluation` in the folder of the store by default.
     trust_results : bool, optional
-        Whether results count that this user did not make on this machine. By default in a folder that `out` names, and
-        not inside a store, which may have come with them.
+        Whether results that were not made by this user on this machine count. By default, those in the folder `out`
+        count, and those inside a store do not, since they may have been downloaded with it.
     verbose : bool, default=True
         Show progress.
 
     Returns
     -------
     Leaderboard
-        Of all results that the folder has for these clips and splits.
+        The leaderboard of all results that the folder has for these clips and splits.
 
     Raises
     ------
     ValueError
         If a method, fold, seed or metric is not known, or the results cannot be written.
     StoreError
-        If the store lacks a feature, and what it could be computed from.
+        If there is no store, or it lacks a feature and what it could be computed from.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def evaluate(
     store = store if isinstance(store, Store) else _open(store)
     chosen = choose_methods(methods, store)
     if not seeds or not all(isinstance(seed, int | np.integer) for seed in seeds):
-        raise ValueError(f"seeds is a list of whole numbers, not {seeds!r}.")
+        raise ValueError(f"seeds must be a list of integers such as [0, 1], not {seeds!r}.")
     choose_metrics(metrics, store.y.ndim == 2, len(store.categories))
     for method in chosen:
         if isinstance(method, Ensemble):
@@ -151,7 +151,7 @@ def _open(path: str | os.PathLike) -> Store:
 
 
 def _members_of(chosen: Sequence[Method | Ensemble]) -> list[Method]:
-    """Return all methods that are to be fitted, each once."""
+    """Return all methods to fit, each once."""
     methods: dict[str, Method] = {}
     for method in chosen:
         for member in method.members if isinstance(method, Ensemble) else (method,):
@@ -177,10 +177,10 @@ class _Plan:
         return fits
 
 
-def file_name(method: str, split: str, seed: int, *told: str) -> str:
-    """Return the name of the file that a result is found again by: readable, and a digest of all that made it."""
+def file_name(method: str, split: str, seed: int, *parts: str) -> str:
+    """Return the name of a result's file: a readable part, and a digest of all that the result depends on."""
     safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "+-._") else "_" for letter in method)
-    return f"{safe[:80]}-{split}-seed{seed}-{digest_of(method, split, str(seed), *told)}.npz"
+    return f"{safe[:80]}-{split}-seed{seed}-{digest_of(method, split, str(seed), *parts)}.npz"
 
 
 def _compute(plan: _Plan, by_method: list[list[Fit]], folder: ResultsFolder, n_jobs: int, verbose: bool):
@@ -202,7 +202,7 @@ def _compute(plan: _Plan, by_method: list[list[Fit]], folder: ResultsFolder, n_j
 
 
 def _belongs(result: Result | None, fit: Fit) -> bool:
-    """Whether a file holds what its name says: files can be renamed."""
+    """Return whether a file holds what its name says: files can be renamed."""
     return result is not None and (
         (result.method, result.split, result.seed, result.method_key, result.protocol)
         == (fit.method.name, fit.split.name, fit.seed, fit.method_key, fit.protocol)

@@ -1,4 +1,4 @@
-"""What a leaderboard rests on: which data set it is, how its clips were split, and what a reader must know."""
+"""What a leaderboard is based on: the data set, how its clips were split, and what a reader must know."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Facts:
     dataset : str
         Name of the data set, as the store has it.
     official : str or None
-        "esc10" or "esc50" where these are the clips and categories of the official data set, split by its folds.
+        "esc10" or "esc50" if these are the clips and categories of the official data set, split by its folds.
     clips, sources : int
         How many clips, and how many recordings they come from.
     categories : tuple of str
@@ -63,12 +63,12 @@ class Facts:
         return self.official or self.dataset
 
     def to_json(self) -> bytes:
-        """Return the facts as they are kept."""
+        """Return the facts as they are stored."""
         return json.dumps({"format": "esc_features leaderboard 1", **asdict(self)}, indent=1).encode()
 
     @classmethod
     def from_json(cls, content: bytes, where: str) -> Facts:
-        """Return kept facts."""
+        """Return stored facts."""
         try:
             read = json.loads(content)
             return cls(
@@ -82,7 +82,7 @@ class Facts:
                 stamps=tuple(map(str, read["stamps"])),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ResultError(f"{where} is damaged or no leaderboard: {error!r}. Evaluate again.") from error
+            raise ResultError(f"{where} is damaged or not a leaderboard: {error!r}. Evaluate again.") from error
 
 
 def make_splits(store: Store, audio: StoreAudio, cv: Any) -> list[Split]:
@@ -93,7 +93,7 @@ def make_splits(store: Store, audio: StoreAudio, cv: Any) -> list[Split]:
         return [Split(f"fold{fold}", *split) for fold, split in zip(present, splits, strict=True)]
     try:
         made = list(cv.split(audio, audio.y))
-    except ValueError:  # it needs groups: clips of one recording are one
+    except ValueError:  # it needs groups: the clips of a recording are one group
         made = list(cv.split(audio, audio.y, audio.sources))
     return [Split(f"split{number}", *map(np.asarray, split)) for number, split in enumerate(made, 1)]
 
@@ -113,7 +113,7 @@ def choose_splits(splits: list[Split], folds: Iterable[int] | None, cv: Any) -> 
 
 
 def make_facts(store: Store, audio: StoreAudio, splits: list[Split], cv: Any) -> Facts:
-    """Return the facts, and warn where a splitter leaks."""
+    """Return the facts, and warn if a splitter leaks."""
     official = None if store.y.ndim == 2 else official_name(store.clips)
     stamps = _dataset_stamps(store, official)
     if cv is not None:

@@ -1,4 +1,4 @@
-"""The features that methods start with: those that a store lacks are extracted into it."""
+"""The features that methods start with; those that a store lacks are extracted into it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def with_features(store: Store, methods: Iterable[Method], verbose: bool) -> Store:
-    """Return the store with all that methods start with, extracting what it lacks where its recordings are in place.
+    """Return the store with all features that methods start with, extracting missing ones if its recordings are there.
 
-    Where they are not, or nothing can be written, pipelines compute the feature from stored waveforms.
+    If they are not, or nothing can be written, pipelines compute the feature from stored waveforms.
 
     Raises
     ------
     StoreError
-        If a feature can be had in neither way.
+        If neither is possible for a feature.
     """
     wanted = {feature.fingerprint(): feature for feature in (method.feature for method in methods)}
     lacking = [feature for feature in wanted.values() if store.audio.precomputed(feature) is None]
@@ -48,7 +48,7 @@ def with_features(store: Store, methods: Iterable[Method], verbose: bool) -> Sto
 
 
 def _all_clips(path: Path) -> pd.DataFrame:
-    """Return the clip table of a store as `extract` takes it; of the whole store, where the one given is a part."""
+    """Return the clip table of the whole store in a folder, as `extract` takes it."""
     store = open_store(path)
     clips = store.clips
     clips.attrs = {"name": store.dataset, "folds_by": store.folds_by}

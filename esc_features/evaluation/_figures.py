@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def draw_figures(board: Leaderboard) -> dict[str, Figure]:
-    """Return name -> figure, of each that these results allow. pyplot forgets them."""
+    """Return name -> figure for each figure that these results allow; pyplot does not keep them."""
     import matplotlib
     import matplotlib.pyplot as plt
 
@@ -35,10 +35,10 @@ def draw_figures(board: Leaderboard) -> dict[str, Figure]:
     displays["categories"] = CategoryScoresDisplay
     if board.calibrated_methods:
         displays["reliability"] = ReliabilityDisplay
-    # The first figure starts the backend; that of a notebook then turns interactive mode on. Not inside the context,
-    # which would turn it off again, and the notebook would show no figure any more.
+    # The first figure starts the backend; that of a notebook then turns on interactive mode. Not inside the context,
+    # which would turn it off again, and the notebook would no longer show figures.
     plt.close(plt.figure())
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar sign in a name is no formula
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar sign in a name does not begin a formula
         drawn = {name: display.from_leaderboard(board).figure_ for name, display in displays.items()}
     for figure in drawn.values():
         plt.close(figure)
@@ -59,7 +59,7 @@ def draw_roc(board: Leaderboard, category: str, ax: Axes | None) -> Axes:
             last = RocCurveDisplay.from_predictions(true, scores, name=name, ax=ax, plot_chance_level=ax is None)
             ax = last.ax_
     if ax is None:
-        raise ValueError("No method here gives scores of the categories, which a ROC curve is made of.")
+        raise ValueError("No method here gives scores of the categories, which a ROC curve needs.")
     ax.set_title(f"{category} against all others on held-out folds of {board.facts.name}")
     return ax
 

@@ -1,4 +1,4 @@
-"""Fitting a method on the training clips of a split, and predicting the held-out ones."""
+"""Fit a method on the training clips of a split, and predict the held-out ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Fit:
-    """What one task computes, and the name of the file that keeps it."""
+    """What one task computes, and the name of the file that stores the result."""
 
     method: Method
     split: Split
@@ -45,16 +45,16 @@ class Fit:
 
 
 def method_key(method: Method) -> tuple[str, dict[str, str]]:
-    """Return the digest of all that a method runs but the seed, and the versions of what it is made of."""
+    """Return the digest of all that a method runs except the seed, and the versions of the libraries that it uses."""
     made, maker = Description(method.make(0)), Description(method.make)
     grid, feature = Description(dict(method.grid)), method.feature
     versions = versions_of(made.packages | maker.packages, getattr(feature, "libraries", ()))
-    told = (method.pretraining, method.overlap, *(f"{name} {version}" for name, version in versions.items()))
-    return digest_of(made.text, maker.text, grid.text, feature.fingerprint(), *told), versions
+    notes = (method.pretraining, method.overlap, *(f"{name} {version}" for name, version in versions.items()))
+    return digest_of(made.text, maker.text, grid.text, feature.fingerprint(), *notes), versions
 
 
 def clips_digest(audio: StoreAudio, digests: np.ndarray) -> str:
-    """Return what identifies the clips of a store for a fit, in order: identity, labels, fold, source and audio."""
+    """Return a digest of the clips of a store, in order: identity, labels, fold, source and audio."""
     table = identity_of(audio)
     for name, values in (("label", audio.y), ("target", audio.target)):
         table[name] = values.tolist() if values.ndim == 1 else [row.tobytes().hex() for row in values]
@@ -63,18 +63,18 @@ def clips_digest(audio: StoreAudio, digests: np.ndarray) -> str:
 
 
 def identity_of(audio: StoreAudio):
-    """Return the columns `filename`, `start`, `end` and `src_file` of clips, with defaults for what is not there."""
+    """Return the columns `filename`, `start`, `end` and `src_file` of clips, with defaults for missing ones."""
     clips = audio.clips.reset_index(drop=True)
     clips = clips.assign(**{name: value for name, value in (("start", 0.0), ("end", np.inf)) if name not in clips})
     return clips[["filename", "start", "end", "src_file"]].copy()
 
 
 def fit_and_predict(fit: Fit, audio: StoreAudio, categories: tuple[str, ...]) -> Result:
-    """Fit on the training clips, choosing by their inner folds where there is a choice, and predict the test clips."""
+    """Fit on the training clips, with the grid (if any) searched on their inner folds, and predict the test clips."""
     started = time.perf_counter()
     train, test = audio[fit.split.train], audio[fit.split.test]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SourceLeakWarning)  # evaluate has said so, once for all fits
+        warnings.simplefilter("ignore", SourceLeakWarning)  # evaluate has warned once for all fits
         estimator = fit_method(fit.method, fit.seed, train, _labels(train))
         fitted = time.perf_counter()
         held_out = _predict(estimator, test, categories, np.unique(audio.target), fit.split.name)
@@ -100,22 +100,23 @@ def fit_and_predict(fit: Fit, audio: StoreAudio, categories: tuple[str, ...]) ->
 
 
 def fit_method(method: Method, seed: int, audio: StoreAudio, labels: np.ndarray) -> Any:
-    """Fit a method, without taking its cross-validated figures as `train` does.
+    """Fit a method on clips, without the cross-validation that `train` does first.
 
     Parameters
     ----------
     method : Method
+        The method.
     seed : int
-        Of its random numbers.
+        Seed of its random numbers.
     audio : StoreAudio
         The clips.
-    labels : ndarray
-        Those of the clips, as in `Store.y`.
+    labels : ndarray of shape (clips,) or (clips, categories)
+        The labels of the clips, as in `Store.y`.
 
     Returns
     -------
     estimator
-        The method's pipeline; a `GridSearchCV` over inner folds where it has a grid.
+        The fitted pipeline of the method; a fitted `GridSearchCV` over inner folds if it has a grid.
 
     Examples
     --------
@@ -136,12 +137,12 @@ def _grid_of(estimator) -> dict[str, Any]:
 
 
 def _labels(audio: StoreAudio) -> np.ndarray:
-    """Return what is fitted: numbers, as in the paper, since k-NN and SVM settle ties by the order of the classes."""
+    """Return the labels to fit: numbers, as in the paper, since k-NN and SVM break ties by the order of classes."""
     return audio.target if audio.y.ndim == 1 else audio.y
 
 
 def _for_labels(estimator: BaseEstimator, grid: dict, labels: np.ndarray) -> tuple[BaseEstimator, dict]:
-    """Let a classifier that knows one label per clip learn several, one classifier per category."""
+    """Wrap a classifier of one label per clip, so that it learns several with one classifier per category."""
     tags = get_tags(estimator).classifier_tags
     if labels.ndim == 1 or tags is None or tags.multi_label or hasattr(estimator[-1], "module"):
         return estimator, grid
@@ -161,33 +162,33 @@ def _predict(estimator, test: StoreAudio, categories: tuple[str, ...], numbers: 
         scores, kind = _scores(estimator, test, np.arange(len(categories)), len(categories))
         return HeldOut(clips, categories, np.asarray(test.y, np.int8), predicted.astype(np.int8), scores, kind)
     scores, kind = _scores(estimator, test, np.searchsorted(numbers, estimator.classes_), len(categories))
-    truth, said = (np.searchsorted(numbers, labels).astype(np.int64) for labels in (test.target, predicted))
-    return HeldOut(clips, categories, truth, said, scores, kind)
+    truth, predicted = (np.searchsorted(numbers, labels).astype(np.int64) for labels in (test.target, predicted))
+    return HeldOut(clips, categories, truth, predicted, scores, kind)
 
 
 def _scores(estimator, test: StoreAudio, classes: np.ndarray, categories: int) -> tuple[np.ndarray, str]:
-    """Return probabilities or else decision values, one column per category of the data set."""
+    """Return probabilities, or else decision values, with one column per category of the data set."""
     if hasattr(estimator, "predict_proba"):
-        said, kind, absent = estimator.predict_proba(test), PROBABILITY, 0.0
+        given, kind, absent = estimator.predict_proba(test), PROBABILITY, 0.0
     elif hasattr(estimator, "decision_function"):
-        said, kind, absent = estimator.decision_function(test), DECISION, -np.inf
+        given, kind, absent = estimator.decision_function(test), DECISION, -np.inf
     else:
         return np.empty((len(test), 0), np.float32), NONE
-    if isinstance(said, list):  # one array (clips, classes) per category,
-        each = zip(said, estimator.classes_, strict=True)
-        said = np.stack([chances @ np.asarray(known, float) for chances, known in each], axis=1)
-    said = np.asarray(said, np.float32)
-    if said.ndim == 1:  # two classes: the score is that of the second
-        said = np.stack([-said, said], axis=1)
-    if said.shape != (len(test), len(classes)):  # one column per pair of classes
+    if isinstance(given, list):  # one array (clips, classes) per category
+        each = zip(given, estimator.classes_, strict=True)
+        given = np.stack([chances @ np.asarray(known, float) for chances, known in each], axis=1)
+    given = np.asarray(given, np.float32)
+    if given.ndim == 1:  # two classes: the score is that of the second
+        given = np.stack([-given, given], axis=1)
+    if given.shape != (len(test), len(classes)):  # one column per pair of classes
         return np.empty((len(test), 0), np.float32), NONE
     scores = np.full((len(test), categories), absent, np.float32)
-    scores[:, classes] = said
+    scores[:, classes] = given
     return scores, kind
 
 
 def count_parameters(estimator) -> int | None:
-    """Return how many parameters the last step learnt, where it is a network or a linear model."""
+    """Return how many parameters the last step learnt; None unless it is a network or a linear model."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     if hasattr(last, "module_"):
         return sum(parameter.numel() for parameter in last.module_.parameters())

@@ -1,4 +1,4 @@
-"""A method's predictions for held-out clips, beside the truth."""
+"""A method's predictions for held-out clips, with the true labels."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ PROBABILITY, DECISION, NONE = "probability", "decision", "none"
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Predictions for n held-out clips, beside the truth.
+    """Predictions for n held-out clips, with their true labels.
 
     Parameters
     ----------
     clips : pandas.DataFrame
         One row per clip: `filename`, `start`, `end`, `src_file`, `split`.
     categories : tuple of str
-        The category names; everything below counts them from 0.
+        The category names; their positions are the class numbers below.
     truth : ndarray of int64, shape (n,), or of int8, shape (n, categories)
-        The number of each clip's category, or an indicator matrix where clips have several labels.
+        The class number of each clip, or an indicator matrix if clips have several labels.
     predicted : ndarray
         The predictions, in the form of `truth`.
     scores : ndarray of float32, shape (n, categories)
-        The score of each category; no columns where the method gives none.
+        The score of each category; no columns if the method gives none.
     kind : {"probability", "decision", "none"}
         What the scores are.
 
@@ -61,7 +61,7 @@ class HeldOut:
 
     @classmethod
     def concatenate(cls, parts: Iterable[HeldOut]) -> HeldOut:
-        """Return several as one; scores are kept where all parts have the same kind."""
+        """Return several as one; scores are kept if all parts have the same kind."""
         first, *rest = parts = list(parts)
         kind = first.kind if all(part.kind == first.kind for part in rest) else NONE
         scores = [part.scores if kind != NONE else np.empty((len(part), 0), np.float32) for part in parts]
@@ -79,7 +79,7 @@ class HeldOut:
         return self.truth.ndim == 2
 
     def offers(self, what: str) -> bool:
-        """Whether there is what a metric needs: "predictions", "scores" or "probabilities"."""
+        """Return whether there is what a metric needs: "predictions", "scores" or "probabilities"."""
         return what == "predictions" or (self.kind != NONE if what == "scores" else self.kind == PROBABILITY)
 
     def rows_by_split(self) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The leaderboard as one HTML file, which asks for nothing from elsewhere."""
+"""The leaderboard as one HTML file, which loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ svg { max-width: 100%; height: auto; border-radius: 6px; }
 _CAPTIONS = {
     "leaderboard": "Each method's folds, its mean and its 95 % interval over source recordings.",
     "comparisons": "Paired differences: coloured where the interval excludes zero.",
-    "confusion": "Rows: true categories; columns: those that the best method predicted. Seeds are averaged.",
+    "confusion": "Rows: true categories; columns: categories that the best method predicted. Seeds are averaged.",
     "categories": "The share of each category's clips that the best method recognises.",
     "reliability": "How often the best method that gives probabilities is right, by its confidence.",
 }
 
 
 def html_of(board: Leaderboard, drawn: Mapping[str, Figure] | None = None) -> str:
-    """Return the whole report, with the figures where they are drawn already."""
+    """Return the whole report, with the given figures, or else new ones."""
     drawn = _figures.draw_figures(board) if drawn is None else drawn
     figures = {name: _inline(name, _figures.picture(figure, name, "svg").decode()) for name, figure in drawn.items()}
     head, first = escape(headline(board)), figures.pop("leaderboard", "")
@@ -84,7 +84,7 @@ def table_html(board: Leaderboard) -> str:
 
 def _table_part(board: Leaderboard) -> str:
     stamps = "".join(f'<p class="stamp">{escape(plain(stamp))}</p>' for stamp in board.stamps)
-    rows, scores = table_rows(board), score_columns(board)  # what scores and what was run: one table is too wide
+    rows, scores = table_rows(board), score_columns(board)  # two tables: one would be too wide
     tables = _table([row[:scores] for row in rows]) + _table([(row[0], *row[scores:]) for row in rows], "texts")
     return f'{stamps}{tables}<p class="small">{escape(explanation(board))}</p>'
 
@@ -98,7 +98,7 @@ def _table(rows: Sequence[tuple[str, ...]], kind: str = "numbers") -> str:
 
 
 def _inline(name: str, svg: str) -> str:
-    """Return a figure for the middle of a page: what matplotlib writes before the picture is for files."""
+    """Return a figure for the middle of a page, without what matplotlib writes before the picture in a file."""
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(xlink:href="|url\()#', rf"\1#{name}-", svg)

@@ -1,4 +1,4 @@
-"""Descriptions of what was really run, which two different pipelines never share: results are found again by them."""
+"""Descriptions of what was run, by which results are found again; two different pipelines never share one."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Description:
         self.packages: set[str] = set()
         self._open: list[Any] = []
         self._seen: list[Any] = []
-        self.text = self._say(value)
+        self.text = self._describe(value)
 
-    def _say(self, value: Any) -> str:
+    def _describe(self, value: Any) -> str:
         if value is None or isinstance(value, bool | int | float | complex | str | bytes) or value is Ellipsis:
             return f"{type(value).__name__} {value!r}"
         for depth, outer in enumerate(self._open):
@@ -51,11 +51,11 @@ class Description:
                 return f"<the value {len(self._open) - depth} levels up>"
         self._open.append(value)
         try:
-            return self._say_nested(value)
+            return self._describe_nested(value)
         finally:
             self._open.pop()
 
-    def _say_nested(self, value: Any) -> str:
+    def _describe_nested(self, value: Any) -> str:
         if isinstance(value, type):
             return self._class(value)
         if isinstance(value, list | tuple):
@@ -63,7 +63,7 @@ class Description:
         if isinstance(value, dict):
             return f"{self._class(type(value))}{{{self._pairs(value.items())}}}"
         if isinstance(value, set | frozenset):
-            return f"{type(value).__name__}{{{', '.join(sorted(map(self._say, value)))}}}"
+            return f"{type(value).__name__}{{{', '.join(sorted(map(self._describe, value)))}}}"
         if isinstance(value, types.FunctionType | types.MethodType):
             return self._function(value)
         if isinstance(value, types.ModuleType):
@@ -79,10 +79,10 @@ class Description:
         return self._reduced(value)
 
     def _all(self, values: Iterable) -> str:
-        return ", ".join(map(self._say, values))
+        return ", ".join(map(self._describe, values))
 
     def _pairs(self, pairs: Iterable[tuple[Any, Any]]) -> str:
-        return ", ".join(f"{self._say(key)}: {self._say(value)}" for key, value in pairs)
+        return ", ".join(f"{self._describe(key)}: {self._describe(value)}" for key, value in pairs)
 
     def _array(self, array: np.ndarray) -> str:
         if array.dtype.hasobject:
@@ -90,7 +90,7 @@ class Description:
         return f"array {array.dtype.str} {array.shape} {_digest(np.ascontiguousarray(array).tobytes())}"
 
     def _reduced(self, value: Any) -> str:
-        """Describe any object by its place or what pickle would keep of it; one that has neither is like no other."""
+        """Describe any object by where it is found, or by what pickle would store; an object with neither is unique."""
         if place := _place_of(value):
             self.packages.add(place.partition(".")[0])
             return place
@@ -107,25 +107,25 @@ class Description:
     def _class(self, kind: type) -> str:
         name = self._named(kind)
         for base in kind.__mro__:
-            if self._is_first_sight_of_users(base):
+            if self._is_new_user_code(base):
                 members = {key: member for key, member in vars(base).items() if key not in _NOT_CODE}
                 name += " code {" + ", ".join(f"{key}: {self._member(members[key])}" for key in sorted(members)) + "}"
         return name
 
     def _member(self, member: Any) -> str:
-        """Describe what belongs to code; what cannot be described there is its type, since it is no parameter."""
+        """Describe what belongs to the user's code; a long description is replaced by its digest."""
         if isinstance(member, staticmethod | classmethod):
             member = member.__func__
         if isinstance(member, property):
             return self._all([member.fget, member.fset])
-        text = self._say(member)
+        text = self._describe(member)
         return text if len(text) < 10_000 else _digest(text.encode())
 
     def _function(self, function: Any) -> str:
         bound = [function.__self__] if isinstance(function, types.MethodType) else []
         function = getattr(function, "__func__", function)
         name = self._named(function) + self._all(bound)
-        if not self._is_first_sight_of_users(function):
+        if not self._is_new_user_code(function):
             return name
         cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
         known = function.__globals__
@@ -139,7 +139,7 @@ class Description:
 
     def _module(self, module: types.ModuleType) -> str:
         self.packages.add(module.__name__.partition(".")[0])
-        if not self._is_first_sight_of_users(module):
+        if not self._is_new_user_code(module):
             return f"module {module.__name__}"
         own = {name: value for name, value in vars(module).items() if not name.startswith("__")}
         return f"module {module.__name__} {{{', '.join(self._global(own[name], name) for name in sorted(own))}}}"
@@ -149,8 +149,8 @@ class Description:
         self.packages.add(module.partition(".")[0])
         return f"{module}.{thing.__qualname__}"
 
-    def _is_first_sight_of_users(self, thing: Any) -> bool:
-        """Whether a class, function or module is the user's own, and was not described yet."""
+    def _is_new_user_code(self, thing: Any) -> bool:
+        """Return whether a class, function or module is the user's own and was not described yet."""
         module = thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", None)
         if any(thing is seen for seen in self._seen) or not _is_users(module or "builtins"):
             return False
@@ -167,7 +167,7 @@ def _is_filled(cell) -> bool:
 
 
 def _place_of(value: Any) -> str:
-    """Return the module and name that a compiled function, or a ufunc, is found at; nothing where it is not."""
+    """Return the module and name at which a compiled function or a ufunc is found; "" if it is not."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     modules = ["numpy", "scipy.special"] if isinstance(value, np.ufunc) else [getattr(value, "__module__", None)]
     for module in modules:
@@ -194,7 +194,7 @@ def _names_in(code: types.CodeType) -> set[str]:
 
 
 def _code_text(code: types.CodeType) -> str:
-    """Return what code does, without the place in its file: moving a function changes nothing."""
+    """Return the content of code without its place in the file, so that moving a function changes nothing."""
     constants = [_constant_text(constant) for constant in code.co_consts]
     return repr((code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars,
                  code.co_argcount, code.co_kwonlyargcount, code.co_flags))  # fmt: skip
@@ -218,7 +218,7 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def versions_of(packages: Iterable[str], distributions: Iterable[str] = ()) -> dict[str, str]:
-    """Return the version of Python, of this package, of numpy, and of what these packages came with."""
+    """Return the versions of Python, of this package, of numpy, and of the distributions of these packages."""
     from .. import __version__
 
     names = {"numpy", *distributions}.union(*(_distributions().get(package, []) for package in packages))
@@ -227,7 +227,7 @@ def versions_of(packages: Iterable[str], distributions: Iterable[str] = ()) -> d
 
 
 def digest_of(*parts: str | bytes) -> str:
-    """Return what tells these parts from any others, in 16 hexadecimal digits; where one ends counts."""
+    """Return a digest of these parts, 16 hexadecimal digits; the boundaries between parts count."""
     digest = blake2b(digest_size=8)
     for part in parts:
         content = part.encode() if isinstance(part, str) else part

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Leaderboard:
-    """What `evaluate` found: a result per method, fold and seed, and the table that ranks the methods.
+    """The results of `evaluate`, one per method, fold and seed, and the table that ranks the methods.
 
     **Scores.** A metric is computed on each fold, averaged over the seeds and then over the folds. Macro F1, mean
     recall and the calibration error are counts, and pool the held-out clips of all folds first (Forman and Scholz,
@@ -44,22 +44,23 @@ class Leaderboard:
     "Bootstrap methods and their application", 1997, section 3.8; Efron and Tibshirani, "An introduction to the
     bootstrap", 1993, section 13.3): recordings are drawn with replacement, as many as there are, 2000 times, and each
     drawn recording brings all its clips. The interval is from ``q(2.5 %) - b`` to ``q(97.5 %) - b``, where q are
-    quantiles of the drawn scores and b is their mean less the score: clips that are drawn twice lower macro F1 and
-    raise the mean average precision and the calibration error, which the score itself does not suffer. Intervals say
-    how far the score would move with other clips, for the fitted models as they are; what other seeds do is in
-    `std_over_seeds`. Where every clip is right, the lower end is that of Clopper and Pearson with as many trials as
-    there are recordings.
+    quantiles of the drawn scores and b is their mean minus the score: clips that are drawn twice lower macro F1 and
+    raise the mean average precision and the calibration error, which does not affect the score itself. Intervals say
+    how far the score would move with other clips, for the fitted models as they are; the effect of other seeds is in
+    `std_over_seeds`. If every clip is right, the lower end is that of Clopper and Pearson with as many trials as there
+    are recordings.
 
     **Comparisons** are paired: the same recordings are drawn for both methods, and the difference is taken draw by
-    draw. Methods whose difference to the best has an interval that contains 0 are marked as the same as the best. The
+    draw. Methods whose difference from the best has an interval that contains 0 are marked as the same as the best. The
     intervals are not widened for the number of comparisons.
 
     **Checked** on 500 simulated data sets whose truth is known (300 recordings of one to five clips, ten categories,
     five folds, two methods): the intervals of accuracy, macro F1, log loss and AUC contain the truth in 93 to 96 % of
     them, those of the mean average precision in 89 to 93 % and those of the calibration error in 82 to 90 %, because
-    few clips make the error itself look larger. Paired differences contain it in 94 to 96 %, of the last two in 91 %.
+    few clips make the error itself look larger. Paired differences contain it in 94 to 96 %, those of the last two
+    metrics in 91 %.
 
-    Where a method or a metric may be named, the best method and the metric that ranks are the default.
+    Methods that take a method or a metric by name use the best method and the metric that ranks by default.
 
     Parameters
     ----------
@@ -68,8 +69,7 @@ class Leaderboard:
     facts : Facts
         What they have in common.
     metrics : str or sequence of str, optional
-        Names of metrics, the first of which ranks: "accuracy", "top5", "macro_recall", "macro_f1", "map", "macro_auc",
-        "log_loss", "ece".
+        Names of metrics, as in `evaluate`; the first one ranks the methods.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Leaderboard:
         numbers of splits and seeds, seconds per fit, parameters, configurations tried on inner folds, pretraining and
         its known overlap with the data set.
     facts : Facts
-        What the table rests on.
+        What the table is based on.
     metrics : tuple of Metric
         The metrics of the table.
 
@@ -96,7 +96,7 @@ class Leaderboard:
 
     def __init__(self, results: Sequence[Result], facts: Facts, metrics: str | Sequence[str] | None = None):
         if not results:
-            raise ResultError("There are no results yet that a leaderboard could show: evaluate some method first.")
+            raise ResultError("There are no results yet that a leaderboard could show: evaluate a method first.")
         self._results, self.facts = list(results), facts
         self.metrics = self._choose(metrics)
         self._counted = complete_seeds(self._results)
@@ -110,7 +110,7 @@ class Leaderboard:
 
     @property
     def best(self) -> str:
-        """Name of the method that stands first: of those with the most folds, the one with the best score."""
+        """Name of the best method: of those with the most folds, the one with the best score."""
         return self.table["method"].iloc[0]
 
     @property
@@ -134,7 +134,7 @@ class Leaderboard:
 
     @property
     def published(self) -> list[Published]:
-        """What was published for this data set, best first; nothing unless it is the official one and its folds."""
+        """Published results for this data set, best first; none unless it is official, with its folds and accuracy."""
         return published_for(self.facts.official) if self.metric.name == "accuracy" else []
 
     @property
@@ -149,7 +149,7 @@ class Leaderboard:
 
     @property
     def chance(self) -> float:
-        """The accuracy of always saying the most frequent category; NaN for other metrics."""
+        """The accuracy of always predicting the most frequent category; NaN for other metrics."""
         if self.metric.name != "accuracy":
             return np.nan
         return float(next(iter(self._by_method.values()))[0].true_matrix.mean(axis=0).max())
@@ -176,12 +176,12 @@ class Leaderboard:
 
     @cached_property
     def _fits(self) -> pd.DataFrame:
-        """Rows of `results` that count: those of complete seeds."""
+        """The rows of `results` that count: those of complete seeds."""
         return self._frame(self._counted)
 
     @property
     def by_fold(self) -> pd.DataFrame:
-        """The score that ranks, of each method (row, best first) on each split (column): the mean over its seeds."""
+        """The score of each method (row, best first) on each split (column), averaged over its seeds."""
         return self._by_fold.reindex(index=self.table["method"], columns=list(self.facts.splits))
 
     @cached_property
@@ -219,16 +219,36 @@ class Leaderboard:
         }
 
     def interval(self, method: str | None = None, metric: str | None = None) -> Interval:
-        """Return a method's score with its 95 % interval."""
+        """Return a method's score with its 95 % interval.
+
+        Parameters
+        ----------
+        method, metric : str, optional
+            Their names; by default the best method and the metric that ranks.
+
+        Returns
+        -------
+        Interval
+        """
         chosen = self._metric(metric)
         name = self._known(method)
         sources = self._by_method[name][0].clips["src_file"].nunique()
         return interval(self._resampled(chosen)[name], sources, chosen.is_share)
 
     def compare(self, method: str, other: str, metric: str | None = None) -> Interval:
-        """Return by how much a method's score is above another's, with its 95 % interval, paired on the same clips.
+        """Return a method's score minus another's, with its 95 % interval, paired on the same clips.
 
-        On the splits that both were evaluated on; all NaN where there are none.
+        Parameters
+        ----------
+        method, other : str
+            Names of the two methods.
+        metric : str, optional
+            Its name; by default the metric that ranks.
+
+        Returns
+        -------
+        Interval
+            On the splits that both were evaluated on; all NaN if there are none.
         """
         chosen = self._metric(metric)
         seeds = {name: self._by_method[self._known(name)] for name in (method, other)}
@@ -242,10 +262,18 @@ class Leaderboard:
         return difference(scores[method], scores[other])
 
     def comparisons(self, metric: str | None = None) -> pd.DataFrame:
-        """Return all paired differences: one row per ordered pair of methods.
+        """Return all paired differences.
 
-        Columns are `method`, `other`, `difference` (the method's score minus the other's), `low`, `high`, and
-        `told_apart`: whether the interval excludes 0.
+        Parameters
+        ----------
+        metric : str, optional
+            Its name; by default the metric that ranks.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per ordered pair of methods: `method`, `other`, `difference` (the method's score minus the
+            other's), `low`, `high`, and `told_apart`, whether the interval excludes 0.
         """
         names = self.table["method"].tolist()
         rows = []
@@ -257,56 +285,145 @@ class Leaderboard:
         return pd.DataFrame(rows, columns=["method", "other", "difference", "low", "high", "told_apart"])
 
     def with_metrics(self, metrics: str | Sequence[str]) -> Leaderboard:
-        """Return the same results with other metrics, the first of which ranks; nothing is fitted again."""
+        """Return the same results with other metrics; nothing is fitted again.
+
+        Parameters
+        ----------
+        metrics : str or sequence of str
+            Names of metrics, as in `evaluate`; the first one ranks the methods.
+
+        Returns
+        -------
+        Leaderboard
+        """
         return Leaderboard(self._results, self.facts, metrics)
 
     def predictions(self, method: str | None = None, *, probabilities: bool = False) -> pd.DataFrame:
-        """Return what a method said of each clip when the clip was held out: one row per clip and seed.
+        """Return what a method predicted for each clip when the clip was held out.
 
-        Columns are `filename`, `start`, `end`, `split`, `seed`, `true`, `predicted` (several labels of a clip have
-        semicolons between them) and, with `probabilities=True`, one per category.
+        Parameters
+        ----------
+        method : str, optional
+            Its name; by default the best.
+        probabilities : bool, default=False
+            Add one column per category with its probability.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per clip and seed: `filename`, `start`, `end`, `split`, `seed`, `true` and `predicted`. Several
+            labels of a clip are separated by semicolons.
+
+        Raises
+        ------
+        ValueError
+            If the method has no results, or gives no probabilities.
         """
         method = self._known(method)
         return prediction_table([result for result in self._results if result.method == method], probabilities)
 
     def confusions(self, method: str | None = None) -> np.ndarray:
-        """Return how many clips of each category (row) were mistaken for each (column), (categories, categories).
+        """Return how many clips of each category (row) were predicted as each category (column).
 
-        Each clip counts once, whatever the number of seeds and splits that it was held out in. A ValueError where clips
-        have several labels: no label is there in place of another.
+        Parameters
+        ----------
+        method : str, optional
+            Its name; by default the best.
+
+        Returns
+        -------
+        ndarray of float64, shape (categories, categories)
+            Each clip counts once, whatever the number of seeds and splits that it was held out in.
+
+        Raises
+        ------
+        ValueError
+            If clips have several labels: then no label replaces another.
         """
         return confusion_matrix(self.held_out(method))
 
     def most_confused(self, method: str | None = None, most: int = 5) -> pd.DataFrame:
         """Return the pairs of categories that a method confuses most.
 
-        Columns are `true`, `predicted` and `clips`: how many clips of one were mistaken for the other, on average over
-        the seeds.
+        Parameters
+        ----------
+        method : str, optional
+            Its name; by default the best.
+        most : int, default=5
+            Number of pairs, at most.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per pair: `true`, `predicted`, and `clips`, how many clips of one were mistaken for the other, on
+            average over the seeds.
         """
         return confused_pairs(self.confusions(method), self.facts.categories)[:most]
 
     def recalls(self, method: str | None = None) -> pd.DataFrame:
-        """Return the share of each category's clips that a method recognised, in the order of the class numbers.
+        """Return the share of each category's clips that a method recognised.
 
-        Columns are `category`, `clips`, `recall` and the ends of its interval, `low` and `high`.
+        Parameters
+        ----------
+        method : str, optional
+            Its name; by default the best.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per category, in the order of the class numbers: `category`, `clips`, `recall`, and the ends of its
+            95 % interval, `low` and `high`.
         """
         return recall_table(self.held_out(method))
 
     def plot_roc(self, category: str, *, ax: Axes | None = None) -> Axes:
-        """Draw the ROC curve of each method's held-out clips, for a category against all others, and return the axes.
+        """Draw the ROC curve of each method's held-out clips, for one category against all others.
 
-        Seeds and folds are pooled into one curve, although models of different folds may differ in their scores' scale:
-        `macro_auc` scores each fold by itself.
+        Seeds and folds are pooled into one curve, although models of different folds may differ in the scale of their
+        scores; `macro_auc` scores each fold separately.
+
+        Parameters
+        ----------
+        category : str
+            Name of the category.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ValueError
+            If there is no such category, or no method gives scores of the categories.
         """
         from ._figures import draw_roc
 
         return draw_roc(self, category, ax)
 
     def confidences(self, method: str | None = None) -> tuple[str, np.ndarray, np.ndarray]:
-        """Return a method's name, its confidence in each statement, and 1 where it was right, else 0, for calibration.
+        """Return the confidences of a method and whether it was right, to examine its calibration.
 
-        One statement per clip and seed, or per clip, category and seed where clips have several labels; by default of
-        the best method that gives probabilities.
+        Parameters
+        ----------
+        method : str, optional
+            Its name; by default the best method that gives probabilities.
+
+        Returns
+        -------
+        method : str
+            Its name.
+        confidence : ndarray of float64, shape (statements,)
+            Its confidence in each statement. There is one statement per clip and seed, or one per clip, category and
+            seed if clips have several labels.
+        right : ndarray of float64, shape (statements,)
+            1 where the statement was right, else 0.
+
+        Raises
+        ------
+        ValueError
+            If the method gives no probabilities.
         """
         if method is None:
             method = next(iter(self.calibrated_methods), self.best)
@@ -316,7 +433,18 @@ class Leaderboard:
         return method, confidence, right
 
     def held_out(self, method: str | None = None) -> list[HeldOut]:
-        """Return what a method said of all clips, one `HeldOut` per complete seed."""
+        """Return the predictions of a method for all clips.
+
+        Parameters
+        ----------
+        method : str, optional
+            Its name; by default the best.
+
+        Returns
+        -------
+        list of HeldOut
+            One per complete seed.
+        """
         return self._by_method[self._known(method)]
 
     def to_text(self) -> str:
@@ -336,7 +464,7 @@ class Leaderboard:
         return csv_of(self.table, self.stamps)
 
     def to_html(self) -> str:
-        """Return the whole report, figures included, as one HTML file that asks for nothing from elsewhere."""
+        """Return the whole report, figures included, as one HTML file that loads nothing from elsewhere."""
         from ._html import html_of
 
         return html_of(self)
@@ -350,7 +478,18 @@ class Leaderboard:
         return self.to_text()
 
     def save(self, folder: ResultsFolder | Path | str) -> None:
-        """Write the reports into a folder: `leaderboard.html`, `.md`, `.csv`, `.tex` and `.png`, `results.csv`, ..."""
+        """Write the reports into a folder: `leaderboard.html`, `.md`, `.csv`, `.tex` and `.png`, `results.csv`, ...
+
+        Parameters
+        ----------
+        folder : path-like
+            The folder; it is made if it does not exist.
+
+        Raises
+        ------
+        ValueError
+            If the folder cannot be written.
+        """
         if not isinstance(folder, ResultsFolder):
             folder = ResultsFolder(Path(folder), trusts_all=True)
             folder.check_writable()

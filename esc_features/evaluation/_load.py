@@ -1,4 +1,4 @@
-"""Reading a leaderboard again from the folder that `evaluate` keeps it in."""
+"""`load_leaderboard`: read a leaderboard from the folder in which `evaluate` stored it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ._results_folder import ResultsFolder
 def load_leaderboard(
     folder: str | os.PathLike, metrics: str | Sequence[str] | None = None, *, trust_results: bool = True
 ) -> Leaderboard:
-    """Return the leaderboard that `evaluate` keeps in a folder, as far as its results have come.
+    """Return the leaderboard of the results that `evaluate` has stored in a folder so far.
 
     Parameters
     ----------
     folder : path-like
         Folder of the results: `evaluation` in the folder of a store, or what was given as `out`.
     metrics : str or sequence of str, optional
-        Names of metrics, the first of which ranks.
+        Names of metrics; the first one ranks the methods.
     trust_results : bool, default=True
-        Whether results that this user did not make on this machine count. `evaluate` does not believe those inside a
-        store unless it is told to; here the folder was asked for by name.
+        Whether results that were not made by this user on this machine count. `evaluate` does not trust those inside a
+        store by default; here, the folder is given by name.
 
     Returns
     -------
@@ -55,9 +55,9 @@ def load_leaderboard(
 
 
 def choose_results(results: Iterable[Result], protocol: str, keys: Mapping[str, str]) -> list[Result]:
-    """Return those of a protocol, one per method, split and seed.
+    """Return the results of a protocol, one per method, split and seed.
 
-    Of each method only what has one key counts: the one given, else the newest.
+    Of each method, only results with one key count: the given one, or else that of the newest result.
     """
     mine = sorted((result for result in results if result.protocol == protocol), key=lambda result: result.created)
     chosen = {result.method: result.method_key for result in mine} | dict(keys)

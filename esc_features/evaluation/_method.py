@@ -21,11 +21,11 @@ class Method:
     make : callable
         Takes a seed (int) and returns an unfitted pipeline that starts with a feature.
     grid : dict, default={}
-        Parameters of the pipeline that inner folds choose among; never the fold that is reported.
+        Parameters of the pipeline and the values that are searched on inner folds; the reported fold has no part in it.
     pretraining : str, default="none"
         What it was pretrained on.
     overlap : str, default=""
-        What is known of clips that the pretraining and the data set share.
+        Known overlap of the pretraining with the data set.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Method:
 
     @property
     def configurations(self) -> int:
-        """How many settings inner folds choose among."""
+        """How many settings are searched on inner folds."""
         return prod(len(values) for values in self.grid.values())
 
 

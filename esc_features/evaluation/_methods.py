@@ -1,4 +1,4 @@
-"""The named methods: a feature, a pipeline on it, and what inner folds choose."""
+"""The named methods: a feature, a pipeline on it, and the grid that inner folds search."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def named_methods() -> dict[str, Method]:
 
 
 def choose_methods(methods: Any, store) -> list[Method | Ensemble]:
-    """Return the methods meant by names, estimators, import paths or a mapping; by default all that need no extra."""
+    """Return the methods for names, estimators, import paths or a mapping; by default all that need no extra."""
     if methods is None:
         methods = [*_ALWAYS, *(name for name in _EMBEDDINGS if name in store)]
     if isinstance(methods, str):
@@ -67,7 +67,7 @@ def choose_methods(methods: Any, store) -> list[Method | Ensemble]:
     names = [method.name for method in chosen]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"Two methods are called {name!r}: give each a name of its own.")
+            raise ValueError(f"Two methods are called {name!r}: give each a different name.")
     return chosen
 
 
@@ -81,13 +81,14 @@ def _by_name(name: str) -> Method | Ensemble:
     if ":" in name:
         return _from_import_path(name)
     raise ValueError(
-        f"There is no method {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}; the mean of several is "
-        "'birdnet+deepconvnet'; one of your own is 'module:name', a pipeline or a function that returns one."
+        f"There is no method {name!r}.{did_you_mean(name, known)} Choose from {', '.join(known)}. For the mean of "
+        "several, write 'birdnet+deepconvnet'; for your own, write 'module:name', a pipeline or a function that "
+        "returns one."
     )
 
 
 def _members(words: list[str], known: Mapping[str, Method]) -> list[Method]:
-    """Return the methods whose names, with plus signs between them, these words are; the longest names first."""
+    """Return the methods whose names, joined by plus signs, these words make up; the longest names first."""
     if not words:
         return []
     for count in range(len(words), 0, -1):
@@ -104,7 +105,9 @@ def _from_import_path(path: str) -> Method:
     try:
         value = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path!r} cannot be imported ({error}). Is its folder on PYTHONPATH?") from error
+        raise ValueError(
+            f"{path!r} cannot be imported ({error}). Check the name, and that its folder is on PYTHONPATH."
+        ) from error
     if isinstance(value, Method):
         return value
     return _from_estimator(path, value if isinstance(value, BaseEstimator) else value())
@@ -118,7 +121,7 @@ def _from_estimator(name: str, estimator) -> Method:
 
 
 class _Given:
-    """Clones the user's estimator and gives it a seed where it takes one."""
+    """Clones the user's estimator, and sets the seeds that it takes."""
 
     def __init__(self, estimator):
         self.estimator = estimator
@@ -147,7 +150,7 @@ def _on_embedding(name: str) -> Method:
 
 
 def _knowledge(feature) -> tuple[str, str]:
-    """Return what a feature was pretrained on, and what that shares with the clips, as far as it says so."""
+    """Return what a feature was pretrained on, and its known overlap with the data set, as far as it states them."""
     return getattr(feature, "pretraining", "not stated"), getattr(feature, "overlap", "")
 
 
@@ -160,7 +163,7 @@ def _svm(seed):
 
 
 def _forest(seed):
-    # The paper's own seed, moved by ours.
+    # The paper's seed, plus that of the fit.
     return make_pipeline(MFCCStatistics(), RandomForestClassifier(n_estimators=500, random_state=20150420 + seed))
 
 

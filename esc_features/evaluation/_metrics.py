@@ -30,7 +30,7 @@ class Metric:
     is_share : bool, default=True
         Whether it lies between 0 and 1 and is written in percent.
     higher_is_better : bool, default=True
-        Which way it ranks.
+        Whether a higher score is better.
     is_pooled : bool, default=False
         Whether all held-out clips are scored together. Otherwise the folds are scored one by one and averaged.
 
@@ -50,7 +50,7 @@ class Metric:
     is_pooled: bool = False
 
     def __call__(self, held_out: HeldOut, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return the score for each row of weights; NaN where the method does not give what the metric needs."""
+        """Return the score for each row of weights; NaN if the method does not give what the metric needs."""
         weights = np.ones((1, len(held_out))) if weights is None else weights
         if not held_out.offers(self.needs):
             return np.full(len(weights), np.nan)
@@ -61,12 +61,12 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        """Return "%" where it is written in percent, else nothing."""
+        """The unit of written values: "%", or "" if it is not a share."""
         return "%" if self.is_share else ""
 
     @property
     def factor(self) -> int:
-        """What a value is multiplied by where it is written."""
+        """The factor from a value to what is written: 100 for percent, else 1."""
         return 100 if self.is_share else 1
 
     def text(self, value: float) -> str:
@@ -75,7 +75,7 @@ class Metric:
 
 
 def nan_mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return the mean of the numbers that are not NaN; NaN, without a warning, where there are none."""
+    """Return the mean of the numbers that are not NaN; NaN, without a warning, if there are none."""
     there = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0).sum(axis=axis) / there.sum(axis=axis)
@@ -91,7 +91,7 @@ def _accuracy(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 
 def _top5(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
-    """Ties count as if their order were random: of a k-NN's many zeros, none comes first."""
+    """Count ties as if their order were random: none of a k-NN's many zeros comes first."""
     rows = np.arange(len(held_out))
     own = held_out.scores[rows, held_out.truth][:, None]
     above, equal = (held_out.scores > own).sum(axis=1), (held_out.scores == own).sum(axis=1)
@@ -100,19 +100,19 @@ def _top5(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 def _counts(held_out: HeldOut, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (hits, true clips, predicted clips) of each category, each (resamplings, categories)."""
-    true, said = held_out.true_matrix, held_out.predicted_matrix
-    return weights @ (true * said), weights @ true, weights @ said
+    true, predicted = held_out.true_matrix, held_out.predicted_matrix
+    return weights @ (true * predicted), weights @ true, weights @ predicted
 
 
 def category_recalls(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
     """Return the share of each category's clips that was recognised, (resamplings, categories)."""
-    hits, are, _ = _counts(held_out, weights)
+    hits, true, _ = _counts(held_out, weights)
     with np.errstate(invalid="ignore"):
-        return hits / are
+        return hits / true
 
 
 def recall_of(category: int, name: str) -> Metric:
-    """Return the metric that is the share of one category's clips that was recognised."""
+    """Return the metric for the share of one category's clips that was recognised."""
     return Metric(name, name, lambda held, weights: category_recalls(held, weights)[:, category], "predictions",
                   is_pooled=True)  # fmt: skip
 
@@ -122,13 +122,13 @@ def _macro_recall(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 
 def _macro_f1(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
-    hits, are, said = _counts(held_out, weights)
+    hits, true, predicted = _counts(held_out, weights)
     with np.errstate(invalid="ignore"):
-        return nan_mean(2 * hits / (are + said), axis=1)
+        return nan_mean(2 * hits / (true + predicted), axis=1)
 
 
 def _log_loss(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
-    smallest = np.finfo(np.float64).eps  # as in scikit-learn: a method that is certain and wrong loses 36, not infinity
+    smallest = np.finfo(np.float64).eps  # as in scikit-learn: a certain and wrong prediction costs 36, not infinity
     if held_out.has_several_labels:
         chances = np.clip(held_out.scores.astype(np.float64), smallest, 1 - smallest)
         true = held_out.true_matrix
@@ -139,9 +139,9 @@ def _log_loss(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
 
 
 def confidence_bins(held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (clip, confidence, whether it was right, as float) of each statement that is to be calibrated.
+    """Return (clip, confidence, 1.0 if it was right, else 0.0) of each statement whose calibration is measured.
 
-    A statement is the predicted category with its probability, or each category where clips have several labels.
+    A statement is the predicted category with its probability; if clips have several labels, each category is one.
     """
     if held_out.has_several_labels:
         rows = np.repeat(np.arange(len(held_out)), held_out.scores.shape[1])
@@ -162,12 +162,12 @@ def _expected_calibration_error(held_out: HeldOut, weights: np.ndarray) -> np.nd
 
 
 def _average_precision(held_out: HeldOut, weights: np.ndarray) -> np.ndarray:
-    """Precision where each threshold adds recall, as scikit-learn's `average_precision_score`."""
+    """Average the precision at each threshold that adds recall, as scikit-learn's `average_precision_score`."""
     return _mean_over_categories(held_out, weights, _precision_of_one)
 
 
 def _precision_of_one(hits: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """From what each threshold takes of the category, and of all clips, (resamplings, thresholds), cumulated."""
+    """Take cumulative counts of the category's clips and of all clips, (resamplings, thresholds)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.where(taken > 0, hits / taken, 0)
         gained = np.diff(hits, axis=1, prepend=0)
@@ -186,7 +186,7 @@ def _auc_of_one(hits: np.ndarray, taken: np.ndarray) -> np.ndarray:
 
 
 def _mean_over_categories(held_out: HeldOut, weights: np.ndarray, function) -> np.ndarray:
-    """Rank the clips by each category's score, and average what a function of the ranking says; ties stay together."""
+    """Rank the clips by each category's score, and average a function of the rankings; ties stay together."""
     values = np.full((len(weights), held_out.scores.shape[1]), np.nan)
     true = held_out.true_matrix
     for category in range(values.shape[1]):
@@ -217,7 +217,7 @@ _ONE_LABEL_ONLY = ("top5",)
 
 
 def choose_metrics(names: str | Sequence[str] | None, has_several_labels: bool, categories: int) -> tuple[Metric, ...]:
-    """Return the metrics of these names, the first of which ranks; by default those that suit the labels."""
+    """Return the metrics of these names; by default those that suit the labels."""
     if names is None and has_several_labels:
         names = ("map", "macro_auc", "macro_f1", "ece")
     elif names is None:
@@ -230,7 +230,7 @@ def choose_metrics(names: str | Sequence[str] | None, has_several_labels: bool, 
                 f"There is no metric {name!r}.{did_you_mean(name, METRICS)} Choose from {', '.join(METRICS)}."
             )
         if has_several_labels and name in _ONE_LABEL_ONLY:
-            raise ValueError(f"The metric {name!r} is for clips of one category each: take 'map' or 'macro_f1'.")
+            raise ValueError(f"The metric {name!r} is for clips of one category each: use 'map' or 'macro_f1'.")
     if not names:
         raise ValueError(f"No metric was named: choose from {', '.join(METRICS)}.")
     return tuple(METRICS[name] for name in dict.fromkeys(names))

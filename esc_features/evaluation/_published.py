@@ -1,4 +1,4 @@
-"""Published accuracies, to stand beside measured ones of the official data sets and of no others."""
+"""Published accuracies, shown with measured ones on the official data sets only."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """An accuracy that was published, in percent, mean over the five official folds.
+    """A published accuracy in percent, the mean over the five official folds.
 
     Parameters
     ----------
     what : str
         The method and its paper.
     esc10, esc50 : float or None
-        The accuracy; None where it was not published, or not found.
+        The accuracy; None if it was not published, or not found.
     pretraining : str
         What it was pretrained on.
     test_folds : str
-        How the folds that are reported were used while it was made.
+        How the reported folds were used during development.
     """
 
     what: str
@@ -71,12 +71,12 @@ PUBLISHED = (
     Published("AudioMAE (Huang 2022)", None, 97.4, "AudioSet", _UNKNOWN),
     Published("BEATs (Chen 2022)", None, 98.1, "AudioSet", _UNKNOWN),
 )
-# In the figure, where thirty lines would be none.
+# In the figure, where thirty lines would be illegible.
 _LANDMARKS = ("human", "EnvNet-v2 + augmentation + between", "EAT-S", "ESResNet", "BEATs")
 
 
 def published_for(dataset: str | None) -> list[Published]:
-    """Return what was published for an official data set, best first; nothing for any other."""
+    """Return the published results for an official data set, best first; nothing for any other."""
     if dataset not in ("esc10", "esc50"):
         return []
     rows = [row for row in PUBLISHED if row.on(dataset) is not None]

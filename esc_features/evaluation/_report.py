@@ -20,12 +20,12 @@ _WIDEST = 60
 
 
 def plain(text: object) -> str:
-    """Return text in which control characters and marks that turn the direction of writing are spelled out."""
+    """Return text in which control characters and marks that change the writing direction are spelled out."""
     return printable(text, one_line=True)
 
 
 def headline(board: Leaderboard) -> str:
-    """Return what was evaluated, in a line."""
+    """Return what was evaluated, in one line."""
     facts = board.facts
     return plain(
         f"{facts.dataset}: {facts.clips} clips of {facts.sources} recordings, {len(facts.categories)} categories"
@@ -33,7 +33,7 @@ def headline(board: Leaderboard) -> str:
 
 
 def table_rows(board: Leaderboard) -> list[tuple[str, ...]]:
-    """Return the table in words, column names first; the last column is the overlap of the pretraining."""
+    """Return the table as text, column names first; the last column is the overlap of the pretraining."""
     main, others = board.metric, board.metrics[1:]
     names = [f"{metric.name} {metric.unit}".rstrip() for metric in board.metrics]
     head = ["method", names[0], "95 % interval", "± folds", "± seeds", "vs best", *names[1:]]
@@ -51,29 +51,29 @@ def table_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 
 
 def score_columns(board: Leaderboard) -> int:
-    """Return how many of these columns are the method and its scores; the others say what was run."""
+    """Return how many of these columns are the method and its scores; the others describe what was run."""
     return 5 + len(board.metrics)
 
 
 def published_rows(board: Leaderboard) -> list[tuple[str, ...]]:
-    """Return what was published, column names first; empty beside any other data set."""
+    """Return the published results, column names first; nothing for a data set that is not official."""
     rows = [
         (row.what, str(row.on(board.facts.official or "")), row.pretraining, row.test_folds) for row in board.published
     ]
-    return [("published", "accuracy %", "pretraining", "its test folds were"), *rows] if rows else []
+    return [("published", "accuracy %", "pretraining", "use of the test folds"), *rows] if rows else []
 
 
 def explanation(board: Leaderboard) -> str:
-    """Return what the numbers mean, for below a table."""
+    """Return what the numbers mean, for the text below a table."""
     facts = board.facts
     splits = ", ".join(facts.splits[:10]) + (", ..." if len(facts.splits) > 10 else "")
     splits += f" (the official folds of {facts.official})" if facts.official else ""
     versions = ", ".join(f"{name} {' and '.join(found)}" for name, found in board.versions.items())
     return plain(
         f"Splits: {splits}. Intervals: 95 %, by bootstrap over the {facts.sources} source recordings. ± is "
-        "the standard deviation over folds, and over seeds where there are several. '≈ best' marks methods whose "
-        "paired difference to the best has an interval that contains 0. 'tried' counts the settings that inner folds "
-        f"chose among; parameters are those of the last step. {versions}. Protocol {facts.protocol}."
+        "the standard deviation over folds, and over seeds if there are several. '≈ best' marks methods whose paired "
+        "difference from the best has an interval that contains 0. 'tried' counts the settings that were searched on "
+        f"inner folds; parameters are those of the last step. {versions}. Protocol {facts.protocol}."
     )
 
 
@@ -109,7 +109,7 @@ def markdown_of(board: Leaderboard) -> str:
 
 
 def confused_sentence(board: Leaderboard, escape) -> str:
-    """Return which categories the best method confuses most; nothing where clips have several labels."""
+    """Return which categories the best method confuses most; "" if clips have several labels."""
     if board.held_out()[0].has_several_labels:
         return ""
     pairs = [
@@ -127,9 +127,9 @@ def fold_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 
 
 def difference_rows(board: Leaderboard) -> list[tuple[str, ...]]:
-    """Return by how much each method (row) is above each other (column), with its interval; bold if it excludes 0."""
+    """Return the score of each method (row) minus that of each other (column), with its interval."""
     names = board.table["method"].tolist()
-    rows = [("above", *map(plain, names))]
+    rows = [("row minus column", *map(plain, names))]
     text = board.metric.text
     for method in names:
         cells = []
@@ -151,7 +151,7 @@ def _escape_markdown(text: str) -> str:
 
 
 def latex_of(board: Leaderboard) -> str:
-    """Return the table in LaTeX, for the package booktabs; what was published is a second one."""
+    """Return the table in LaTeX, for the package booktabs; published results are a second table."""
     shown = score_columns(board)
     head, *rows = [row[:shown] for row in table_rows(board)]
     known = board.table.set_index("method")["pretraining"]
@@ -184,12 +184,12 @@ def _escape_latex(text: str) -> str:
 
 
 def csv_of(table: pd.DataFrame, stamps: Sequence[str]) -> str:
-    """Return a table as CSV, with what a reader must know in a column of its own, so that no row goes without."""
+    """Return a table as CSV, with what a reader must know in a column `note`, so that no row is without it."""
     text = table.apply(lambda column: column if column.dtype.kind in "ifb" else column.map(_csv_cell))
     return text.assign(note=_csv_cell("; ".join(stamps))).to_csv(index=False)
 
 
 def _csv_cell(value: object) -> str:
-    """Return text that a spreadsheet does not take for a formula."""
+    """Return text that a spreadsheet does not interpret as a formula."""
     text = "" if value is None else plain(value)
     return f"'{text}" if text[:1] in "=+-@" and text else text

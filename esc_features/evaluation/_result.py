@@ -22,7 +22,7 @@ _MOST_BYTES = 2**31
 
 
 class ResultError(ValueError):
-    """A file of results cannot be used, or not be written: the message names it and says why.
+    """A file of results cannot be used or written: the message names it and says why.
 
     Examples
     --------
@@ -48,26 +48,26 @@ class Result:
     held_out : HeldOut
         The predictions.
     protocol : str
-        Digest of the clips, their labels and folds, and of how they were split: results of one protocol stand on one
+        Digest of the clips, their labels and folds, and of how they were split: results of one protocol share a
         leaderboard.
     method_key : str
         Digest of what was run: parameters, the user's code, grid and versions.
     fit_seconds, predict_seconds : float
-        How long it took.
+        How long it took, in seconds.
     parameters : int or None
-        How many parameters the last step learnt.
+        How many parameters the last step learnt, if that is known.
     configurations : int
-        How many settings inner folds chose among.
-    chosen : dict
-        What inner folds chose.
+        How many settings were searched on inner folds.
+    chosen : dict of str to str
+        The parameters that were chosen on inner folds.
     pretraining, overlap : str
         As in `Method`.
     estimator : str
         The estimator, as it prints.
     versions : dict of str to str
-        Version of each library that took part.
+        Version of each library that was used.
     created : str
-        When, in UTC.
+        When it was computed, in UTC.
     members : list of str
         The methods whose probabilities were averaged, for an ensemble.
 
@@ -104,7 +104,7 @@ _FACTS = [one.name for one in fields(Result) if one.name != "held_out"]
 
 
 def pack_result(result: Result, key: bytes | None) -> bytes:
-    """Return the content of a result's file: an `.npz` that `numpy.load` reads, signed where there is a key."""
+    """Return the content of a result's file: an `.npz` that `numpy.load` reads, signed if there is a key."""
     held = result.held_out
     about = {name: value for name, value in asdict(_without_held(result)).items() if name in _FACTS}
     about |= {
@@ -116,8 +116,8 @@ def pack_result(result: Result, key: bytes | None) -> bytes:
     }
     text = json.dumps(about, ensure_ascii=True, sort_keys=True).encode()
     start, end = (held.clips[name].to_numpy(np.float64) for name in ("start", "end"))
-    said = [np.ascontiguousarray(array) for array in (start, end, held.truth, held.predicted, held.scores)]
-    arrays = [np.frombuffer(text, np.uint8), *said]
+    values = [np.ascontiguousarray(array) for array in (start, end, held.truth, held.predicted, held.scores)]
+    arrays = [np.frombuffer(text, np.uint8), *values]
     signature = np.frombuffer(_sign(key, arrays) if key else b"", np.uint8)
     buffer = io.BytesIO()
     named = dict(zip(("about", *_ARRAYS), arrays, strict=True))
@@ -145,7 +145,7 @@ def unpack_result(content: bytes, where: str, key: bytes | None = None) -> tuple
     Raises
     ------
     ResultError
-        If the content is damaged, or not that of a result.
+        If the content is damaged, or is not a result.
     """
     try:
         arrays = _read_arrays(content)
@@ -154,13 +154,13 @@ def unpack_result(content: bytes, where: str, key: bytes | None = None) -> tuple
         result = _make_result(about, *arrays[1:])
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, OSError, OverflowError,
             NotImplementedError, RuntimeError, RecursionError, AttributeError) as error:  # fmt: skip
-        raise ResultError(f"{where} is damaged or no result of an evaluation: {error}.") from error
+        raise ResultError(f"{where} is damaged or not a result of an evaluation: {error}.") from error
     signed = key is not None and hmac.compare_digest(_sign(key, arrays), signature.tobytes())
     return result, signed
 
 
 def _read_arrays(content: bytes) -> list[np.ndarray]:
-    """Read all arrays, believing no size that a file states before it is checked."""
+    """Read all arrays; no size that a file states is trusted before it is checked."""
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         names = [f"{name}.npy" for name in ("about", *_ARRAYS, "signature")]
         if sorted(file.namelist()) != sorted(names):
@@ -178,7 +178,7 @@ def _read_array(content: bytes) -> np.ndarray:
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     data = content[file.tell() :]
     if dtype.hasobject or fortran or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError("an array is not as long as it says")
+        raise ValueError("an array is not as long as it states")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
@@ -192,7 +192,7 @@ def _make_result(about: dict, start, end, truth, predicted, scores) -> Result:
     _check_labels(truth, len(clips), len(categories))
     _check_labels(predicted, len(clips), len(categories))
     if truth.ndim != predicted.ndim:
-        raise ValueError("what is true and what was predicted have different forms")
+        raise ValueError("its true and predicted labels have different forms")
     check_scores(scores, kind, len(clips), len(categories), truth.ndim == 2)
     held_out = HeldOut(clips, categories, truth, predicted, scores, kind)
     texts = ("method", "split", "protocol", "method_key", "pretraining", "overlap", "estimator", "created")
@@ -203,7 +203,7 @@ def _make_result(about: dict, start, end, truth, predicted, scores) -> Result:
     about |= {name: {str(k): str(v) for k, v in about[name].items()} for name in ("chosen", "versions")}
     about["members"] = list(map(str, about["members"]))
     if not np.isfinite([about["fit_seconds"], about["predict_seconds"]]).all():
-        raise ValueError("its seconds are no numbers")
+        raise ValueError("its seconds are not finite")
     return Result(held_out=held_out, **about)
 
 
@@ -213,11 +213,11 @@ def _check_labels(labels: np.ndarray, clips: int, categories: int) -> None:
     else:
         fits = labels.dtype == np.int8 and labels.shape == (clips, categories) and bool(np.isin(labels, (0, 1)).all())
     if not fits:
-        raise ValueError("its labels are not those of its clips and categories")
+        raise ValueError("its labels do not fit its clips and categories")
 
 
 def check_scores(scores: np.ndarray, kind: str, clips: int, categories: int, has_several_labels: bool) -> None:
-    """Refuse scores of another form than their kind has, with a ValueError that says why."""
+    """Raise ValueError if scores do not have the form of their kind."""
     if kind not in (PROBABILITY, DECISION, NONE) or scores.dtype != np.float32:
         raise ValueError(f"its scores are of an unknown kind: {kind!r}")
     if scores.shape != (clips, 0 if kind == NONE else categories) or np.isnan(scores).any():

@@ -1,4 +1,4 @@
-"""The folder of an evaluation: results that are found again, and reports; written whole, never through a link."""
+"""The folder of an evaluation: results that can be found again, and reports; written whole, never through a link."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _logger = logging.getLogger("esc_features")
 
 
 class ResultsFolder:
-    """Where results and reports of an evaluation are.
+    """The folder with the results and reports of an evaluation.
 
     Parameters
     ----------
     path : Path
         The folder.
     trusts_all : bool
-        Whether results that were made elsewhere are believed. Those inside a store that was downloaded say whatever
-        its author wished; so there only those count that this user's key has signed.
+        Whether results that were made elsewhere are trusted. A downloaded store may contain any results, so inside a
+        store only those signed with this user's key count.
     """
 
     def __init__(self, path: Path, trusts_all: bool):
@@ -34,7 +34,7 @@ class ResultsFolder:
         self._foreign = 0
 
     def check_writable(self) -> None:
-        """Make the folder, and refuse before anything is computed what could not be written afterwards."""
+        """Make the folder; raise ResultError, before anything is computed, if it cannot be written."""
         for folder in (self.path, self.path / "results"):
             if folder.is_symlink():
                 raise ResultError(
@@ -56,20 +56,20 @@ class ResultsFolder:
         """Write a report whole; a link of that name is replaced, not followed."""
         path = self.path / name
         if path.is_dir() and not path.is_symlink():
-            raise ResultError(f"{path} is a folder, and a report of that name is to be written: move it away.")
+            raise ResultError(f"{path} is a folder, but a report of that name is to be written: move it away.")
         write_whole(path, content)
         return path
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a report; None where there is none."""
+        """Return the content of a report; None if there is none."""
         return _read_regular(self.path / name)
 
     def write_result(self, name: str, result: Result) -> None:
-        """Keep a result."""
+        """Store a result."""
         self.write(f"results/{name}", pack_result(result, self._key))
 
     def read_result(self, name: str) -> Result | None:
-        """Return a kept result; None if there is none that can be used; one that cannot be used is reported."""
+        """Return a stored result; None if there is none, or none that can be used, which is logged."""
         path = self.path / "results" / name
         try:
             content = _read_regular(path)
@@ -94,7 +94,7 @@ class ResultsFolder:
                 yield result
         if self._foreign:
             _logger.warning(
-                "%d results in %s were not made by this user on this machine, and are not used. To trust them: "
+                "%d results in %s were not made by this user on this machine, and are not used. To use them, give "
                 "--trust-results (trust_results=True in Python).",
                 self._foreign,
                 folder,
@@ -102,7 +102,7 @@ class ResultsFolder:
 
 
 def _read_regular(path: Path) -> bytes | None:
-    """Return the content of a file; a link, pipe or folder is none."""
+    """Return the content of a regular file; None for a link, pipe or folder, or if there is no file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
@@ -117,7 +117,7 @@ def _read_regular(path: Path) -> bytes | None:
 
 
 def _users_key() -> bytes:
-    """Return the key that tells results of this user on this machine; one that lasts as long as the process, else."""
+    """Return the key that marks results of this user on this machine; if it cannot be stored, one for this process."""
     global _process_key
     try:
         import pooch
@@ -129,7 +129,7 @@ def _users_key() -> bytes:
             with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(32))
             try:
-                os.link(part, path)  # whoever comes first has made it
+                os.link(part, path)  # fails if another process was first
             except FileExistsError:
                 pass
             finally:

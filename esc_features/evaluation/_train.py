@@ -1,4 +1,4 @@
-"""`train`: a method fitted on all folds, beside what it scored when they were held out."""
+"""`train`: a method fitted on all folds, with what it scored when they were held out."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class TrainedMethod:
     name : str
         Name of the method.
     pipeline : estimator
-        Fitted on all clips; it predicts category names.
+        Fitted on all clips; it predicts labels in the form of `Store.y`.
     scores : dict of str to Interval
         Metric -> its cross-validated score with the 95 % interval.
     chosen : dict
-        What inner folds chose, of the parameters that the method leaves open.
+        The parameters that were chosen on inner folds, if the method has a grid.
     leaderboard : Leaderboard
-        Where the scores are from.
+        The leaderboard that the scores are from.
 
     Examples
     --------
@@ -57,21 +57,21 @@ def train(
     out: str | os.PathLike | None = None,
     verbose: bool = True,
 ) -> TrainedMethod:
-    """Fit a method on all folds of a store, after its cross-validated figures were taken.
+    """Evaluate a method by cross-validation, and fit it on all folds of a store.
 
-    The figures are those of `evaluate` for this method and seed, found again where they are there. They are of models
-    fitted on all folds but one, so that the one returned should be slightly better.
+    The scores are those of `evaluate` for this method and seed; stored ones are used again. They are scores of models
+    fitted on all folds but one, so the returned one should be slightly better.
 
     Parameters
     ----------
     store : Store or path-like
         The store.
     method : str, Method or pipeline
-        One method, as `evaluate` takes them.
+        One method, as `evaluate` takes them; no ensemble.
     seed : int, default=0
         The seed of all fits.
     n_jobs : int, default=1
-        Fits at a time while the figures are taken.
+        Number of fits at a time during cross-validation.
     out : path-like, optional
         Folder of the results; `evaluation` in the folder of the store by default.
     verbose : bool, default=True
@@ -84,7 +84,7 @@ def train(
     Raises
     ------
     ValueError
-        If it is not one method, or an ensemble, which is several models.
+        If `method` is not exactly one method, or is an ensemble, which is several models.
 
     Examples
     --------
@@ -100,7 +100,9 @@ def train(
     chosen = choose_methods(method, store)
     one = chosen[0]
     if len(chosen) != 1 or isinstance(one, Ensemble):
-        raise ValueError(f"One method is trained at a time, and no ensemble; {method!r} is not one.")
+        raise ValueError(
+            f"One method is trained at a time, and not an ensemble: {method!r} cannot be trained. Name one method."
+        )
     store = with_features(store, [one], verbose)
     board = evaluate(store, one, seeds=[seed], n_jobs=n_jobs, out=out, verbose=verbose)
     fitted = fit_method(one, seed, store.audio, store.y)

@@ -1,4 +1,4 @@
-"""Extraction: what is missing, computed in parallel and written so that a kill loses nothing; what a store lacks."""
+"""Extraction: compute what a store lacks, in parallel and safe from kills; explain, verify and repair stores."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Blocks on the workers of a Dask cluster: a few at a time for each, so that what comes back never piles up."""
+"""Compute blocks on a Dask cluster: a few at a time per worker, so that returned rows never pile up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._judge import version_of
 from ._sinks import Done, this_host, write_or_return_block
 
 Versions = tuple[tuple[str, str], ...]
-_AHEAD = 2  # blocks a thread: one that it works on, one that waits
+_AHEAD = 2  # blocks per thread: one being computed, one waiting
 _PATIENCE = 60.0  # seconds without a worker, unless Dask is configured otherwise
 _LOOK = 1.0
 
@@ -24,10 +24,10 @@ def is_dask(backend: object) -> bool:
 
 
 def run_on_cluster(client: Any, blocks: Iterator[Block], versions: dict[str, str]) -> Iterator[tuple[Block, Done]]:
-    """Compute blocks and give what came of them in the order in which they end.
+    """Compute blocks, and yield their results in the order in which they finish.
 
-    A block whose worker dies is computed by another one; one that brings several workers down is a failure of its
-    clips. Raises StoreError where no worker is left.
+    A block whose worker dies is computed by another one; a block that kills several workers is a failure of its clips.
+    Raise StoreError if no worker is left.
     """
     from distributed import wait
 
@@ -62,10 +62,13 @@ def _name_of(block: Block) -> str:
 
 
 def _compute(block: Block, host: str, versions: Versions) -> Done:
-    """Compute a block on a worker; one that joined late is looked at, too."""
+    """Compute a block on a worker; its versions are checked too, since it may have joined late."""
     different = _differences(versions)
     if different:
-        raise StoreError(f"A worker that joined the cluster cannot be used: it has {', '.join(different)}.")
+        raise StoreError(
+            f"A worker that joined the cluster cannot be used: it has {', '.join(different)}. What was computed is "
+            "kept: install the same versions there, and run the same command again."
+        )
     return write_or_return_block(block, host)
 
 
@@ -74,7 +77,7 @@ def _differences(versions: Versions) -> list[str]:
 
 
 def _check_workers(client: Any, versions: Versions) -> None:
-    """Refuse a cluster whose workers lack the package, or have other versions of what decides the numbers."""
+    """Refuse a cluster whose workers lack the package, or have other versions of libraries that decide the numbers."""
     problems: dict[str, list[str]] = {}
     for name, wanted in versions:
         if wanted == "unknown":
@@ -90,8 +93,8 @@ def _check_workers(client: Any, versions: Versions) -> None:
         raise StoreError(
             "\n".join(
                 [
-                    f"{len(problems)} of the workers of the cluster cannot be used, because they would compute other "
-                    "numbers:",
+                    f"{len(problems)} of the workers of the cluster cannot be used, because they would compute "
+                    "different numbers:",
                     *lines,
                     *more,
                     "Nothing was computed. Install the same versions on all machines, and run the same command again.",
@@ -101,7 +104,7 @@ def _check_workers(client: Any, versions: Versions) -> None:
 
 
 class _Workers:
-    """How many threads the cluster has now; an error where it has had none for too long."""
+    """Counts the threads of a cluster; raises StoreError if it has had none for too long."""
 
     def __init__(self, client: Any):
         import dask.config
@@ -137,7 +140,7 @@ def _outcome(future: Any, block: Block) -> Done:
         return future.result()
     error = future.exception() if future.status == "error" else None
     if type(error).__name__ == "KilledWorker":
-        text = "Several workers ended while they computed its block: perhaps their memory is too small."
+        text = "Several workers terminated unexpectedly while computing its block: perhaps they have too little memory."
         lost = [(clip.name, output.name) for row, clip in block.clips for output in block.outputs if row in output.rows]
         return Done([Failure(block.fold, name, feature, text) for name, feature in lost], [])
     if isinstance(error, ImportError):

@@ -1,6 +1,6 @@
-"""What a worker does: decode a clip once, compute all its features while it is in cache, and hand over their rows.
+"""What a worker does: decode a clip once, compute all its features while it is in cache, and pass on their rows.
 
-`compute_rows` is a pure function of a block; where its rows go, only the sink knows (`_sinks`).
+`compute_rows` is a pure function of a block; only the sink knows where its rows go (`_sinks`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Output:
 
 
 class Clip(NamedTuple):
-    """A stretch of a recording, and how it is called."""
+    """A part of a recording, and its name."""
 
     path: str
     start: float
@@ -51,7 +51,7 @@ class Block:
 
 
 class Facts(NamedTuple):
-    """What is known about a recording beside its samples, in columns of the same names."""
+    """What is known about a recording besides its samples; the names are those of the columns."""
 
     original_sample_rate: int
     original_channels: int
@@ -61,7 +61,7 @@ class Facts(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A computed row: of which output of the block, at which place."""
+    """A computed row: the number of its output in the block, and of its row in that file."""
 
     output: int
     row: int
@@ -102,7 +102,7 @@ def compute_rows(block: Block, before_each_clip: Callable[[], None]) -> Iterator
 
 
 def _checked(values: np.ndarray, header: Header) -> np.ndarray:
-    """Return the values as a row of a file, or raise AudioError where they cannot be one."""
+    """Return the values as a row of a file, or raise AudioError if they cannot be stored."""
     data = header.data
     values = np.ascontiguousarray(values, data.dtype)
     if values.shape != data.shape:
@@ -113,7 +113,7 @@ def _checked(values: np.ndarray, header: Header) -> np.ndarray:
 
 
 class _Waveforms:
-    """Those of one clip: decoded at most once, and resampled at most once for each setting."""
+    """The waveforms of one clip: decoded at most once, and resampled at most once per setting."""
 
     def __init__(self, recordings: RecordingReader, clip: Clip, row: int, longest: float):
         self._recordings, self._clip, self._row, self._longest = recordings, clip, row, longest
@@ -141,7 +141,7 @@ class _Waveforms:
 
 
 def _stored_row(stored: FoldFile, row: int) -> tuple[np.ndarray, Facts] | None:
-    """Return a stored waveform, or None where it is damaged or not on this machine: the recording gives the same."""
+    """Return a stored waveform; None if it is damaged or not on this machine: the recording gives the same."""
     try:
         waveform = stored.rows()[row]
         if row_crc32(waveform) != stored.column("crc32")[row]:

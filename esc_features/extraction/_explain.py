@@ -1,4 +1,4 @@
-"""Why files of a store are not what would be extracted now."""
+"""`explain`: why files of a store would be recomputed."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def explain(
     store : path-like
         Folder of the store.
     dataset : path-like or DataFrame, optional
-        The clips as they are now: a folder in the layout of ESC-50, or a clip table. Without it, the clips are taken
-        as the store has them, and their recordings are looked for in the folder that the store names.
+        The clips as they are now, as in `extract`. By default those of the store, with their recordings in the folder
+        that the store names.
     features, recipe : optional
-        As in `extract`: the features as they are wanted now. By default those of the store, as far as they are of
-        classes of esc_features or of modules in `trusted`.
+        The features as they are wanted now, as in `extract`. By default those of the store whose classes are in
+        esc_features or in modules of `trusted`.
     trusted : collection of str, default=()
-        Modules or packages of which a recipe or the store may name classes: importing a module runs it.
+        Modules or packages whose classes a recipe or the store may name. Importing a module runs its code.
 
     Returns
     -------
     pandas.DataFrame
-        `feature`, `fold`, `state` and `reason`; a row for each reason, and one without a reason for each file that has
-        none. `state` is "fresh" (nothing to do), "drifted" (extracted with other versions of libraries), "edited"
-        (other clips or recordings: `extract` computes what is new), "stale" (other parameters: `extract` needs
-        `overwrite`), "damaged", "partial" (not finished), "missing", "gone" (its fold is no longer in the data set) or
-        "unknown" (of a class that is not imported because a store names it, or of clips that the store does not
-        tell). Its `attrs["changes"]` says in one line how the clips differ, such as "3 new, 1 relabelled, 396 kept",
-        and "" where they do not.
+        Columns `feature`, `fold`, `state` and `reason`: one row per reason, and one with an empty reason for each file
+        that has none. `state` is "fresh" (nothing to do), "drifted" (extracted with other library versions), "edited"
+        (other clips or recordings: `extract` computes what is new), "stale" (other parameters, or unreadable:
+        `extract` needs `overwrite`), "damaged", "partial" (not finished), "missing", "gone" (its fold is no longer in
+        the data set) or "unknown" (its class is not imported, because only the store names it; or the store does not
+        state its clips). `attrs["changes"]` says in one line how the clips differ, such as "3 new, 1 relabelled, 396
+        kept", and is "" if they do not.
 
     Raises
     ------
@@ -101,15 +101,14 @@ def explain(
 
 
 def read_clips(dataset) -> pd.DataFrame | None:
-    """Return the clips of a data set as they are now; None where none is named."""
-
+    """Return the clips of a data set as they are now; None if none is given."""
     from ..datasets import find_clips
 
     return None if dataset is None else find_clips(dataset)
 
 
 def _rebuild_all(files: Files, known: dict[str, Feature], trusted: Collection[str]) -> list[tuple[str, int, str, str]]:
-    """Add the features of a store to `known`; return a reason for each file of those that cannot be made."""
+    """Add the features of a store to `known`; return a reason for each file of those that cannot be rebuilt."""
     unknown = []
     for name, by_fold in files.items():
         try:
@@ -128,9 +127,9 @@ def _not_of_a_clip(path: Path, fold: int, clips: pd.DataFrame | None, now: pd.Da
         except (StoreError, OSError) as error:
             return "stale", str(error)
         if header.labels is not None or header.facts.fold != fold:
-            return "stale", "it says that it is of another fold"
+            return "stale", "it says that it belongs to another fold"
         if clips is None:
-            return "unknown", "nothing in the store tells which clips it has: name the data set"
+            return "unknown", "nothing in the store states which clips it has: name the data set"
     return "gone", "this fold is no longer in the data set"
 
 

@@ -1,4 +1,4 @@
-"""`extract`: what a store lacks, computed in parallel."""
+"""`extract`: compute what a store lacks, in parallel."""
 
 from __future__ import annotations
 
@@ -39,35 +39,36 @@ def extract(
 ) -> Store:
     """Compute what a store lacks, in parallel, and return the store.
 
-    Run it once before the experiments; run it again after a kill, with another feature or after edits of the clips, and
-    only what is missing is computed, from the store's own waveforms where it has them. Rows of clips whose recording
-    and parameters did not change are kept, whatever their labels are now; clips that are no longer in the table are
-    removed. The files are bit for bit the same for every `n_jobs`, backend, interruption and way of editing.
+    Run it once before the experiments. Run it again after a kill, with another feature or after editing the clips: only
+    what is missing is computed, from the store's own waveforms if it has them. Rows of clips whose recording and
+    parameters did not change are kept, even if their labels changed; clips that are no longer in the table are removed.
+    The files are bit for bit the same for every `n_jobs`, backend, interruption and order of edits.
 
     Parameters
     ----------
     dataset : {"demo", "esc10", "esc50"}, path-like or DataFrame
-        A data set by name, the folder of one, a CSV file, or a clip table: see `esc_features.datasets.find_clips`.
+        Name or folder of a data set, a CSV file, or a clip table: see `esc_features.datasets.find_clips`.
     out : path-like, optional
         Folder of the store; `stores/NAME` by default.
     features : str, sequence or mapping, optional
-        Names ("waveform", "mel", "mfcc", ..., and those of the recipe), transformers, or a mapping of names to
-        transformers; by default all features of the recipe, or "waveform" and "mel" without one.
+        Names ("waveform", "mel", "mfcc", ..., and those of the recipe), transformers, or a mapping from names to
+        transformers. By default all features of the recipe, or "waveform" and "mel" if there is no recipe.
     recipe : path-like, optional
-        TOML file with one table `[features.NAME]` per further feature: its `class` and its parameters.
+        TOML file with one table `[features.NAME]` per additional feature: its `class` and its parameters.
     trusted : collection of str, default=()
-        Modules or packages of which a recipe may name classes: importing a module runs it.
+        Modules or packages whose classes a recipe may name. Importing a module runs its code.
     n_jobs : int, optional
-        Workers, as in joblib; by default what `joblib.parallel_config` sets, else one per core.
+        Number of workers, as in joblib; by default what `joblib.parallel_config` sets, or one per core.
     categories, folds : sequence, optional
-        Take only the clips of these; other clips that the store has stay as they are.
+        Extract only the clips of these; other clips of the store stay as they are.
     audio_dir, columns, folds_by, corrections : optional
-        Where the recordings of a table are, which of its columns is which, folds to make, and labels to correct: as in
+        Where the recordings of a table are, the names of its columns, folds to assign, and corrected labels: as in
         `esc_features.datasets.load_clips`.
     data_home, mirror : optional
-        Where downloads are kept and come from, as in `fetch_esc50`.
+        Where downloads are stored and where they come from, as in `fetch_esc50`.
     overwrite : bool, default=False
-        Replace files that other parameters or other library versions made, instead of refusing or keeping them.
+        Replace files that were extracted with other parameters (otherwise an error) or with other library versions
+        (otherwise kept).
     verbose : bool, default=True
         Show the plan, a progress bar and one line per file.
 
@@ -78,9 +79,11 @@ def extract(
     Raises
     ------
     ExtractionError
-        After everything else is finished, if some clips failed; its `failures` is the table of them.
+        If some clips failed, after everything else is finished; its `failures` attribute is a table of them.
     StoreError
-        If the store is locked, of other parameters, of another data set or cannot be written.
+        If the store is locked, has other parameters, belongs to another data set or cannot be written.
+    ClipTableError, DownloadError
+        As in `esc_features.datasets.find_clips`.
 
     Examples
     --------
@@ -114,15 +117,15 @@ def extract(
 
 
 def run_job(job: Job) -> Store:
-    """Do a job while holding the store, and open the store; `ExtractionError` where clips failed."""
+    """Run a job while holding the lock of its store, and open the store; raise ExtractionError if clips failed."""
     with store_lock(job.store) as claim:
         run = Run(job, claim)
         try:
             failures = run.bring_up_to_date()
         except BrokenExecutor as error:
             raise StoreError(
-                "A worker process terminated unexpectedly: it was killed, perhaps because the memory was full (fewer "
-                "--n-jobs need less). What was computed is kept: run the same command again."
+                "A worker process terminated unexpectedly. Perhaps the system killed it because memory ran out: fewer "
+                "workers (--n-jobs) need less. What was computed is kept: run the same command again."
             ) from error
         except BaseException:
             run.stop()

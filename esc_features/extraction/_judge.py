@@ -1,4 +1,4 @@
-"""The one judge of a file of a store: is it what would be extracted now; if not, why, and what of it can be kept."""
+"""The state of a file of a store: whether it would be recomputed now, why, and which of its rows can be kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from ..features import Feature
 
-# They decode and resample every recording and do the arithmetic of our features.
+# They decode and resample every recording, and do the arithmetic of the built-in features.
 _LIBRARIES = ("numpy", "scipy", "soxr", "soundfile")
 
 
@@ -64,14 +64,14 @@ class WantedFile:
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows that need not be computed again: of each clip wanted now which file has it, -1 where none has, and where."""
+    """Rows that need not be computed again: for each wanted clip, the number of its file (-1 is none) and its row."""
 
     headers: tuple[Header, ...]
     files: np.ndarray
     rows: np.ndarray
-    #: Of the libraries that computed them.
+    #: Versions of the libraries that computed them.
     versions: dict[str, str]
-    #: Whether it is the unfinished file of these very clips, which is continued as it is.
+    #: Whether they are in the unfinished file of exactly these clips, which is continued as it is.
     in_place: bool = False
 
     @property
@@ -81,10 +81,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a file is, with a reason for each way in which it is not what is wanted.
+    """The state of a file, with a reason for each difference from what is wanted.
 
-    "fresh": as wanted. "drifted": extracted with other versions of libraries. "edited": of other clips or recordings.
-    "stale": of other parameters, or not readable. "damaged": rows are not what was written. "partial": not finished.
+    "fresh": as wanted. "drifted": extracted with other library versions. "edited": of other clips or recordings.
+    "stale": of other parameters, or unreadable. "damaged": rows do not match their checksums. "partial": not finished.
     "missing".
     """
 
@@ -95,7 +95,7 @@ class Verdict:
 
 
 class Headers:
-    """The headers of files that do not change meanwhile, each read once."""
+    """The headers of files, each read once; meanwhile the files must not change."""
 
     def __init__(self) -> None:
         self._read: dict[Path, Header] = {}
@@ -108,14 +108,14 @@ class Headers:
 
 @dataclass(frozen=True)
 class AudioDigests:
-    """The digests (uint64) of recordings now, and which could be read at all."""
+    """The current digests (uint64) of recordings, and which of them are known."""
 
     values: np.ndarray
     known: np.ndarray
 
 
 def judge(wanted: WantedFile, audio: AudioDigests, headers: Headers, check_rows: bool = False) -> Verdict:
-    """Say what a file is; with `check_rows`, the checksum of each of its rows counts too."""
+    """Return the state of a file; with `check_rows`, every row is compared with its checksum too."""
     published = Verdict("missing")
     if os.path.lexists(wanted.path):
         published = _judge_published(wanted, audio, headers, check_rows)
@@ -158,14 +158,14 @@ def _damage(header: Header, check_rows: bool) -> tuple[str, ...]:
     wrong = ~whole_rows(header)
     keys = stored_keys(header)
     names = list_some(clip_name(*keys[row]) for row in np.flatnonzero(wrong))
-    return (f"the rows of {names} are not what was written",) if wrong.any() else ()
+    return (f"the rows of {names} do not match their checksums",) if wrong.any() else ()
 
 
 def _judge_begun(wanted: WantedFile, audio: AudioDigests, headers: Headers, published: Verdict) -> Verdict:
-    """Continue an unfinished file where its rows are the wanted ones."""
+    """Return the state of a wanted file that was begun, and its rows if they are as wanted."""
     try:
         if wanted.partial_path.is_symlink():
-            return published  # not of our making
+            return published  # `extract` makes no links
         header = headers.of(wanted.partial_path)
         differences = feature_differences(header, wanted.feature)
         drift = version_differences(header.facts.versions, wanted.versions)
@@ -184,13 +184,13 @@ def _judge_begun(wanted: WantedFile, audio: AudioDigests, headers: Headers, publ
 
 
 class RowsOfFeature:
-    """The rows that files have of a feature, or of whatever feature, published or unfinished, of whichever folds."""
+    """The rows of a feature, or of any feature, in published and unfinished files of all folds."""
 
     def __init__(self, paths: Iterable[Path], feature: Feature | None, headers: Headers):
         self._by_versions: dict[str, list[Header]] = {}
         for path in paths:
             try:
-                if feature is not None and path.is_symlink():  # nothing is copied from where a link leads
+                if feature is not None and path.is_symlink():  # rows are never copied through a link
                     continue
                 header = headers.of(path)
                 check_labels(header)
@@ -206,9 +206,9 @@ class RowsOfFeature:
         return np.array([any(key in rows for rows in every) for key in clip_keys(clips)], bool)
 
     def keep(self, wanted: WantedFile, audio: AudioDigests, older: bool) -> Kept | None:
-        """Return the rows that a file need not compute.
+        """Return the rows of a file that need not be computed.
 
-        With `older`, those that other versions of libraries computed, too, where the file then has no other rows.
+        With `older`, rows from other library versions are kept too, if the file then has no other rows.
         """
         now = _as_text(wanted.versions)
         for versions in sorted(self._by_versions, key=lambda versions: versions != now):
@@ -233,7 +233,7 @@ class RowsOfFeature:
 
 
 class _Rows:
-    """The rows of some files that are done, by clip and recording."""
+    """The finished rows of some files, by clip and recording."""
 
     def __init__(self, headers: Sequence[Header]):
         self._headers = tuple(headers)
@@ -248,7 +248,7 @@ class _Rows:
         return key in self._places
 
     def of(self, clips: pd.DataFrame, audio: AudioDigests, versions: dict[str, str]) -> Kept:
-        """Return the rows of clips and their current recordings; of any recording where the current one is unknown."""
+        """Return the rows of clips' current recordings, or of any recording if the current one is unknown."""
         places = np.full((len(clips), 2), -1, np.int64)
         digests = [value if known else None for value, known in zip(audio.values.tolist(), audio.known, strict=True)]
         for number, (key, digest) in enumerate(zip(clip_keys(clips), digests, strict=True)):
@@ -262,7 +262,7 @@ def _as_text(versions: dict[str, str]) -> str:
 
 
 def _is_same_feature(header: Header, feature: Feature) -> bool:
-    # Each of the two says it; where they contradict each other, one is damaged.
+    # Either of the two identifies the feature; if they contradict each other, one is damaged.
     return header.facts.fingerprint == feature.fingerprint() or header.facts.description == feature.description()
 
 
@@ -281,7 +281,7 @@ def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[
 
 
 def feature_differences(header: Header, feature: Feature) -> list[str]:
-    """Return a sentence for each way in which a file is not of this feature as it is set now."""
+    """Return a sentence for each difference between a file and the feature as it is now."""
     reasons = parameter_differences(header.facts.description, feature.description())
     if not reasons and header.facts.fingerprint != feature.fingerprint():
         reasons = ["its fingerprint differs"]
@@ -289,16 +289,16 @@ def feature_differences(header: Header, feature: Feature) -> list[str]:
 
 
 def clip_differences(header: Header, clips: pd.DataFrame) -> list[str]:
-    """Return a sentence for each way in which the clips of a file are not those of a table.
+    """Return a sentence for each difference between the clips of a file and those of a table.
 
-    Labels and sources are in the clip table of the store and not in its files.
+    Labels and sources are not compared: they are in the clip table of the store.
     """
     stored, now = stored_keys(header), clip_keys(clips)
     return [] if stored == now else _different_clips(stored, now)
 
 
 def audio_differences(header: Header, clips: pd.DataFrame, audio: AudioDigests) -> list[str]:
-    """Return a sentence that names the recordings that changed, if any; the clips are the same."""
+    """Return a sentence that names the changed recordings, if any, of a file that has these clips."""
     done = read_column(header, "done").astype(bool)
     changed = clips["filename"][done & audio.known & (read_column(header, "audio_digest") != audio.values)].unique()
     return [f"the audio of {list_some(changed)} changed"] if len(changed) else []
@@ -312,8 +312,8 @@ def library_versions(feature: Feature) -> dict[str, str]:
 
 @cache
 def version_of(library: str) -> str:
-    """Return the version of an installed library, "unknown" where it is not installed."""
-    # A module that is loaded stays what it is: asked once per process, for it takes milliseconds.
+    """Return the version of an installed library; "unknown" if it is not installed."""
+    # Cached, because it takes milliseconds, and a loaded module does not change.
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
@@ -321,7 +321,7 @@ def version_of(library: str) -> str:
 
 
 def version_differences(stored: dict, now: dict) -> list[str]:
-    """Return a sentence for each library whose version is no longer the one that computed a file."""
+    """Return a sentence for each library that has another version than the one that computed a file."""
     return [
         f"{library} was {stored.get(library, 'not recorded')} when it was written and is {version} now"
         for library, version in sorted(now.items())

@@ -1,4 +1,4 @@
-"""The features of a store that a run was not asked for: whether they and what it computes can be opened together."""
+"""The features of a store that were not requested: whether they can be opened together with what a run computes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ class Comparison:
 
 
 def refuse_disagreement(others: Iterable[Comparison], asked: Iterable[str], store: Path) -> None:
-    """Raise StoreError where a feature that was not asked for is of recordings that have changed.
+    """Raise StoreError if recordings of a feature that was not requested have changed.
 
-    A store whose features are of different recordings is refused when it is opened: better before anything is computed.
+    A store whose features come from different recordings cannot be opened, so this is checked before anything is
+    computed.
     """
     old = [other for other in others if other.replaced]
     if not old:
@@ -43,18 +44,18 @@ def refuse_disagreement(others: Iterable[Comparison], asked: Iterable[str], stor
     recordings = list(dict.fromkeys(name for other in old for name in other.replaced))
     raise StoreError(
         f"{list_some(recordings)} changed since {names} of {store} {'was' if len(old) == 1 else 'were'} "
-        f"extracted, and features of one store must be of the same recordings. Nothing was changed: bring all together "
-        f"with {_together(old, asked, store)}, or choose another folder with --out."
+        f"extracted, and all features of a store must be of the same recordings. Nothing was changed: update all of "
+        f"them with {_together(old, asked, store)}, or choose another folder with --out."
     )
 
 
 def lacking_line(others: Iterable[Comparison], asked: Iterable[str], store: Path) -> str:
-    """Say which features that were not asked for lack clips; "" where none does."""
+    """Return which of the features that were not requested lack clips; "" if none does."""
     behind = [other for other in others if other.lacking]
     if not behind:
         return ""
     counts = ", ".join(f"{other.name!r} lacks {other.lacking} of the clips" for other in behind)
-    return f"{counts}: {_together(behind, asked, store)} brings all together"
+    return f"{counts}: {_together(behind, asked, store)} updates all features"
 
 
 def _together(others: list[Comparison], asked: Iterable[str], store: Path) -> str:

@@ -1,4 +1,4 @@
-"""What is there already, and what has to be computed."""
+"""The plan of a run: what is there already, and what has to be computed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """A file as it should be, what it is, and from what it is computed."""
+    """A file as it should be, its state, and what it is computed from."""
 
     wanted: WantedFile
     verdict: Verdict
-    #: The rows that it need not compute.
+    #: The rows that need not be computed.
     kept: Kept | None = None
-    #: A published file of the waveforms that the feature is computed from; None where recordings must be decoded.
+    #: A published file of the waveforms that the feature is computed from; None if recordings must be decoded.
     waveforms: Path | None = None
 
     @property
@@ -39,7 +39,7 @@ class FilePlan:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is not what is wanted, and what an edit leaves of it."""
+        """Why the file is not as wanted, and how many of its rows are kept after an edit."""
         if self.state != "edited":
             return self.verdict.reasons
         kept = 0 if self.kept is None else self.kept.count
@@ -47,7 +47,7 @@ class FilePlan:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes on the disk in addition, at least."""
+        """Additional bytes that the file takes on disk, at least."""
         if self.kept is not None and self.kept.in_place:
             return 0
         feature = self.wanted.feature
@@ -56,14 +56,14 @@ class FilePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The files of a store that are asked for, in the order in which they are computed."""
+    """The requested files of a store, in the order in which they are computed."""
 
     files: list[FilePlan]
     #: Files in one of these states are computed; the others stay as they are.
     computed_states: frozenset[str]
-    #: Which clips have rows, but none of their current recording.
+    #: Mask of the clips that have rows, but none of their current recording.
     replaced: np.ndarray
-    #: The finished features of the store that were not asked for.
+    #: The finished features of the store that were not requested.
     others: tuple[Comparison, ...] = ()
 
     @property
@@ -71,7 +71,7 @@ class Plan:
         return [file for file in self.files if file.state in self.computed_states]
 
 
-#: What `extract` computes by default, what --overwrite adds, and what mends a store.
+#: The states that `extract` computes by default, with --overwrite, and that `repair` computes.
 MISSING = frozenset({"missing", "partial", "damaged", "edited"})
 OVERWRITE = MISSING | {"stale", "drifted"}
 REPAIR = MISSING | {"stale"}
@@ -87,7 +87,7 @@ def make_plan(
     check_rows: bool = False,
     again: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Look at each file of the store that is asked for; nothing is changed."""
+    """Return the state of each requested file of a store, and what to compute; nothing is changed."""
     there = {folder.name: folder for folder in find_features(store)} if store.is_dir() else {}
     published = {name: folder.files for name, folder in there.items() if folder.files}
     versions = {name: library_versions(feature) for name, feature in features.items()}
@@ -98,9 +98,9 @@ def make_plan(
     ]
     audio, headers = _Audio(n_jobs), Headers()
     audio.look([file.clips for file in wanted if file.fold in published.get(file.name, ())])
-    anew = Verdict("stale", ("it is to be computed again",))
+    requested = Verdict("stale", ("it is to be computed again",))
     files = [
-        FilePlan(file, anew if file.name in again else judge(file, audio.of(file.clips), headers, check_rows))
+        FilePlan(file, requested if file.name in again else judge(file, audio.of(file.clips), headers, check_rows))
         for file in wanted
     ]
     other = [plan for plan in files if plan.state != "fresh" and plan.wanted.name not in again]
@@ -140,7 +140,7 @@ def _kept(plan: FilePlan, rows: RowsOfFeature, audio: _Audio) -> Kept | None:
 
 
 def refuse_stale(plan: Plan) -> None:
-    """Raise StoreError for files that another setting made, unless they are to be replaced."""
+    """Raise StoreError for files with other parameters, unless they are to be replaced."""
     stale = [file for file in plan.files if file.state == "stale" and file.state not in plan.computed_states]
     if not stale:
         return
@@ -149,12 +149,12 @@ def refuse_stale(plan: Plan) -> None:
     raise StoreError(
         "\n".join(
             [
-                f"{len(stale)} file{'s' * (len(stale) > 1)} of the store {'are' if len(stale) > 1 else 'is'} not what "
+                f"{len(stale)} file{'s' * (len(stale) > 1)} of the store differ{'s' * (len(stale) == 1)} from what "
                 "would be extracted now:",
                 *lines,
                 *more,
                 "Nothing was changed. --overwrite replaces what differs, and computes nothing else again; another "
-                "--out, or name in a recipe, keeps both.",
+                "--out folder, or another name in a recipe, keeps both.",
             ]
         )
     )
@@ -175,7 +175,7 @@ class _Audio:
             self._digests.update(zip(paths, run(delayed(_digest)(path) for path in paths), strict=True))
 
     def of(self, clips: pd.DataFrame) -> AudioDigests:
-        """Return those of clips; unknown where the recordings were not looked at."""
+        """Return the digests of clips' recordings; unknown for recordings that were not read."""
         found = [self._digests.get(path) for path in clips["path"].tolist()]
         known = np.array([digest is not None for digest in found], bool)
         return AudioDigests(np.array([digest or 0 for digest in found], np.uint64), known)
@@ -184,7 +184,7 @@ class _Audio:
 def _digest(path: str) -> int | None:
     from ..audio import file_digest, is_url
 
-    if is_url(path):  # of another machine: to digest it is to download it
+    if is_url(path):  # a digest would download it
         return None
     try:
         return file_digest(path)
@@ -195,7 +195,7 @@ def _digest(path: str) -> int | None:
 def _find_waveforms(
     waiting: list[WantedFile], there: dict[str, dict[int, Path]], audio: _Audio, headers: Headers
 ) -> dict[Path, Path]:
-    """Return for files to compute the published file of their waveforms, of this audio and these libraries, if any."""
+    """Return, for files to compute, the published file of their waveforms, where it is up to date."""
     from ..features import Waveform
 
     specs = {file.feature.waveform() for file in waiting}

@@ -1,4 +1,4 @@
-"""The two ends of a file's making: created with room for every row, and published when every row is whole."""
+"""Begin files, with space for every row, and publish them once every row is complete."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class BegunFile:
-    """An unfinished file with all its space reserved, and which of its rows are there already."""
+    """An unfinished file with all its space reserved, and which of its rows are done."""
 
     wanted: WantedFile
     header: Header
@@ -59,10 +59,10 @@ class BegunFile:
 def begin(plans: Sequence[FilePlan]) -> list[BegunFile]:
     """Return the unfinished files of plans: those begun earlier, or new ones with the rows that can be kept.
 
-    A file that was begun for other clips may hold rows that another one keeps: it is replaced when all are copied.
+    A file that was begun for other clips may hold rows that another file keeps, so it is replaced after all are copied.
     """
-    with ThreadPoolExecutor(2) as beginners:  # most of it is giving each file its space
-        begun = list(beginners.map(_begin, plans))
+    with ThreadPoolExecutor(2) as pool:  # most of the time is spent on reserving space
+        begun = list(pool.map(_begin, plans))
     for file in begun:
         if file.header.path != file.wanted.partial_path:
             _rename(file, file.wanted.partial_path)
@@ -70,18 +70,18 @@ def begin(plans: Sequence[FilePlan]) -> list[BegunFile]:
 
 
 def check_space(plans: Sequence[FilePlan], store: Path) -> None:
-    """Raise StoreError where the disk has not the room for what is to be written."""
+    """Raise StoreError if the disk has too little space for what is to be written."""
     folder = next(folder for folder in (store, *store.parents) if folder.exists())
     needed, free = sum(plan.size for plan in plans), shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(
-            f"No space for {len(plans)} files of {needed / 1e6:,.1f} MB: {free / 1e6:,.1f} MB are free in {folder}. "
+            f"There is no space for {needed / 1e6:,.1f} MB of files: {free / 1e6:,.1f} MB are free in {folder}. "
             "Nothing was changed: free some space, or choose another folder with --out, and run the same command again."
         )
 
 
 def _begin(plan: FilePlan) -> BegunFile:
-    """Give a file its space, under a name of its own where it is new, and see which of its rows are there."""
+    """Reserve the space of a file, under a temporary name if it is new, and find which of its rows are done."""
     wanted, kept = plan.wanted, plan.kept
     try:
         wanted.path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _begin(plan: FilePlan) -> BegunFile:
 
 
 def _create(wanted: WantedFile, kept: Kept | None) -> BegunFile:
-    """Create a file with room for all rows and those that are kept."""
+    """Create a file with space for all rows, and copy the kept rows into it."""
     path = wanted.partial_path.with_name(wanted.partial_path.name + ".new")
     feature = wanted.feature
     facts = FeatureFacts(
@@ -121,7 +121,7 @@ def _create(wanted: WantedFile, kept: Kept | None) -> BegunFile:
 
 
 def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts, int]]:
-    """Give the rows to keep that are what was written: new place, values, facts, checksum."""
+    """Yield the kept rows that match their checksums: new row number, values, facts, checksum."""
     for number in np.unique(kept.files[kept.files >= 0]).tolist():  # one open file at a time: there may be thousands
         header, new = kept.headers[number], np.flatnonzero(kept.files == number)
         old = kept.rows[new].tolist()
@@ -133,14 +133,14 @@ def _whole_rows_of(kept: Kept) -> Iterator[tuple[int, np.ndarray, Facts, int]]:
 
 
 def seal(begun: BegunFile) -> None:
-    """Check every row of an unfinished file against its checksum, and see it onto the disk."""
+    """Check every row of an unfinished file against its checksum, and sync the file to disk."""
     wanted, header = begun.wanted, begun.header
     wrong = np.flatnonzero(~whole_rows(header))
     if len(wrong):
         keys = clip_keys(wanted.clips)
         names = list_some(clip_name(*keys[row]) for row in wrong)
         raise StoreError(
-            f"{header.path}: {len(wrong)} rows are not what was written ({names}). Check the disk, then run the same "
+            f"{header.path} has rows that do not match their checksums ({names}). Check the disk, then run the same "
             "command again: only these rows are computed again."
         )
     try:
@@ -154,7 +154,7 @@ def seal(begun: BegunFile) -> None:
 
 
 def moving_clips(sealed: Sequence[BegunFile]) -> set[ClipKey]:
-    """Return the clips of files that are to be replaced which the files of these folds do not have yet."""
+    """Return the clips of sealed files that the published files of the same name do not have."""
     moving: set[ClipKey] = set()
     for begun in sealed:
         there: set[ClipKey] = set()
@@ -165,7 +165,7 @@ def moving_clips(sealed: Sequence[BegunFile]) -> set[ClipKey]:
 
 
 def publish(sealed: Sequence[BegunFile]) -> None:
-    """Give files that are sealed their names, one after the other without a pause."""
+    """Rename sealed files to their published names, directly one after the other."""
     for begun in sealed:
         _rename(begun, begun.wanted.path)
     for folder in {begun.wanted.path.parent for begun in sealed}:
@@ -180,7 +180,7 @@ def _rename(begun: BegunFile, name: Path) -> None:
 
 
 def remove_left_over(plan: Plan, store: Path) -> None:
-    """Remove what no clip needs any more of the features that were asked for: files of folds that are gone."""
+    """Remove files of the requested features that no clip needs any more: those of folds that are gone."""
     needed = {file.wanted.path for file in plan.files}
     needed |= {file.wanted.partial_path for file in plan.files if file.state == "drifted"}
     names = {file.wanted.name for file in plan.files}
@@ -201,7 +201,7 @@ def cannot_write(error: OSError, path: Path, label: str) -> StoreError:
     if error.errno in _NO_SPACE:
         free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
         return StoreError(
-            f"No space for {label} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
+            f"There is no space for {label} ({os.strerror(error.errno)}; {free / 1e6:,.0f} MB free "
             f"in {folder}). What was computed is kept: free some space, or raise the limit on file sizes, and run the "
             "same command again."
         )

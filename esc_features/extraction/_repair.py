@@ -1,4 +1,4 @@
-"""`repair`: mend whatever `verify` finds, computing only what is wrong."""
+"""`repair`: mend what `verify` finds, computing only what is wrong."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ def repair(
     n_jobs: int | None = None,
     verbose: bool = True,
 ) -> Store:
-    """Mend a store: compute the rows that are damaged, missing or of other clips again, and keep all others.
+    """Repair a store: compute rows that are damaged, missing or of other clips, and keep all others.
 
-    The command that `verify` prints. Every row is read and compared with its checksum first, so it takes about as long
-    as reading the store, and then as long as computing what is wrong.
+    This is the command that `verify` prints. It first reads every row and compares it with its checksum, which takes
+    about as long as reading the store, and then computes what is wrong.
 
     Parameters
     ----------
     store : path-like
         Folder of the store.
     dataset : path-like or DataFrame, optional
-        The clips, as in `extract`; by default those that the store names. Needed if no file of a fold has them.
+        The clips, as in `extract`; by default those of the store. Needed if the store no longer states the clips of
+        some folds.
     audio : path-like, optional
         Folder of the recordings; by default the one that the store names.
     features, recipe : optional
-        As in `extract`: for features of your own classes, and those of which no file can be read.
+        As in `extract`; needed for features of your own classes, and for features with no readable file.
     trusted : collection of str, default=()
-        Your own modules, whose classes may be imported because the store or the recipe names them.
+        Modules or packages whose classes a recipe or the store may name. Importing a module runs its code.
     again : sequence of str, default=()
-        Names of features to compute again completely.
+        Names of features to recompute completely.
     n_jobs, verbose : optional
         As in `extract`.
 
@@ -61,9 +62,10 @@ def repair(
     Raises
     ------
     StoreError
-        If the clips or a feature can no longer be read from the store; the message says what to add.
+        If there is no store in the folder, or its clips or a feature can no longer be read; the message says what to
+        add.
     ExtractionError
-        If recordings of rows to compute cannot be used.
+        If recordings whose rows are missing cannot be used.
 
     Examples
     --------
@@ -98,7 +100,7 @@ def _clips(folder: Path, dataset, files: Files, audio: Path | None) -> pd.DataFr
     if lost or stored is None:
         folds = ", ".join(map(str, lost))
         raise StoreError(
-            f"Nothing in {folder} tells which clips fold {folds} has. Name the data set that it was extracted "
+            f"Nothing in {folder} states which clips fold {folds} has. Name the data set that it was extracted "
             f"from: esc_features repair {folder} DATASET."
         )
     return stored
@@ -112,8 +114,8 @@ def _features(store, files: Files, named: dict[str, Feature], trusted: Collectio
         except ValueError as error:
             if name not in named:
                 raise StoreError(
-                    f"{name!r} cannot be computed again: {error} Name it with --features {name} if it is one of ours, "
-                    f"or in a recipe: esc_features repair {store} --recipe RECIPE --trust MODULE."
+                    f"{name!r} cannot be computed again: {error} Name it with --features {name} if it is a built-in "
+                    f"feature, or in a recipe: esc_features repair {store} --recipe RECIPE --trust MODULE."
                 ) from error
             made[name] = _same_as_stored(name, named[name], by_fold)
     return made
@@ -123,7 +125,7 @@ def _same_as_stored(name: str, feature: Feature, by_fold) -> Feature:
     stored = stored_fingerprints(by_fold)
     if stored and feature.fingerprint() not in stored:
         raise StoreError(
-            f"{name!r} is not the feature that the store holds: esc_features explain says how they "
+            f"{name!r} is not the feature that the store holds: esc_features explain shows how they "
             "differ. To replace it, run extract_features with --overwrite."
         )
     return feature

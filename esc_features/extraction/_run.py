@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 BLOCK_CLIPS = 32
 _MOST_CLIPS = 256
-_BLOCK_BYTES = 64 << 20  # of rows that travel at once, where workers return them
+_BLOCK_BYTES = 64 << 20  # of rows that a worker returns at once, if it cannot write them
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one call is to bring up to date."""
+    """What one call has to bring up to date."""
 
     clips: pd.DataFrame
     features: dict[str, Feature]
@@ -54,7 +54,7 @@ class Job:
 
     @cached_property
     def edit(self) -> Edit:
-        """What becomes of the clips of the store."""
+        """How the clips of the store change."""
         return plan_edit(self.store, self.clips)
 
     def plan(self) -> Plan:
@@ -80,7 +80,7 @@ def number_of_jobs(n_jobs: int | None) -> int | None:
 
 
 class Run:
-    """A job while it is done."""
+    """The execution of a job."""
 
     def __init__(self, job: Job, claim: Claim):
         self.job, self.claim = job, claim
@@ -120,18 +120,18 @@ class Run:
         return self.failures
 
     def stop(self) -> None:
-        """Let all workers stop, and wait for the threads: they must not work on beside whatever comes next."""
+        """Make all workers stop, and wait for the threads: they must not go on while something else runs."""
         self.claim.revoke()
         self._threads.wait()
 
     def _say(self, line: str) -> None:
         if self.job.verbose:
-            print(line, flush=True)  # a pipe or a log shows it now
+            print(line, flush=True)  # so that a pipe or a log shows it at once
 
     def _compute_and_publish(self, plan: Plan, begun: list[BegunFile]) -> None:
-        """Run all blocks; publish the files of a fold, those without a failure, as soon as its last block is done.
+        """Run all blocks, and publish the files of each fold, if nothing failed, as soon as its last block is done.
 
-        Where files of a feature are replaced, all of its files wait for the last one: rows may go from one to another.
+        If files of a feature are replaced, all of them wait for the last one: rows may move from one to another.
         """
         shares = _shares(plan, begun)
         clips_left = {share.fold: len(share.rows) for share in shares}
@@ -149,7 +149,7 @@ class Run:
                     else:
                         self._published.append((file.wanted.path, publisher.submit(_seal_and_publish, file)))
 
-        # Checking and synchronising a finished fold waits for the disk, so it happens beside the computation.
+        # Checking and synchronising a finished fold waits for the disk, so it happens during the computation.
         with ThreadPoolExecutor(2) as publisher, self._progress_bar(sum(clips_left.values())) as progress:
             for fold in [fold for fold, count in clips_left.items() if count == 0]:
                 finish(fold)
@@ -178,7 +178,7 @@ class Run:
         if is_dask(backend):
             yield from run_on_cluster(backend.client, blocks, self._versions)
             return
-        # ray and multiprocessing cannot hand results over as they come.
+        # ray and multiprocessing cannot return results as they become available.
         as_they_come = getattr(backend, "supports_return_generator", False)
         parallel = Parallel(
             n_jobs=self.job.n_jobs,
@@ -218,14 +218,12 @@ class Run:
             kept = f", {count - pending} of them kept from before" if pending < count else ""
             return f"{wanted.label}: {count} clips{kept}, {size:,.1f} MB{_cut(file)}"
         failed = sum((failure.fold, failure.feature) == (wanted.fold, wanted.name) for failure in self.failures)
-        why = (
-            f"{failed} of {count} clips failed" if failed else "it waits for the other folds, which it replaces with it"
-        )
+        why = f"{failed} of {count} clips failed" if failed else "it is replaced only together with the other folds"
         return f"{wanted.label}: NOT published, {why}"
 
 
 class _AtWork:
-    """Counts the threads of a run that are at a block."""
+    """Counts the threads of a run that are computing a block."""
 
     def __init__(self):
         self._number = 0
@@ -247,7 +245,7 @@ class _AtWork:
                 self._ends.notify_all()
 
     def wait(self, seconds: float = 60) -> None:
-        """Wait until no thread is at a block any more; they end with a clip once the claim is revoked."""
+        """Wait until no thread is computing a block; once the claim is revoked, each ends after its current clip."""
         with self._ends:
             self._ends.wait_for(lambda: self._number == 0, seconds)
 
@@ -263,7 +261,7 @@ def _numbered(compute: Callable[[Block], Done], number: int, block: Block) -> tu
 
 @dataclass(frozen=True)
 class _Share:
-    """What is pending of one fold; its blocks are made one by one, so that memory does not grow with the clips."""
+    """The pending rows of one fold; blocks are made one by one, so that memory does not grow with the clips."""
 
     fold: int
     files: list[BegunFile]
@@ -302,7 +300,7 @@ def _clips(table: pd.DataFrame) -> list[Clip]:
 
 
 def _clips_per_block(paths: pd.Series, files: list[BegunFile]) -> int:
-    """Return how many clips a task has: more where many are cut from one recording, which it reads as a whole."""
+    """Return the number of clips per task: more if many are cut from one recording, which is digested as a whole."""
     if paths.empty:
         return 1
     per_recording = len(paths) // paths.nunique()
@@ -311,7 +309,7 @@ def _clips_per_block(paths: pd.Series, files: list[BegunFile]) -> int:
 
 
 def _cut(file: FilePlan) -> str:
-    """Say how many recordings are longer than the feature's duration, so that it is known from the start."""
+    """Return how many clips are longer than the feature's duration, so that this is known from the start."""
     notes = read_column(read_header(file.wanted.path), "notes")
     cut = int(((notes & Note.CUT) != 0).sum())
     seconds = file.wanted.feature.waveform().duration
@@ -319,14 +317,14 @@ def _cut(file: FilePlan) -> str:
 
 
 def _notes(plan: Plan) -> list[str]:
-    """Return what is worth knowing of files that stay as they are."""
+    """Return notes on files that stay as they are although library versions changed."""
     drift = {
         f"{file.wanted.name}: {reason}"
         for file in plan.files
         if file.state == "drifted" and file.state not in plan.computed_states
         for reason in file.verdict.reasons
     }
-    return [f"{line} (esc_features verify --recompute tells whether it matters)" for line in sorted(drift)]
+    return [f"{line} (esc_features verify --recompute shows whether it matters)" for line in sorted(drift)]
 
 
 def _plan_line(job: Job, plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""Where the rows of a block go: into the file, where the worker sees it, or back to the run, which writes them."""
+"""Where the rows of a block go: into the file, if the worker sees it, or back to the run, which writes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..storage import Header, row_crc32
 from ._compute import Block, Facts, Failure, Output, Row, compute_rows
 from ._lock import Claim
 
-ROWS_A_WRITE = 8
+ROWS_PER_WRITE = 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Done:
-    """What comes back from a block: its failures, and its rows where the worker could not write them."""
+    """What comes back from a block: its failures, and its rows if the worker could not write them."""
 
     failures: list[Failure]
     returned: list[Rows]
@@ -43,7 +43,7 @@ class Sink(Protocol):
     """Takes the rows of a block as they are computed."""
 
     def take(self, row: Row) -> None:
-        """Take a row over."""
+        """Take a row."""
 
     def finish(self) -> list[Rows]:
         """End the block; return the rows that the run has to write."""
@@ -56,7 +56,7 @@ def write_block(block: Block) -> Done:
 
 
 def write_or_return_block(block: Block, host: str) -> Done:
-    """Compute a block; write its rows where this machine is that of the run and sees its store, or return them."""
+    """Compute a block; write its rows if this is the machine of the run and sees its store, or else return them."""
     if _sees(block.claim, host):
         return write_block(block)
     return _run(block, lambda: None, Returned(block.outputs))
@@ -75,7 +75,7 @@ def _run(block: Block, check: Callable[[], None], sink: Sink) -> Done:
 
 
 def this_host() -> str:
-    """Return what tells the running system from every other one: only on one are written pages seen by all."""
+    """Return an identifier of the running system: only within one do all processes see each other's writes at once."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -84,7 +84,7 @@ def this_host() -> str:
 
 @cache
 def _sees(claim: Claim, host: str) -> bool:
-    # Asked once per run: later, another text means that the run is over, and nothing may be written or computed.
+    # Cached per run: later, another text means that the run is over, and nothing may be written or computed.
     if host != this_host():
         return False
     try:
@@ -139,9 +139,9 @@ def write_returned(block: Block, done: Done) -> None:
 
 
 class RowWriter:
-    """Writes rows of an unfinished file at their places: first the rows, then their facts, last that they are done.
+    """Writes rows of an unfinished file at their places: first the values, then the facts, and `done` last.
 
-    Neighbouring rows are written together: fewer system calls.
+    Neighbouring rows are written together, which needs fewer system calls.
     """
 
     def __init__(self, header: Header):
@@ -149,14 +149,14 @@ class RowWriter:
         # Not through a link, which may lead out of the store.
         flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(header.path, flags)
-        self._rows = np.empty((ROWS_A_WRITE, *header.data.shape), header.data.dtype)
+        self._rows = np.empty((ROWS_PER_WRITE, *header.data.shape), header.data.dtype)
         self._facts: list[Facts] = []
         self._checksums: list[int] = []
         self._first = 0
 
     def write(self, row: int, values: np.ndarray, facts: Facts, checksum: int | None = None) -> None:
-        """Take a row, with its checksum where that is known; it is on the disk after the next `flush`."""
-        if len(self._facts) == ROWS_A_WRITE or row != self._first + len(self._facts):
+        """Take a row, with its checksum if that is known; it is in the file after the next `flush`."""
+        if len(self._facts) == ROWS_PER_WRITE or row != self._first + len(self._facts):
             self.flush()
         if not self._facts:
             self._first = row
@@ -173,16 +173,16 @@ class RowWriter:
         for number, name in enumerate(Facts._fields):
             self._write(name, [facts[number] for facts in self._facts])
         self._write("crc32", self._checksums)
-        self._write("done", [1] * count)  # the last: who reads it may believe the others
+        self._write("done", [1] * count)  # last, so that it vouches for the others
         self._facts, self._checksums = [], []
 
     def _write(self, name: str, values) -> None:
         column = self.header.columns[name]
         try:
             write_at(self._descriptor, np.asarray(values, column.dtype), column.offset_of(self._first))
-        except OSError as error:  # name the file, for whoever reads it in another process
+        except OSError as error:  # name the file: the error may be shown by another process
             raise OSError(error.errno, error.strerror, str(self.header.path)) from error
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         os.close(self._descriptor)

@@ -1,4 +1,4 @@
-"""What a store says about itself: its clips and its features, as far as they can be believed."""
+"""What a store states about itself: its clips and its features, as far as they are intact."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from ..features import Feature
 
-#: Feature -> fold -> its file, published or else partial.
+#: Feature -> fold -> its file: the published one, or else the partial one.
 Files = dict[str, dict[int, Path]]
 
 
 def find_store(store) -> tuple[Path, Files]:
-    """Return the folder of a store and its files, or raise StoreError where there is none or a part of it is closed."""
+    """Return the folder of a store and its files; raise StoreError if there is none, or a part may not be read."""
     folder = Path(store).resolve()
     features = find_features(folder) if folder.is_dir() else []
     for feature in features:
@@ -46,10 +46,10 @@ def find_store(store) -> tuple[Path, Files]:
 
 
 def stored_clips(store: Path, files: Files, audio: Path | None = None) -> pd.DataFrame | None:
-    """Return the clips of a store with the paths of their recordings; None where nothing says what they are.
+    """Return the clips of a store with the paths of their recordings; None if no file states them.
 
     `audio` is the folder of the recordings, by default the one that the store names. The clips of a store of format 1
-    are those of its files; a fold that no file describes reliably is left out: `lost_folds` names it.
+    are those of its files; a fold that no intact file describes is left out, and `lost_folds` names it.
     """
     try:
         return _clips_of(ClipTable(store / CLIPS_FILE), audio)
@@ -96,7 +96,7 @@ def _clips_in(files: Files, audio: Path | None) -> pd.DataFrame | None:
 
 
 def lost_folds(store: Path, files: Files) -> list[int]:
-    """Return the folds whose clips and labels nothing in the store tells."""
+    """Return the folds whose clips and labels nothing in the store states."""
     declared = {fold for by_fold in files.values() for fold in by_fold}
     clips = stored_clips(store, files)
     for header in _headers(files):
@@ -105,18 +105,18 @@ def lost_folds(store: Path, files: Files) -> list[int]:
 
 
 def features_of(features: Any, recipe: Any, trusted: Collection[str]) -> dict[str, Feature]:
-    """Return the features that the user names, none where nothing is named."""
+    """Return the features that the user names, if any."""
     from ..features import make_features
 
     return {} if features is None and recipe is None else make_features(features, recipe, trusted)
 
 
 def stored_feature(by_fold: dict[int, Path], trusted: Collection[str] = ()) -> Feature:
-    """Make a feature of what most of its files say; ValueError where none can be made."""
+    """Rebuild a feature from what most of its files state; raise ValueError if that is impossible."""
     from ..features import fingerprint_of, rebuild_feature
 
     made: list[tuple[Feature, bool]] = []
-    reason: ValueError = StoreError("No file of it can be read.")
+    reason: ValueError = StoreError("None of its files can be read.")
     for header in _headers({"": by_fold}):
         description = header.facts.description
         try:
@@ -144,7 +144,7 @@ def stored_fingerprints(by_fold: dict[int, Path]) -> set[str]:
 
 
 def _describing(files: Files) -> dict[int, Header]:
-    """Return for each fold a file of format 1 whose labels are what was written."""
+    """Return, for each fold, a file of format 1 whose labels are intact."""
     found: dict[int, Header] = {}
     for header in _headers(files):
         if header.layout is not FEATURE_1:

@@ -1,4 +1,4 @@
-"""What the clips of a store were and are: the edit that a run makes, in numbers and in the clip table."""
+"""How a run changes the clips of a store: as a summary, and in the clip table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..lazy import ClipKey
 
-#: What may change about a clip, and how that is called.
+#: What may change about a clip without its row: how that is called, and the columns.
 _OPINIONS = (
     ("relabelled", ("category", "labels")),
     ("moved to another fold", ("fold",)),
@@ -32,7 +32,7 @@ _OPINIONS = (
 
 @dataclass(frozen=True)
 class Edit:
-    """What becomes of the clips of a store."""
+    """How the clips of a store change."""
 
     store: Path
     before: pd.DataFrame | None
@@ -44,22 +44,22 @@ class Edit:
 
     @property
     def dataset(self) -> str:
-        """The name of the data set: a folder that was renamed is no other one."""
+        """The name of the data set, which stays if its folder is renamed."""
         return (self.after if self.before is None else self.before).attrs.get("name", "dataset")
 
     @cached_property
     def new(self) -> np.ndarray:
-        """Which clips the store did not have."""
+        """Mask of the clips that the store did not have."""
         known = set() if self.before is None else set(clip_keys(self.before))
         return np.array([key not in known for key in self._now], bool)
 
     def summary(self, replaced: np.ndarray) -> str:
-        """Say in one line what changes, each clip counted once; "" where nothing does."""
+        """Return in one line what changes, counting each clip once; "" if nothing does."""
         if self.before is None:
             return ""
         kinds = np.full(len(self.after), "kept", object)
         for kind, columns in reversed(_OPINIONS):
-            kinds[self._said_otherwise(columns)] = kind
+            kinds[self._changed(columns)] = kind
         kinds[replaced] = "of a replaced recording"
         kinds[self.new] = "new"
         gone = len(set(clip_keys(self.before)) - set(self._now))
@@ -69,19 +69,19 @@ class Edit:
             return ""
         return ", ".join(f"{count} {kind}" for count, kind in counts if count)
 
-    def _said_otherwise(self, columns: tuple[str, ...]) -> np.ndarray:
+    def _changed(self, columns: tuple[str, ...]) -> np.ndarray:
         assert self.before is not None
         here = [name for name in columns if name in self.before or name in self.after]
         before, after = (table.reindex(columns=here) for table in (self.before, self.after))
-        said = dict(zip(clip_keys(self.before), before.itertuples(index=False, name=None), strict=True))
+        old = dict(zip(clip_keys(self.before), before.itertuples(index=False, name=None), strict=True))
         rows = zip(self._now, after.itertuples(index=False, name=None), strict=True)
-        return np.array([key in said and said[key] != row for key, row in rows], bool)
+        return np.array([key in old and old[key] != row for key, row in rows], bool)
 
     def write_first(self, replaced: np.ndarray, moving: Collection[ClipKey] = ()) -> None:
-        """Write the table before files get their names: clips with rows in the files of before and in those of after.
+        """Write the table before files are published: only the clips with rows in the old files and in the new ones.
 
-        Whenever the run ends, the store is one that can be opened, with nothing in it that is no longer true. `moving`
-        are clips whose rows go from one file to another right now.
+        So the store can be opened whenever the run ends, and has nothing in it that is no longer true. `moving` are
+        clips whose rows are about to move from one file to another.
         """
         stay = ~self.new & ~replaced & np.array([key not in moving for key in self._now], bool)
         self._write(self.after[stay] if stay.any() else self.after)
@@ -98,9 +98,9 @@ class Edit:
 
 
 def plan_edit(store: Path, clips: pd.DataFrame) -> Edit:
-    """Return what becomes of the clips of a store where a run is asked for these.
+    """Return how the clips of a store change in a run with these clips.
 
-    They are all the clips from then on, unless categories or folds were chosen: then the others stay as they are.
+    They become all the clips of the store, unless categories or folds were selected: then the others stay as they are.
     """
     features = find_features(store) if store.is_dir() else []
     before = stored_clips(store, {feature.name: feature.files for feature in features})
@@ -116,19 +116,20 @@ def plan_edit(store: Path, clips: pd.DataFrame) -> Edit:
     if not set(clip_keys(before)) & set(clip_keys(clips)):
         raise StoreError(
             f"None of the {len(before)} clips of {store} is among these, so it is the store of another data set. "
-            "Nothing was changed: name another folder with --out, or remove this one if it is not needed any more."
+            "Nothing was changed: choose another folder with --out, or remove this one if it is no longer needed."
         )
     return Edit(store, before, clips)
 
 
 def _with_others(store: Path, before: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips of a store, those that were chosen as they are now, and what is new of these."""
+    """Return the clips of a store, the selected ones as they are now, followed by those that are new."""
     import pandas as pd
 
     if ("labels" in before) != ("labels" in clips):
         raise StoreError(
             f"The clips of {store} have {'several labels' if 'labels' in before else 'one category'} and those of this "
-            "table do not: extract all of it, without --categories and --folds, or into another folder with --out."
+            "table do not: extract the whole table, without --categories and --folds, or into another folder with "
+            "--out."
         )
     before, keys = _with_numbers_of(clips, before, store), clip_keys(before)
     chosen = dict(zip(clip_keys(clips), range(len(clips)), strict=True))
@@ -154,7 +155,7 @@ def _with_numbers_of(clips: pd.DataFrame, before: pd.DataFrame, store: Path) -> 
     pairs = {*numbers.items(), *zip(before["category"], target, strict=True)}
     if len({number for _, number in pairs}) < len(pairs):
         raise StoreError(
-            f"The categories have other numbers than in {store}, where some are not among those chosen: extract all of "
-            "the table, without --categories and --folds."
+            f"The categories have other numbers than in {store}, which also has categories that were not selected: "
+            "extract the whole table, without --categories and --folds."
         )
     return before.assign(target=target)

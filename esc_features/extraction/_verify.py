@@ -1,4 +1,4 @@
-"""Whether a store is what it says: its files, every row, and what extraction would give now."""
+"""`verify`: check the integrity of a store: its files, every row, and what extraction would give now."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from ..features import Feature
 
-# Of the largest value of a row: other builds of the same libraries round differently, another resampler is far off.
+# Of the largest value of a row: other builds of the same libraries round differently; another resampler is far off.
 _TOLERANCE = 1e-4
 
 
@@ -56,11 +56,11 @@ def verify(
     recipe: str | os.PathLike | None = None,
     trusted: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Check a store, and return a table of what is wrong with it; an empty one if nothing is.
+    """Check the integrity of a store, and return a table of its problems.
 
-    Three depths: the structure of every file; by default also the checksum of every row, which takes about as long as
-    reading the store; and on request some clips of every file extracted again and compared, which notices recordings
-    and libraries that are no longer those of the store. Nothing is changed.
+    It checks the structure of every file; by default also the checksum of every row, which takes about as long as
+    reading the store; and on request it extracts some clips of every file again and compares them, which detects
+    changed recordings and libraries. Nothing is changed.
 
     Parameters
     ----------
@@ -69,25 +69,27 @@ def verify(
     checksums : bool, default=True
         Read every row and compare it with its checksum.
     recompute : int, default=0
-        Number of clips of each file to extract again, spread evenly over it.
+        Number of clips per file to extract again, spread evenly over the file.
     audio : path-like, optional
-        Folder of the recordings; by default the one that each file names.
+        Folder of the recordings; by default the one that the store names.
     features, recipe : optional
-        As in `extract`: where a store holds features of your own classes, they are computed by these. No class that
-        a store names is imported, except those of esc_features and of modules in `trusted`.
+        As in `extract`; they recompute features of your own classes. No class that a store names is imported, except
+        those of esc_features and of modules in `trusted`.
     trusted : collection of str, default=()
-        Modules or packages of which a recipe or the store may name classes: importing a module runs it.
+        Modules or packages whose classes a recipe or the store may name. Importing a module runs its code.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each problem: `file` (relative to the store), `clip` (its file name, or "" where the whole file is
-        meant) and `problem`. Its `attrs["command"]` is the one command that mends all of it.
+        One row per problem, none if the store is intact: `file` (relative to the store), `clip` (its name, or "" if the
+        problem is not of one clip) and `problem`. `attrs["command"]` is the command that repairs all of them, or "".
 
     Raises
     ------
     StoreError
         If there is no store in the folder.
+    ValueError
+        If `recompute` is negative.
 
     Examples
     --------
@@ -115,14 +117,14 @@ class _Problem(NamedTuple):
     file: Path
     clip: str
     text: str
-    #: How it is mended: "repair" finds it by itself, "again" needs the name of the feature; "" is not of the store.
+    #: What mends it: `repair` as it is, or with the feature's name ("again"); "" if the store is not to blame.
     mended_by: str = "repair"
 
 
 def _command(
     store, folder: Path, files: Files, problems: list[_Problem], recipe, options: dict[str, Collection]
 ) -> str:
-    """Return the one command that mends what was found, "" where nothing is to be mended."""
+    """Return the one command that repairs what was found; "" if there is nothing to repair."""
     ways = {problem.mended_by for problem in problems}
     if not ways & {"repair", "again"}:
         return ""
@@ -153,7 +155,7 @@ def _features_to_name(files: Files, trusted: Collection[str]) -> set[str]:
 
 
 def _dataset_folder(folder: Path, files: Files) -> str:
-    """Return the folder of the data set where it can be seen, else a placeholder."""
+    """Return the folder of the data set if it can be found, else a placeholder."""
     with suppress(StoreError, OSError, IndexError):
         dataset = _audio_folder(folder, files).parent
         if len(list(dataset.glob("meta/*.csv"))) == 1:
@@ -190,7 +192,7 @@ def _problems(folder, files, checksums, recompute, audio, named, trusted) -> Ite
     yield from _check_together(headers, files, table)
     for name, by_fold in files.items():
         if not stored_fingerprints(by_fold):
-            text = "no file of it tells its parameters: the default ones are taken, or those of a recipe"
+            text = "none of its files states its parameters: the defaults are used, or those of a recipe"
             yield _Problem(folder / name, "", text)
     for name, by_fold in headers.items():
         for header in by_fold.values():
@@ -215,7 +217,7 @@ def _check_structure(header: Header, fold: int) -> Iterator[_Problem]:
         yield _Problem(header.path, "", "its fingerprint is not that of its parameters")
     for key, count in Counter(stored_keys(header)).items():
         if count > 1:
-            yield _Problem(header.path, clip_name(*key), "is there twice")
+            yield _Problem(header.path, clip_name(*key), "occurs more than once")
 
 
 def _check_together(headers: dict[str, dict[int, Header]], files, table: ClipTable | None) -> Iterator[_Problem]:
@@ -250,7 +252,7 @@ def _check_clips_of_table(header: Header, fold: int, table: ClipTable) -> Iterat
     inside = table.column("fold") == fold
     wanted = keys_of(lambda name: table.column(name)[inside])
     for key in sorted(set(wanted) - set(stored_keys(header))):
-        yield _Problem(header.path, clip_name(*key), "is not there, and is in the table of clips")
+        yield _Problem(header.path, clip_name(*key), "is missing, although the clip table has it")
 
 
 def _check_same_clips(first: Header, other: Header, labels: bool) -> Iterator[_Problem]:
@@ -271,11 +273,11 @@ def _check_same_clips(first: Header, other: Header, labels: bool) -> Iterator[_P
 
 
 def _read_table(folder: Path, headers: dict[str, dict[int, Header]]) -> tuple[ClipTable | None, str]:
-    """Return the clip table and what is wrong with it; a store of format 1 has none."""
+    """Return the clip table, and what is wrong with it; a store of format 1 has none."""
     path = folder / CLIPS_FILE
     if not os.path.lexists(path):
         old = all(header.labels is not None for by_fold in headers.values() for header in by_fold.values())
-        return None, "" if old else "missing, which says what the clips are"
+        return None, "" if old else "missing: it states what the clips are"
     try:
         table = ClipTable(path)
         table.check()
@@ -288,13 +290,13 @@ def _check_rows(header: Header) -> Iterator[_Problem]:
     names, checksums = read_column(header, "filename"), read_column(header, "crc32").tolist()
     for row, values in enumerate(read_rows(header, range(len(header)))):
         if row_crc32(values) != checksums[row]:
-            yield _Problem(header.path, names[row], "its row is not what was written (checksum)")
+            yield _Problem(header.path, names[row], "its row does not match its checksum")
         elif values.dtype.kind == "f" and not np.isfinite(values).all():
             yield _Problem(header.path, names[row], "its row is not finite", "again")
 
 
 def _places(header: Header, table: ClipTable | None, audio) -> dict[ClipKey, str]:
-    """Return where the recordings of the clips of a file are, as far as that is known."""
+    """Return where the recordings of a file's clips are, as far as that is known."""
     if table is None:
         folder = header.labels.audio_folder if header.labels is not None else ""
         return {key: recording_path(key[0], str(audio or folder)) for key in stored_keys(header)}
@@ -315,7 +317,7 @@ def _check_recomputed(header: Header, name: str, count: int, places, named, trus
         yield _Problem(header.path, "", f"cannot be extracted again: {error}", "")
         return
     if feature.fingerprint() != facts.fingerprint:
-        yield _Problem(header.path, "", "stale, its parameters changed: esc_features explain says which", "")
+        yield _Problem(header.path, "", "stale, its parameters changed: esc_features explain shows which", "")
         return
     drift = "; ".join(version_differences(facts.versions, library_versions(feature)))
     keys, digests = stored_keys(header), read_column(header, "audio_digest")
@@ -327,9 +329,9 @@ def _check_recomputed(header: Header, name: str, count: int, places, named, trus
 
 
 def _compare(feature: Feature, path: str, key: ClipKey, stored: np.ndarray, digest: int, drift: str) -> tuple[str, str]:
-    """Return what is wrong with a stored row, compared with the one extracted now, and how it is mended."""
+    """Return what is wrong with a stored row, compared with the one extracted now, and what mends it."""
     if not path:
-        return "its name leads out of the folder of recordings", ""
+        return "its name points outside the folder of recordings", ""
     try:
         if file_digest(path) != digest:
             return f"its recording in {Path(path).parent} is not the one that was extracted", "repair"

@@ -1,4 +1,4 @@
-"""What the estimators have in common."""
+"""The base class of the estimators."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class ClipClassifier(NeuralNetClassifier):
     `n_classes` or `num_classes`, `input_shape` or `input_size` are filled in from the data, unless given as
     `module__n_classes` and so on.
 
-    Where `y` is an indicator matrix, a clip has several labels or none: the loss is then binary cross-entropy,
-    `predict` gives an indicator matrix too, and `score` is the macro average precision.
+    If `y` is an indicator matrix, a clip has several labels or none: the loss is then binary cross-entropy, `predict`
+    returns an indicator matrix too, and `score` is the macro average precision.
 
     Parameters
     ----------
     module : type
         Subclass of `torch.nn.Module`; the class, not an instance.
     criterion : type or "auto", default="auto"
-        Loss of logits and class numbers (or class probabilities, where labels are mixed). "auto" is
-        `torch.nn.CrossEntropyLoss`, and binary cross-entropy where clips have several labels; both take
+        Loss of logits and class numbers (or class probabilities, if labels are mixed). "auto" is
+        `torch.nn.CrossEntropyLoss`, or binary cross-entropy if clips have several labels; both take
         `criterion__label_smoothing`.
     optimizer : type, default=torch.optim.AdamW
-        Its arguments are `optimizer__weight_decay` and so on.
+        The optimiser; its arguments are `optimizer__weight_decay` and so on.
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int, default=30
@@ -65,25 +65,25 @@ class ClipClassifier(NeuralNetClassifier):
     batch_size : int, default=32
         Clips per batch; -1 is all.
     class_weight : "balanced" or dict, optional
-        Weight of each class in the loss, by label, as in scikit-learn. Where clips have several labels, "balanced"
-        weighs the clips with and without each class so that both count the same.
+        Weight of each class in the loss, by label, as in scikit-learn. If clips have several labels, "balanced"
+        weights the clips with and without each class so that both count the same.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, dropout and augmentation. With an int, a fit repeats in any process and thread,
         with or without validation; None draws a seed from the global generator of PyTorch.
     train_split : callable, optional
-        What is held out of the training clips to validate each epoch, `HoldOutFold()` for instance; nothing by default.
+        Holds out training clips to validate each epoch, for instance `HoldOutFold()`; by default none are held out.
     callbacks : list of skorch callbacks, optional
         They see class numbers (positions in `classes_`); those that score see labels.
     device : str, default="auto"
-        Where to compute; "auto" is CUDA where it is available, else the CPU.
+        Where to compute; "auto" is CUDA if it is available, else the CPU.
     verbose : int, default=0
-        Whether to print a line per epoch.
+        If not 0, print a line per epoch.
     iterator_train, iterator_valid : type, default=ClipLoader
         Loaders of batches for training, and for validation and prediction.
     iterator_train__shuffle : bool, default=True
         Whether to shuffle the training clips in each epoch.
     dataset : type, default=ClipDataset
-        What fetches a batch of clips.
+        Data set that reads batches of clips.
     **kwargs
         Any other parameter of `skorch.NeuralNetClassifier`: `module__hidden_size=32`,
         `iterator_train__transforms=[TimeShift(0.2)]`, `iterator_train__drop_last=True`, ...
@@ -91,12 +91,12 @@ class ClipClassifier(NeuralNetClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted; where clips have several labels, what the columns of `y` are: the categories of the store,
+        The labels, sorted. If clips have several labels, the names of the columns of `y`: the categories of the store,
         `classes`, or column numbers.
     module_ : torch.nn.Module
         The trained network.
     history_ : skorch.history.History
-        Loss, accuracy and seconds of each epoch, and of validation where there is one.
+        Loss, accuracy and seconds of each epoch, also of the validation if there is one.
     input_shape_ : tuple of int
         Shape of one clip.
 
@@ -109,8 +109,8 @@ class ClipClassifier(NeuralNetClassifier):
     The random numbers of a fit are its own. Layers draw theirs (initial weights, dropout) from the global generators
     of PyTorch, so the fit puts its state there, one step at a time; fits in several threads of a process take turns.
 
-    Batches are read in this process (`iterator_train__num_workers=0`): a batch out of the page cache takes a fraction
-    of a training step, and worker processes of a loader do not start inside the worker processes of a grid search.
+    Batches are read in this process (`iterator_train__num_workers=0`): reading a batch from the page cache takes a
+    fraction of a training step, and worker processes of a loader cannot start inside those of a grid search.
 
     Examples
     --------
@@ -128,13 +128,13 @@ class ClipClassifier(NeuralNetClassifier):
     array(['cow', 'dog', 'hen'], dtype='<U3')
     """
 
-    # Parameters of the module for when its weights are loaded right after it is made.
+    # Parameters of a module whose weights are loaded right after it is made.
     _pretrained_: ClassVar[dict[str, Any]] = {}
-    # Random numbers of the fit that is going on.
+    # Random numbers of the current fit.
     streams_: FitStreams | None = None
-    # Clips that it was trained on since its weights were drawn.
+    # Clips that the network was trained on since its weights were drawn.
     fitted_clips_: FittedClips | None = None
-    # Dimensions of X that the network takes (None is any), and what to say these are.
+    # Dimensions of X that the network takes (None is any), and how messages call them.
     _ndim_: int | None = None
     _takes_ = "arrays of shape (clips, ...)"
 
@@ -186,21 +186,26 @@ class ClipClassifier(NeuralNetClassifier):
     # Fitting
 
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> ClipClassifier:
-        """Train the network, from the start unless `warm_start`.
+        """Train the network, from scratch unless `warm_start` is set.
 
         Parameters
         ----------
         X : StoreArray or ndarray of shape (clips, ...)
             A feature of a store, lazily read, or an array in memory.
         y : array-like of shape (clips,) or (clips, n_classes)
-            Labels: names or integers. Where clips have several labels, or none, a matrix that is 1 where a clip has a
+            Labels: names or integers. If clips have several labels, or none, a matrix that is 1 where a clip has a
             class.
         **fit_params
-            `groups` for a `train_split` that wants them.
+            `groups`, for a `train_split` that needs them.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X`, `y`, the module or the loss cannot be used; the message says what to give instead.
         """
         check_fit_params(fit_params, type(self).__name__)
         if not (self.warm_start and self.initialized_ and self._knows_labels()):
@@ -210,7 +215,7 @@ class ClipClassifier(NeuralNetClassifier):
         return self.partial_fit(X, y, **fit_params)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClipClassifier:
-        """Train for `max_epochs` more epochs, from the current weights on.
+        """Train for `max_epochs` more epochs, starting from the current weights.
 
         Parameters
         ----------
@@ -257,7 +262,7 @@ class ClipClassifier(NeuralNetClassifier):
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         if iterator is not None and self.streams_ is not None:
             iterator = (self.streams_.training if training else self.streams_.validation).lent_to(iterator)
-        super().run_single_epoch(iterator, training, prefix, step_fn)  # what fit was given is for train_split alone
+        super().run_single_epoch(iterator, training, prefix, step_fn)  # arguments of fit are for train_split only
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         with self._lent("training"):
@@ -283,7 +288,7 @@ class ClipClassifier(NeuralNetClassifier):
         if logits.shape[1:] != (len(self.codec_),):
             raise ValueError(
                 f"The network gives outputs of shape {tuple(logits.shape[1:])} for {len(self.codec_)} classes: it "
-                "must give one logit per class. Leave out module__n_classes (it is found from y), or take n_classes "
+                "must give one logit per class. Leave out module__n_classes (it is inferred from y), or take n_classes "
                 "as an argument of your module."
             )
         if training and isinstance(self.criterion_, (nn.CrossEntropyLoss, nn.BCEWithLogitsLoss)):
@@ -302,7 +307,7 @@ class ClipClassifier(NeuralNetClassifier):
             in_labels = None
             for _, callback in self.callbacks_:
                 if isinstance(callback, ScoringBase):
-                    # What scores compares with `predict`, and so sees labels as a user wrote them.
+                    # A score compares with `predict`, and so needs labels as a user wrote them.
                     in_labels = in_labels or callback_labels(self.codec_, kwargs)
                     getattr(callback, method_name)(self, **in_labels)
                 else:
@@ -310,7 +315,7 @@ class ClipClassifier(NeuralNetClassifier):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        # Accuracies come out of the logits that the losses are computed from: no pass over the clips for them.
+        # Accuracies are computed from the logits of the losses, without another pass over the clips.
         return [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
@@ -323,7 +328,7 @@ class ClipClassifier(NeuralNetClassifier):
     # The parts that a fit is made of
 
     def initialize(self) -> ClipClassifier:
-        """Build the network, the loss and the optimiser; `fit` does it by itself.
+        """Build the network, the loss and the optimiser, as `fit` does.
 
         Returns
         -------
@@ -353,13 +358,13 @@ class ClipClassifier(NeuralNetClassifier):
     def _initialize_optimizer(self, reason: str | None = None) -> ClipClassifier:
         if not getattr(self, "restored_", False):
             return super()._initialize_optimizer(reason)
-        # To make an optimiser PyTorch imports its compiler, for a second: a restored net gets its own in `fit_loop`.
+        # Making an optimiser imports PyTorch's compiler, for a second: a restored net gets its own in `fit_loop`.
         with self._current_init_context("optimizer"):
             self._register_attribute("optimizer", None, cuda_dependent_attributes=False)
         return self
 
     def _initialize_part(self, part: str, reason: str | None) -> ClipClassifier:
-        # As in skorch, which would look for a device of the name "auto".
+        # As in skorch, which would look for a device named "auto".
         with self._current_init_context(part):
             if reason and self.verbose and self.initialized_:
                 print(reason)
@@ -371,7 +376,7 @@ class ClipClassifier(NeuralNetClassifier):
         return self
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
-        # What the data decide is filled in here and not by set_params: a clone of the fitted net must not keep it.
+        # What the data determine is filled in here and not by set_params: a clone of the fitted net must not keep it.
         params = super().get_params_for(prefix)
         if prefix == "module":
             wanted = inspect.signature(self.module).parameters
@@ -393,7 +398,7 @@ class ClipClassifier(NeuralNetClassifier):
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         training, validation = super().get_split_datasets(X, y, **fit_params)
         if isinstance(validation, Dataset) and validation.y is not None and validation.y is not y:
-            # The user's own, from skorch's predefined_split: its labels are like those of fit.
+            # The user's own, from skorch's predefined_split: its labels are in the form of those given to fit.
             labels = check_labels(self, validation.y, len(validation))
             validation = ClipDataset(check_clips(self, validation.X, fitted=True), self.codec_.encode(labels))
         return training, validation
@@ -428,7 +433,7 @@ class ClipClassifier(NeuralNetClassifier):
         return (self.streams_.training if training else self.streams_.validation).generator
 
     def _lent(self, stream: str) -> contextlib.AbstractContextManager[None]:
-        """Let everything inside draw from a stream of the fit's own."""
+        """Let everything inside draw from one of the fit's own streams."""
         return contextlib.nullcontext() if self.streams_ is None else getattr(self.streams_, stream).lent()
 
     # Predicting
@@ -497,7 +502,7 @@ class ClipClassifier(NeuralNetClassifier):
         X : StoreArray or ndarray of shape (clips, ...)
             Clips like those to fit on; only their shape is used, nothing is read.
         y : array-like of shape (clips,) or (clips, n_classes), optional
-            Labels, to know how many there are; not needed for an array of a store or after `fit`.
+            Labels, from which the number of classes is known; not needed for an array of a store or after `fit`.
 
         Returns
         -------
@@ -525,12 +530,12 @@ class ClipClassifier(NeuralNetClassifier):
     @property
     def classes_(self) -> np.ndarray:
         if not self._knows_labels():
-            raise AttributeError(f"{type(self).__name__} knows its classes after fit(X, y) only.")
+            raise AttributeError(f"{type(self).__name__} has classes_ only after fit(X, y).")
         return self.codec_.classes
 
     def _probabilities(self, X: Any) -> np.ndarray:
         self._check_is_fitted()
-        # A scoring callback of skorch comes with a data set, or with outputs that it has kept.
+        # A scoring callback of skorch passes a data set, or has cached the outputs.
         if not isinstance(X, torch.utils.data.Dataset) and "forward_iter" not in vars(self):
             X = check_clips(self, X, fitted=True)
             warn_source_leak(self, X)
@@ -552,9 +557,9 @@ class ClipClassifier(NeuralNetClassifier):
     # Keeping
 
     def save_params(self, f_params: Any = None, *, use_safetensors: bool = False, **kwargs: Any) -> None:
-        """Save the weights, with a note of the labels that they are for.
+        """Save the weights together with the labels that they are for.
 
-        A plain module loads the file too: ``module.load_state_dict(torch.load(file))``.
+        A plain module can load the file too: ``module.load_state_dict(torch.load(file))``.
 
         Parameters
         ----------
@@ -587,11 +592,11 @@ class ClipClassifier(NeuralNetClassifier):
         Parameters
         ----------
         f_params : str, path or file
-            What to load the weights from. The net need not be fitted or initialised.
+            The file of the weights. The net need not be fitted or initialised.
         f_optimizer, f_criterion, f_history : str, path or file, optional
-            What to load the state of the optimiser and of the loss and the history from.
+            The files of the state of the optimiser and of the loss, and of the history.
         checkpoint : skorch.callbacks.Checkpoint or TrainEndCheckpoint, optional
-            Load what it saved instead; files that are named here take precedence.
+            Load the files that it saved; files that are given here take precedence.
         use_safetensors : bool, default=False
             Whether the weights are in the safetensors format.
         **kwargs
@@ -604,7 +609,7 @@ class ClipClassifier(NeuralNetClassifier):
         load_files(self, files, checkpoint, use_safetensors)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # skorch looks for the device by its name, which "auto" is not one of.
+        # skorch looks up the device by its name, and "auto" is none.
         device = state["device"]
         super().__setstate__({**state, "device": _resolve(device)})
         if device == "auto":
@@ -613,7 +618,7 @@ class ClipClassifier(NeuralNetClassifier):
     # Parameters
 
     def set_params(self, **params: Any) -> ClipClassifier:
-        # Loaders and data sets are made anew in each fit and predict, and the optimiser of a restored net once it is
+        # Loaders and data sets are made in each fit and predict, and the optimiser of a restored net when it is
         # trained: skorch would re-initialise them, and fail.
         made_later = ("iterator_", "dataset", *([] if hasattr(self, "optimizer_") else ["optimizer__"]))
         later = {name: params[name] for name in params if name.startswith(made_later)}
@@ -628,7 +633,7 @@ class ClipClassifier(NeuralNetClassifier):
     def _get_param_names(self) -> list[str]:
         return [name for name in super()._get_param_names() if not name.startswith("_")]
 
-    # skorch's own shows the layers too, and scikit-learn prints pipelines by its own alone.
+    # skorch's own shows the layers too, and scikit-learn prints steps of a pipeline only with its own.
     __repr__ = BaseEstimator.__repr__
 
     def _get_params_html(self, deep: bool = True, *args: Any, **kwargs: Any) -> Any:
@@ -680,7 +685,7 @@ class ClipClassifier(NeuralNetClassifier):
         return [transform for transform in transforms if is_feature(transform)]
 
     def _network_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of what the network sees of a clip, behind the features among the transforms."""
+        """Return the shape of a clip as the network sees it, after the features among the transforms."""
         clip = np.broadcast_to(np.float32(0), (1, *shape))
         for feature in self._features():
             clip = np.asarray(feature.transform(clip))
@@ -700,7 +705,7 @@ name_all_parameters(ClipClassifier)
 
 
 def _logits(outputs: Any) -> torch.Tensor:
-    # As in skorch: what else a module returns is beside the point here.
+    # As in skorch, whatever else a module returns is ignored.
     return outputs[0] if isinstance(outputs, tuple) else outputs
 
 

@@ -18,25 +18,30 @@ Transform = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
 
 class ClipDataset(Dataset):
-    """Rows of an array or of a store with their labels as a network takes them, read a batch at a time.
+    """PyTorch data set of clips and labels that is read a batch at a time.
 
-    Works in any `torch.utils.data.DataLoader`, `Subset` and `random_split`; with `ClipLoader` a batch is not taken
-    apart and collated again.
+    It works in any `torch.utils.data.DataLoader`, `Subset` and `random_split`; with `ClipLoader`, a batch is not split
+    into samples and collated again. Clips are given as float32.
 
     Parameters
     ----------
     X : ndarray or StoreArray of shape (clips, ...)
         float32, float16, float64, int16 (waveforms of full scale 32768) or other integers.
     y : array-like of shape (clips,) or (clips, classes), optional
-        Class numbers, which are returned as they are; names, which become their positions in the sorted list of
-        names; or an indicator matrix, which becomes float32.
+        Class numbers, which become int64; names, which become their positions in the sorted list of names; or an
+        indicator matrix or other numbers, which become float32. Without labels, every label is 0.
 
     Attributes
     ----------
     y : ndarray or None
         The labels as they were given.
     classes : ndarray of str or None
-        The names in the order of their numbers, where labels are names.
+        The names in the order of their numbers, if labels are names.
+
+    Raises
+    ------
+    ValueError
+        If `X` and `y` differ in length.
 
     Examples
     --------
@@ -84,7 +89,7 @@ class ClipDataset(Dataset):
 
 
 class Batch(Sequence):
-    """A batch that is read at once: whole for `as_batch`, a list of samples for any other way to collate."""
+    """A batch that is read at once: whole for `as_batch`, a sequence of samples for any other collate function."""
 
     def __init__(self, X: torch.Tensor, y: torch.Tensor):
         self.X, self.y = X, y
@@ -105,13 +110,18 @@ class ClipLoader(DataLoader):
         Usually a ClipDataset.
     transforms : sequence of transforms, or one, default=()
         Applied to each batch in this order. A transform of `esc_features.augmentation`, or any callable, is called
-        with (X, y, generator, n_classes) and returns (X, y); from the first that mixes labels on, y is one-hot float32.
-        A `torch.nn.Module` is called with X and returns X. A feature, `MelSpectrogram()` for one, makes
-        spectrograms of waveforms.
+        as ``transform(X, y, generator=..., n_classes=...)`` and returns (X, y); after the first that mixes labels, y is
+        one-hot float32. A `torch.nn.Module` is called with X and returns X. A feature, such as `MelSpectrogram()`,
+        computes spectrograms from waveforms.
     n_classes : int, optional
         Number of classes, for transforms that mix labels.
     **kwargs
-        For `torch.utils.data.DataLoader`.
+        Arguments of `torch.utils.data.DataLoader`.
+
+    Raises
+    ------
+    TypeError
+        If one of the transforms cannot change a batch.
 
     Examples
     --------
@@ -144,11 +154,13 @@ class ClipLoader(DataLoader):
 
 
 def as_transforms(given: Any) -> tuple[Any, ...]:
-    """Return transforms as a tuple: of one, of several or of None."""
+    """Return one transform, several or None as a tuple."""
     transforms = () if given is None else tuple(given) if isinstance(given, (list, tuple)) else (given,)
     for transform in transforms:
         if isinstance(transform, type):
-            raise TypeError(f"transforms has the class {transform.__name__}: make one of it, {transform.__name__}().")
+            raise TypeError(
+                f"transforms has the class {transform.__name__}: give an instance of it, {transform.__name__}()."
+            )
         if not (callable(transform) or is_feature(transform)):
             raise TypeError(
                 f"transforms has a {type(transform).__name__}, which cannot change a batch. Give transforms of "
@@ -158,7 +170,7 @@ def as_transforms(given: Any) -> tuple[Any, ...]:
 
 
 def is_feature(transform: Any) -> bool:
-    """Whether a transform of batches is a feature, which prediction needs as training does."""
+    """Return whether a transform of batches is a feature, which is applied in prediction too."""
     return hasattr(transform, "transform") and not isinstance(transform, nn.Module)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class ConvNet(nn.Module):
-    """Four convolutions, each halving the spectrogram, and a linear layer.
+    """Classify spectrograms with four convolutions, each followed by max-pooling, and a linear layer.
 
     For 4 classes and spectrograms of 128 bands by 157 frames it has 134,020 parameters, most of them in the
     convolutions. Any other shape works: a dimension that is down to 1 is not halved further.
@@ -19,7 +19,7 @@ class ConvNet(nn.Module):
     input_shape : tuple of int, default=(128, 157)
         Bands and frames of a spectrogram.
     dropout : float, default=0.0
-        Share of the last layer's inputs that is dropped in training.
+        Fraction of the last layer's inputs that is dropped during training.
 
     Examples
     --------
@@ -35,8 +35,8 @@ class ConvNet(nn.Module):
     def __init__(self, n_classes: int = 4, input_shape: tuple[int, int] = (128, 157), dropout: float = 0.0):
         super().__init__()
         bands, frames = input_shape
-        # Without parameters of its own: decibels become numbers around zero, whatever the feature's reference is.
-        # Its statistics are the average of all batches, right from the first on; the data do not change as weights do.
+        # It learns no parameters, and turns decibels into numbers around zero, whatever the feature's reference is.
+        # Its statistics are the mean over all batches (momentum=None): the data do not drift as weights do.
         self.scale = nn.BatchNorm2d(1, affine=False, momentum=None)
         blocks, channels = [], 1
         for filters in (16, 32, 64, 128):

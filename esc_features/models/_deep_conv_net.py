@@ -19,7 +19,7 @@ class DeepConvNet(nn.Module):
         Channels of the stem; the blocks have 2, 4 and 8 times as many. 24 gives 664,826 parameters for 50
         classes.
     dropout : float, default=0.3
-        Share of the pooled features that is dropped while training.
+        Fraction of the pooled features that is dropped during training.
     bfloat16 : bool or "auto", default="auto"
         Train the convolutions in bfloat16: nearly twice as fast where the processor or GPU computes in it, which
         "auto" finds out. Weights, loss and everything in evaluation mode stay float32.

@@ -29,7 +29,7 @@ class DeepConvNetClassifier(ClipClassifier):
     Parameters
     ----------
     module : type, default=DeepConvNet
-        The network.
+        The network; its class, not an instance.
     lr : float, default=3e-3
         Highest learning rate of the cycle.
     max_epochs : int, default=60
@@ -37,7 +37,7 @@ class DeepConvNetClassifier(ClipClassifier):
     batch_size : int, default=32
         Clips per batch.
     optimizer__weight_decay : float, default=0.05
-        Of AdamW.
+        Weight decay of AdamW.
     iterator_train__transforms : sequence of callable
         Changes of training batches, by default circular time shift, gain, mixup and masks. They assume standardised
         spectrograms: 0 is a band's mean, 1 its standard deviation.
@@ -97,11 +97,16 @@ class DeepConvNetClassifier(ClipClassifier):
         name : {"fast", "best"}, default="fast"
             "fast" trains 60 epochs, "best" 150.
         **params
-            Parameters to set otherwise, `random_state=0` for instance.
+            Parameters to set otherwise, for instance `random_state=0`.
 
         Returns
         -------
         DeepConvNetClassifier
+
+        Raises
+        ------
+        ValueError
+            If there is no preset of this name.
         """
         if name not in _PRESETS:
             raise ValueError(f"There is no preset {name!r}; there are {', '.join(map(repr, _PRESETS))}.")
@@ -159,7 +164,7 @@ class _OneCycle(LRScheduler):
         self.lr_scheduler_ = None
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
-        # Only here it is known how many clips a train_split leaves, and so how many batches there will be.
+        # Only here is it known how many clips a train_split leaves, and so how many batches there will be.
         if self.lr_scheduler_ is None:
             batches = len(net.get_iterator(dataset_train, training=True))
             self.lr_scheduler_ = OneCycleLR(

@@ -33,7 +33,7 @@ class BinaryCrossEntropy(nn.BCEWithLogitsLoss):
 
 
 class LabelCodec(ABC):
-    """Labels as a user writes them, as a network learns them, and as its outputs are read.
+    """Converts labels between a user's form, what the loss takes, and the outputs of a network.
 
     Parameters
     ----------
@@ -56,19 +56,19 @@ class LabelCodec(ABC):
 
     @abstractmethod
     def labels(self, encoded: Any) -> np.ndarray:
-        """Return the labels of encoded ones, the strongest where they were mixed."""
+        """Return the labels that were encoded, the strongest ones if they were mixed."""
 
     @abstractmethod
     def decode(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return what to predict, of probabilities (clips, classes)."""
+        """Return the predictions for probabilities (clips, classes)."""
 
     @abstractmethod
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the probability of each class, of logits (clips, classes)."""
+        """Return the probability of each class for logits (clips, classes)."""
 
     @abstractmethod
     def accuracy(self, logits: torch.Tensor, encoded: torch.Tensor) -> float:
-        """Return the share of a batch that is right, for the history."""
+        """Return the accuracy on a batch, for the history."""
 
     @abstractmethod
     def class_weights(self, class_weight: Any, y: np.ndarray) -> dict[str, np.ndarray]:
@@ -76,10 +76,10 @@ class LabelCodec(ABC):
 
     @abstractmethod
     def score(self, y: np.ndarray, probabilities: np.ndarray, sample_weight: Any = None) -> float:
-        """Return the figure that `score` gives."""
+        """Return what `score` of the net returns."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what `codec_from` makes the same codec of; can be written as JSON."""
+        """Return a description from which `codec_from` makes the same codec; it can be written as JSON."""
         return {"kind": self.kind, "classes": self.classes.tolist(), "dtype": self.classes.dtype.str}
 
 
@@ -137,7 +137,7 @@ class SeveralLabels(LabelCodec):
 
     def __init__(self, classes: np.ndarray, answer: Any = np.int8):
         super().__init__(classes)
-        self.answer = np.dtype(answer)  # of the matrix fitted on, and so of what is predicted
+        self.answer = np.dtype(answer)  # of the matrix fitted on, and so of the predictions
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "answer": self.answer.str}
@@ -204,11 +204,13 @@ class SeveralLabels(LabelCodec):
 
 
 def learn_labels(y: np.ndarray, classes: Any = None) -> LabelCodec:
-    """Find the classes of checked labels; `classes` are all there will be, or names of the columns of a matrix."""
+    """Return the codec of checked labels; `classes` are all labels that may occur, or the names of y's columns."""
     if y.ndim == 2:
         names = np.arange(y.shape[1]) if classes is None else np.asarray(classes)
         if names.shape != (y.shape[1],):
-            raise ValueError(f"There are {len(names)} names of classes for the {y.shape[1]} columns of y.")
+            raise ValueError(
+                f"classes has {len(names)} names and y has {y.shape[1]} columns: give one name per column."
+            )
         return SeveralLabels(names, y.dtype)
     learnt = np.unique(y if classes is None else np.asarray(classes))
     if len(learnt) < 2:

@@ -7,7 +7,7 @@ from inspect import Parameter
 
 
 def name_all_parameters(kind: type) -> None:
-    """Let the signature of a net's `__init__` name what its ``**kwargs`` take, with the defaults.
+    """Add to the signature of a net's `__init__` what its ``**kwargs`` take, with the defaults.
 
     scikit-learn prints the parameters that differ from this signature, in text and in notebooks. The signature of the
     class, which `help` and the documentation show, stays as it is written.

@@ -1,4 +1,4 @@
-"""What a fitted net has learnt, as tensors and as JSON: nothing in it is pickled."""
+"""What a fitted net has learnt, as tensors and JSON, without pickle."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ._labels import codec_from
 if TYPE_CHECKING:
     from ._clip_classifier import ClipClassifier
 
-# What save_params notes beside the weights: in the metadata of the state dict, which a plain module passes over.
+# Where save_params notes the labels: in the metadata of the state dict, which a plain module ignores.
 _NOTE = "esc_features"
-# What a module may hold that is not part of its state, tables of a transform for instance.
+# What a module may hold besides its state, for instance tables of a transform.
 _SPARE_BYTES = 1 << 20
 _NOTE_OF_0_1 = "esc_features.about"
 
@@ -30,12 +30,13 @@ _NOTE_OF_0_1 = "esc_features.about"
 def state_of(net: ClipClassifier) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return what a fitted net has learnt.
 
-    From it and the net's parameters (`get_params`), `restore` makes the same net in another process or library version.
+    From this and the net's parameters (`get_params`), `restore` makes the same net, also in another process or with
+    other library versions.
 
     Parameters
     ----------
     net : ClipClassifier
-        Fitted.
+        A fitted net.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def state_of(net: ClipClassifier) -> tuple[dict[str, torch.Tensor], dict[str, An
     Raises
     ------
     sklearn.exceptions.NotFittedError
-        The net is not fitted.
+        If the net is not fitted.
 
     Examples
     --------
@@ -66,14 +67,14 @@ def state_of(net: ClipClassifier) -> tuple[dict[str, torch.Tensor], dict[str, An
 
 
 def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> ClipClassifier:
-    """Give an unfitted net what another net has learnt.
+    """Give an unfitted net what another one has learnt.
 
     No weights are downloaded, and no network is built whose shapes differ from those of the tensors.
 
     Parameters
     ----------
     net : ClipClassifier
-        With the parameters of the net that the state comes from; it is changed.
+        An unfitted net with the parameters of the one that the state comes from; it is changed in place.
     tensors, config : dict
         What `state_of` returned.
 
@@ -85,7 +86,7 @@ def restore(net: ClipClassifier, tensors: dict[str, torch.Tensor], config: dict[
     Raises
     ------
     ValueError
-        The state is of another network.
+        If the state is of another network.
 
     Examples
     --------
@@ -170,7 +171,7 @@ def load_files(net: ClipClassifier, files: dict[str, Any], checkpoint: Any, use_
 def _files_of(checkpoint: Any, net: ClipClassifier) -> dict[str, Any]:
     history = net.history_
     if checkpoint.f_history is not None:
-        # Which epoch is the best, and so which files are meant, stands in the history that was saved.
+        # The saved history tells which epoch is the best, and so which files are meant.
         net.history_ = History.from_file(checkpoint.f_history_)
     try:
         files = checkpoint.get_formatted_files(net)
@@ -181,7 +182,7 @@ def _files_of(checkpoint: Any, net: ClipClassifier) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _without_pretrained_weights(net: ClipClassifier) -> Iterator[None]:
-    """Build networks as they are before weights are loaded into them."""
+    """Build networks without pretrained weights, because other weights are loaded into them."""
     net.state_follows_ = True
     try:
         yield
@@ -210,7 +211,7 @@ def _learn_again(net: ClipClassifier, config: dict[str, Any]) -> None:
 
 
 def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:
-    """Bring a net to the labels and shapes of a state; what is trained so far stays where they are its own."""
+    """Give a net the labels and shapes of a state; if it has them already, its network and optimiser stay."""
     same = net.initialized_ and net._knows_labels() and _learnt(net)["labels"] == config["labels"]
     same = same and list(net.input_shape_) == config["input_shape"]
     _learn_again(net, config)
@@ -220,14 +221,14 @@ def _prepare(net: ClipClassifier, config: dict[str, Any]) -> None:
 
 
 def _check_shapes(net: ClipClassifier, tensors: dict[str, torch.Tensor]) -> None:
-    """Raise ValueError unless the network would have these shapes; it is laid out without taking memory for it."""
+    """Raise ValueError unless the network would have these shapes; it is built on the meta device, without memory."""
     if not (isinstance(net.module, type) and issubclass(net.module, torch.nn.Module)):
-        raise ValueError(f"module={net.module!r} is no class of a PyTorch module")
+        raise ValueError(f"module={net.module!r} is not a subclass of torch.nn.Module")
     with _without_pretrained_weights(net):
         try:
             with torch.device("meta"), torch.random.fork_rng(devices=[]):
                 module = net.module(**net.get_params_for("module"))
-        except NotImplementedError:  # a user's module that computes when it is made
+        except NotImplementedError:  # a user's module that computes in its constructor
             return
     held = sum(value.nbytes for value in [*module.parameters(), *module.buffers()])
     if held > sum(value.nbytes for value in tensors.values()) + _SPARE_BYTES:
@@ -241,7 +242,7 @@ def _check_shapes(net: ClipClassifier, tensors: dict[str, torch.Tensor]) -> None
 
 
 def _describe_clips(fitted: FittedClips) -> dict[str, Any]:
-    # JSON knows no infinity: an end that is that of the recording is null.
+    # JSON has no infinity: an end at the end of the recording is null.
     clips = [(name, start, None if math.isinf(end) else end) for name, start, end in sorted(fitted.clips)]
     return {
         "dataset": fitted.dataset,

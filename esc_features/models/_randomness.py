@@ -1,4 +1,4 @@
-"""The random numbers of a fit: its own, whatever else goes on in the process."""
+"""The random numbers of a fit, independent of everything else in the process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-# PyTorch's layers draw initial weights and dropout from the generators of the process and take no others. A fit lends
-# them its own state for as long as it draws; meanwhile a second thread waits.
+# PyTorch's layers draw initial weights and dropout only from the global generators. A fit lends them its own state
+# while it draws; meanwhile a second thread waits.
 _LENDING = threading.RLock()
 
 
@@ -27,12 +27,12 @@ def draw_seed(random_state: Any) -> int:
 
 
 class Stream:
-    """A stream of random numbers for what takes a generator, and for what only knows the generators of the process.
+    """A stream of random numbers, for code that takes a generator and for code that uses only the global ones.
 
     Parameters
     ----------
     seeds : int
-        What it follows from; other seeds give independent streams.
+        Seeds of the stream; other seeds give independent streams.
     device : str
         Where the network computes.
     """
@@ -49,7 +49,7 @@ class Stream:
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
-        """Let everything inside draw from this stream, and leave the generators of the process as they were."""
+        """Let everything inside draw from this stream, and leave the global generators as they were."""
         if self._is_lent:
             yield
             return
@@ -65,7 +65,7 @@ class Stream:
                 self._set(outside)
 
     def lent_to(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Go through batches, each of which is made of numbers of this stream."""
+        """Yield batches, each of which is made with numbers of this stream."""
         with self.lent():
             iterator = iter(batches)
         while True:
@@ -82,9 +82,9 @@ class Stream:
 
 
 class FitStreams:
-    """One stream per thing that draws, so that none changes what another one gets.
+    """One stream per purpose, so that none changes the numbers of another.
 
-    Training draws the same whether it is validated or not, and whatever callbacks do.
+    Training draws the same numbers with and without validation, and whatever callbacks do.
     """
 
     def __init__(self, seed: int, stage: int, device: str):

@@ -1,4 +1,4 @@
-"""A residual network that was trained on images, with a new last layer."""
+"""A residual network that was pretrained on images, with a new last layer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class ResNet(nn.Module):
-    """torchvision's ResNet-18 over spectrograms, with a last layer for other classes.
+    """Classify spectrograms with torchvision's ResNet-18 and a new last layer.
 
-    A spectrogram is standardised by its own mean and deviation, roughly as the images were on which the backbone was
-    trained, and repeated to three channels. A frozen backbone does not change at all: its weights are not trained, and
-    its batch-norm statistics do not move, since it stays in eval mode while the last layer is trained.
+    Each spectrogram is standardised by its own mean and standard deviation, roughly like the images that the backbone
+    was pretrained on, and repeated to three channels. A frozen backbone does not change at all: its weights are not
+    trained, and its batch-norm statistics do not move, since it stays in eval mode while the last layer is trained.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class ResNet(nn.Module):
         Number of outputs.
     weights : str, path or None, default="DEFAULT"
         Name of torchvision's weights ("DEFAULT" is "IMAGENET1K_V1"), downloaded once by torchvision; or a file with the
-        state of a torchvision ResNet-18; or None for random weights.
+        state dict of a torchvision ResNet-18; or None for random weights.
     freeze : bool, default=True
-        Whether to train the last layer alone.
+        Whether to train only the last layer.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class ResNet(nn.Module):
     Raises
     ------
     DownloadError
-        The weights are not on this machine and cannot be downloaded.
+        If the weights are not on this machine and cannot be downloaded.
     ValueError
-        `weights` is neither a name nor a file, or a file of something else.
+        If `weights` is neither a name nor a file, or a file of something else.
 
     References
     ----------
@@ -95,7 +95,7 @@ class ResNet(nn.Module):
         Parameters
         ----------
         mode : bool, default=True
-            On or off.
+            Whether to switch it on.
 
         Returns
         -------
@@ -115,7 +115,7 @@ def _backbone(weights: str | Path | None) -> ResNet18:
     try:
         path = find_resnet18_weights(weights)
     except (DownloadError, ValueError) as error:
-        raise type(error)(f"{error} weights=None, freeze=False begins with random weights.") from error
+        raise type(error)(f"{error} Use weights=None, freeze=False to begin with random weights.") from error
     network = resnet18(weights=None)
     load_resnet18_backbone(network, path)
     return network

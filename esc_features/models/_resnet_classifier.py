@@ -1,4 +1,4 @@
-"""Classify spectrograms with a network that was trained on images."""
+"""Classify spectrograms with a network that was pretrained on images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ._resnet import ResNet
 
 
 class ResNetClassifier(ClipClassifier):
-    """Classify spectrograms with `ResNet`: ResNet-18 from ImageNet, of which the last layer is trained.
+    """Classify spectrograms with `ResNet`: a ResNet-18 pretrained on ImageNet, whose last layer is trained.
 
-    For few clips, or as a strong start for fine-tuning. While the backbone is frozen and nothing is augmented, its
-    output for a clip never changes: the embedding as a stored feature, followed by any scikit-learn classifier, then
-    gives the same in a fraction of the time.
+    Use it for few clips, or as a start for fine-tuning. While the backbone is frozen and nothing is augmented, its
+    output for a clip never changes: the feature `ResNetEmbedding` in a store, followed by a linear scikit-learn
+    classifier, then does the same in a fraction of the time.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ class ResNetClassifier(ClipClassifier):
         The network; its class, not an instance.
     weights : str, path or None, default="DEFAULT"
         Name of torchvision's weights ("DEFAULT" is "IMAGENET1K_V1"), downloaded once by torchvision; or a file with the
-        state of a torchvision ResNet-18; or None for random weights.
+        state dict of a torchvision ResNet-18; or None for random weights.
     freeze : bool, default=True
-        Whether to train the last layer alone. False fine-tunes everything, which needs a smaller `lr` such as 1e-4.
+        Whether to train only the last layer. False fine-tunes everything, which needs a smaller `lr` such as 1e-4.
     lr : float, default=1e-3
         Learning rate of AdamW.
     max_epochs : int, default=10

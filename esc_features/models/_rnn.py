@@ -7,7 +7,7 @@ from torch import nn
 
 
 class RNN(nn.Module):
-    """An LSTM over each waveform, and two linear layers on its last state.
+    """Classify waveforms with an LSTM, and two linear layers on its last state.
 
     Each clip is its own sequence, so that an output never depends on the other clips of the batch. The course's network
     takes the whole waveform as one step; with `frame_length` the waveform is cut into steps, which makes the network
@@ -22,7 +22,12 @@ class RNN(nn.Module):
     n_classes : int, default=4
         Number of outputs.
     frame_length : int, optional
-        Samples per step, the last one padded with zeros; by default all of the clip.
+        Samples per step, the last one padded with zeros; by default the whole clip.
+
+    Raises
+    ------
+    ValueError
+        If `frame_length` is not between 1 and `input_size`.
 
     Examples
     --------

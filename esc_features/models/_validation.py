@@ -1,4 +1,4 @@
-"""What a net takes for X and y, and what to do where they are something else."""
+"""What a net takes for X and y, and errors that say what to give instead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_clips(net: ClipClassifier, X: Any, fitted: bool = False) -> Any:
-    """Return X as a net reads it, or say what is wrong; a fitted net takes clips of the shape that it knows."""
+    """Return X as a net reads it, or raise an error; a fitted net takes only clips of the shape fitted on."""
     name = type(net).__name__
     original = X
     X = _as_clips(X, name)
@@ -69,7 +69,7 @@ def _as_clips(X: Any, name: str) -> Any:
         raise ValueError("Complex data not supported: take np.abs(X), or a spectrogram in dB.")
     if X.dtype.kind not in "fiub":
         raise TypeError(
-            f"{name} takes numbers, and X is of {X.dtype}. Are these paths? Put a feature in front: "
+            f"{name} takes numbers, and X has the dtype {X.dtype}. Are these paths? Put a feature in front: "
             f"make_pipeline(MelSpectrogram(), {name}())."
         )
     return X
@@ -100,13 +100,13 @@ def _check_sample_rate(X: Any, features: list[Any]) -> None:
         wanted = getattr(feature, "sample_rate", given)
         if given is not None and wanted != given:
             raise ValueError(
-                f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms computes from "
+                f"X has waveforms at {given} Hz, and {type(feature).__name__} among the transforms takes "
                 f"{wanted} Hz: give it sample_rate={given}, or store waveforms at {wanted} Hz."
             )
 
 
 def check_labels(net: ClipClassifier, y: Any, n_clips: int) -> np.ndarray:
-    """Return labels as an array (clips,), or as an indicator matrix (clips, classes), or say what is wrong."""
+    """Return labels as an array (clips,) or as an indicator matrix (clips, classes), or raise an error."""
     name = type(net).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None: give store.y.")
@@ -114,17 +114,17 @@ def check_labels(net: ClipClassifier, y: Any, n_clips: int) -> np.ndarray:
         y = y.detach().cpu().numpy()
     elif hasattr(y, "toarray"):
         y = y.toarray()
-    # pandas' own types know values that numpy's do not, pd.NA for one.
+    # pandas' own types have values that numpy's lack, such as pd.NA.
     own_type = hasattr(y, "dtype") and not isinstance(y.dtype, np.dtype)
     try:
         y = np.asarray(y, dtype=object) if own_type else np.asarray(y)
-    except ValueError:  # lists of other lengths
+    except ValueError:  # lists of different lengths
         y = np.fromiter(y, dtype=object)
     labels = _check_indicators(y) if y.ndim == 2 and y.shape[1] > 1 else _check_column(y)
     if len(labels) != n_clips:
         raise ValueError(
             f"X has {n_clips} clips and y has {len(labels)} labels: their lengths must match. "
-            "Select them alike: X[rows], y[rows]."
+            "Select the same rows of both: X[rows], y[rows]."
         )
     return labels
 
@@ -133,8 +133,8 @@ def _check_column(y: np.ndarray) -> np.ndarray:
     labels = column_or_1d(y, warn=True)
     if labels.dtype == object and any(isinstance(value, (list, tuple, set, frozenset)) for value in labels):
         raise ValueError(
-            "y has several labels per clip: give them as an indicator matrix (clips, classes), store.y of a store "
-            "that has labels, or sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+            "y has several labels per clip: give them as an indicator matrix (clips, classes), such as store.y of a "
+            "store with several labels, or sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
         )
     _check_no_missing(labels)
     check_classification_targets(labels)
@@ -161,46 +161,49 @@ def _check_no_missing(labels: np.ndarray) -> None:
 
 
 def check_module_and_loss(module: Any, criterion: Any) -> None:
-    """Raise TypeError or ValueError for a module or a loss that a net cannot be trained with."""
+    """Raise TypeError or ValueError if a net cannot be trained with the module or the loss."""
     if isinstance(module, torch.nn.Module):
         kind = type(module).__name__
         raise TypeError(
-            "module must be a class, not an instance: an instance would be trained in place, not start anew in the "
-            f"next fit, and be copied to every worker. Give module={kind}, and its arguments as module__argument=value."
+            "module must be a class, not an instance: an instance would be trained in place, would not start from "
+            "scratch in the next fit, and would be copied to every worker. "
+            f"Give module={kind}, and its arguments as module__argument=value."
         )
     if isinstance(criterion, type) and issubclass(criterion, torch.nn.NLLLoss):
         raise ValueError(
-            "NLLLoss takes log-probabilities, and the networks here give logits: the loss would be meaningless. "
+            "NLLLoss takes log-probabilities, but networks give logits here: the loss would be meaningless. "
             "Use criterion=torch.nn.CrossEntropyLoss."
         )
 
 
 def check_fit_params(fit_params: Mapping[str, Any], name: str) -> None:
-    """Raise TypeError for arguments of fit that a net has no use for."""
+    """Raise TypeError for arguments of fit that a net does not take."""
     if "sample_weight" in fit_params:
-        raise TypeError(f"{name} does not support sample_weight: to weigh classes, give class_weight.")
+        raise TypeError(f"{name} does not support sample_weight: to weight classes, give class_weight.")
     unknown = fit_params.keys() - {"groups"}
     if unknown:
-        raise TypeError(f"fit got unexpected arguments: {', '.join(sorted(unknown))}.")
+        raise TypeError(
+            f"fit got unexpected arguments: {', '.join(sorted(unknown))}. Besides X and y, it takes only groups."
+        )
 
 
 def check_validation_is_there(callbacks: list[tuple[str, Any]], train_split: Any) -> None:
-    """Raise ValueError where a callback waits for the score of a validation that there is not."""
+    """Raise ValueError if a callback monitors a validation score although no clips are held out."""
     if train_split is not None:
         return
     for _, callback in callbacks:
         monitor = getattr(callback, "monitor", None)
         if isinstance(monitor, str) and monitor.startswith("valid_"):
             raise ValueError(
-                f"{type(callback).__name__} looks at {monitor}, but no clips are held out to validate on. Hold out one "
+                f"{type(callback).__name__} monitors {monitor}, but no clips are held out for validation. Hold out one "
                 "of the training folds: train_split=HoldOutFold() (esc_features.model_selection)."
             )
 
 
 def check_outputs_are_logits(outputs: torch.Tensor, by_value: bool) -> None:
-    """Raise ValueError where a network ends in a softmax or a sigmoid: the loss takes another one of its outputs.
+    """Raise ValueError if a network ends in a softmax or a sigmoid, which the loss would apply again.
 
-    `by_value` looks at the numbers too: rows of positive numbers that sum to 1.
+    `by_value` checks the numbers too: rows of non-negative numbers that sum to 1.
     """
     last = "" if outputs.grad_fn is None else outputs.grad_fn.name()
     found = last.startswith(("SoftmaxBackward", "SigmoidBackward"))
@@ -209,7 +212,7 @@ def check_outputs_are_logits(outputs: torch.Tensor, by_value: bool) -> None:
         found = bool((values >= 0).all()) and bool(((values.sum(dim=1) - 1).abs() < 1e-5).all())
     if found:
         raise ValueError(
-            "The network ends in a softmax or a sigmoid, and the loss applies one itself: it would learn badly, "
-            "through two of them. Return the logits, what goes into the last softmax or sigmoid; predict_proba gives "
-            "probabilities all the same."
+            "The network ends in a softmax or a sigmoid, and the loss applies one itself: with both, it would learn "
+            "badly. Return the logits, which go into the last softmax or sigmoid; predict_proba still gives "
+            "probabilities."
         )

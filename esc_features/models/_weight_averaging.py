@@ -8,7 +8,7 @@ class WeightAveraging(Callback):
     """Keep an exponential moving average of the weights, and predict with it once training ends.
 
     The average follows every optimiser step, batch-norm statistics included. It takes the place of the trained
-    weights at the end of ``fit``; scores on a validation split during training are still those of the latter.
+    weights at the end of ``fit``; scores on a validation split during training are those of the trained weights.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
-"""Pictures of clips, batches, confusions, fold scores and training, as scikit-learn's Displays make them.
+"""Figures of clips, batches, confusions, scores and training, with the API of scikit-learn's Displays.
 
-Each display has class methods that compute it, `plot(ax=...)`, which draws it again, and then `figure_` and `ax_`.
+Each display has class methods that compute and draw it, and `plot(ax=...)`, which draws it again and sets `figure_`
+and `ax_`.
 """
 
 from ._batch_display import BatchDisplay

@@ -1,4 +1,4 @@
-"""A batch of mel spectrograms as a picture."""
+"""A figure of a batch of mel spectrograms."""
 
 from __future__ import annotations
 
@@ -21,27 +21,32 @@ if TYPE_CHECKING:
 class BatchDisplay:
     """A grid of labelled spectrograms, all on the same colour scale.
 
-    Look at a batch before training on it: what differs, what looks alike, what an augmentation does.
+    Look at a batch before training on it, to see what differs, what looks alike, and what an augmentation does.
 
     Parameters
     ----------
     spectrograms : array-like of shape (clips, n_mels, frames)
         In dB; the lowest band first.
     labels : sequence of str, optional
-        Written above each clip; its number by default.
+        Titles of the clips; their numbers by default.
     sample_rate, hop_length, fmin, fmax, reference
         As in `SpectrogramDisplay`.
     title : str, optional
-        Written above all.
+        Title of the figure.
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib.axes.Axes, shape (clips,)
-        Where the clips were drawn; after `plot`.
+        The axes of the clips; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
     displays_ : list of SpectrogramDisplay
         One per clip.
+
+    Raises
+    ------
+    ValueError
+        If the array is not a batch, or there is not one label per clip.
 
     Examples
     --------
@@ -72,7 +77,9 @@ class BatchDisplay:
         check_dimensions(self.spectrograms, 3, "a batch of mel spectrograms, (clips, bands, frames)")
         self.labels = [str(i) for i in range(len(self.spectrograms))] if labels is None else [str(i) for i in labels]
         if len(self.labels) != len(self.spectrograms):
-            raise ValueError(f"{len(self.labels)} labels were given for {len(self.spectrograms)} spectrograms.")
+            raise ValueError(
+                f"There are {len(self.labels)} labels for {len(self.spectrograms)} spectrograms: give one for each."
+            )
         self.title = title
         self.settings: dict[str, Any] = {
             "sample_rate": sample_rate,
@@ -99,23 +106,28 @@ class BatchDisplay:
         Parameters
         ----------
         store : Store or StoreArray
-            A store, or an array of mel spectrograms of one.
+            A store, or its array of mel spectrograms.
         clips : int, str or sequence of int, default=12
-            How many clips to choose at random; a category, of which up to twelve clips are chosen at random; or rows.
+            Number of clips to choose at random; a category, of which up to twelve clips are chosen at random; or rows.
         feature : str, default="mel"
-            Which feature of a store.
+            Name of the feature in the store.
         random_state : int or RandomState, optional
-            Seed of the choice.
+            Seed of the random choice.
         ax : sequence of matplotlib Axes, optional
             Where to draw, one per clip; a new figure by default.
         columns : int, default=4
             Number of columns of the grid in a new figure.
         **mesh_kwargs
-            Passed on to matplotlib's ``pcolormesh``.
+            Passed to matplotlib's ``pcolormesh``.
 
         Returns
         -------
         BatchDisplay
+
+        Raises
+        ------
+        ValueError
+            If no clip is of the category, or the feature has no mel spectrograms.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Scores of the categories as a picture."""
+"""A figure of the categories' scores."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class CategoryScoresDisplay(AxesDisplay):
     Parameters
     ----------
     recalls : pandas.DataFrame
-        `category`, `clips`, `recall`, `low`, `high`, one row per category, as `Leaderboard.recalls` has it.
+        `category`, `clips`, `recall`, `low`, `high`, one row per category, as `Leaderboard.recalls` returns it.
     title : str, default=""
-        Written above: name the data set and the method.
+        Title of the axes: name the data set and the method.
 
     Examples
     --------
@@ -41,7 +41,21 @@ class CategoryScoresDisplay(AxesDisplay):
     def from_leaderboard(
         cls, leaderboard: Any, method: str | None = None, *, ax: Axes | None = None
     ) -> CategoryScoresDisplay:
-        """Draw a method of a leaderboard, by default the best; as `ConfusionDisplay.from_leaderboard` does."""
+        """Draw the recalls of a method of a leaderboard.
+
+        Parameters
+        ----------
+        leaderboard : Leaderboard
+            What `evaluate` returned.
+        method : str, optional
+            Name of the method; the best by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        CategoryScoresDisplay
+        """
         return cls(leaderboard.recalls(method), title=method_title(leaderboard, method)).plot(ax)
 
     def _size(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""One clip: its waveform over its spectrogram, and a player."""
+"""A figure of one clip: its waveform above its spectrogram, and a player."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 
 class ClipDisplay:
-    """The waveform of one clip over its spectrogram, on one time axis; in a notebook with a player.
+    """The waveform of one clip above its spectrogram, on one time axis; in a notebook, with a player.
 
-    Look at and listen to a clip that a model gets wrong. Made by `from_store`, or directly from a sound; as the value
-    of a notebook's cell it is a player below the figure.
+    Look at and listen to a clip that a model gets wrong. It is made by `from_store`, or directly from a sound; as the
+    value of a notebook's cell, it shows a player below the figure.
 
     Parameters
     ----------
     sound : Sound
         What `Store.sound` returns.
     spectrogram : SpectrogramDisplay, optional
-        The lower half; by default the mel spectrogram of the sound, with the parameters of `MelSpectrogram`.
+        The lower half; by default the mel spectrogram of the sound, with the default parameters of `MelSpectrogram`.
     title : str, optional
-        Written above; the name of the sound by default.
+        Title of the figure; the name of the sound by default.
 
     Attributes
     ----------
     axes_ : ndarray of Axes, shape (2,)
-        Those of the waveform and of the spectrogram; after `plot`.
+        The axes of the waveform and of the spectrogram; set by `plot`.
     figure_ : matplotlib.figure.Figure
-        Their figure.
+        The figure of `axes_`.
 
     Examples
     --------
@@ -65,9 +65,9 @@ class ClipDisplay:
         store : Store
             A store with waveforms, or whose recordings are on this machine.
         clip : int or str, default=0
-            Its row or its file name.
+            Row or file name of the clip.
         feature : str, default="mel"
-            Mel spectrograms of the store; where it has none of this name, they are computed from the sound.
+            Name of the mel spectrograms in the store; without them, the spectrogram is computed from the sound.
         axes : sequence of two matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -79,6 +79,8 @@ class ClipDisplay:
         ------
         AudioError
             If there is no sound of the clip.
+        ValueError
+            If there is no such clip.
         """
         array, row = find_clip(store, feature if feature in store else next(iter(store)), clip)
         spectrogram = SpectrogramDisplay(array[row], **spectrogram_settings(array)) if feature in store else None

@@ -1,4 +1,4 @@
-"""Finding the clips that a display shows."""
+"""Find the clips that a display shows."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def find_clip(store: Store | StoreArray, feature: str, clip: int | str) -> tuple
         return array, clip
     rows = np.flatnonzero(array.filenames == clip)
     if not len(rows):
-        advice = "it is a category: give the row of one of its clips" if _has(array, clip).any() else "see .filenames"
+        advice = "this is a category: give the row of one of its clips" if _has(array, clip).any() else "see .filenames"
         raise ValueError(f"There is no clip {clip!r} in {array!r}; {advice}.")
     return array, int(rows[0])
 
 
 def find_clips(array: StoreArray, clips: int | str | Sequence[int], random_state: Any) -> StoreArray:
-    """Return the clips that `BatchDisplay.from_store` was asked for, as a part of the array."""
+    """Return the part of the array that `BatchDisplay.from_store` is to show."""
     from sklearn.utils import check_random_state
 
     if isinstance(clips, str):
         of_category = np.flatnonzero(_has(array, clips))
         if not len(of_category):
             there = ", ".join(sorted({label for labels in _labels(array) for label in labels}))
-            raise ValueError(f"There is no clip of category {clips!r} in {array!r}; there are {there}.")
+            raise ValueError(f"There is no clip of category {clips!r} in {array!r}. The categories are {there}.")
         shuffled = check_random_state(random_state).permutation(of_category)
         return array[np.sort(shuffled[:_MOST_OF_A_CATEGORY])]
     if isinstance(clips, int | np.integer):
@@ -45,7 +45,7 @@ def find_clips(array: StoreArray, clips: int | str | Sequence[int], random_state
 
 
 def clip_labels(array: StoreArray) -> list[str]:
-    """Return what is written above each clip: its category, or its labels where clips have several."""
+    """Return the title of each clip: its category, or its labels if clips have several."""
     return [", ".join(labels) or "no label" for labels in _labels(array)]
 
 
@@ -58,8 +58,8 @@ def parameter_of(array: StoreArray, name: str) -> Any:
     if name in array.parameters:
         return array.parameters[name]
     raise ValueError(
-        f"{array!r} does not know its {name}. Take an array of a store, or make the display itself: it takes "
-        f"the numbers and {name}=."
+        f"{array!r} does not know its {name}. Give an array of a store, or call the class of the display with the "
+        f"numbers and {name}=."
     )
 
 

@@ -1,4 +1,4 @@
-"""Paired differences between methods as a picture."""
+"""A figure of paired differences between methods."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 class ComparisonDisplay(AxesDisplay):
     """A matrix of methods: the score of the row minus that of the column, with its interval.
 
-    A cell is coloured where the interval excludes zero; differences in white cells may be noise.
+    A cell is coloured if its interval excludes zero; differences in white cells may be noise.
 
     Parameters
     ----------
     comparisons : pandas.DataFrame
-        `method`, `other`, `difference`, `low`, `high`, one row per ordered pair, as `Leaderboard.comparisons` has it.
+        `method`, `other`, `difference`, `low`, `high`, one row per ordered pair, as `Leaderboard.comparisons` returns
+        it.
     is_share : bool, default=True
         Whether the scores are shares from 0 to 1, which are written in percentage points.
     title : str, default=""
-        Written above: name the data set and the metric.
+        Title of the axes: name the data set and the metric.
 
     Examples
     --------
@@ -43,7 +44,19 @@ class ComparisonDisplay(AxesDisplay):
 
     @classmethod
     def from_leaderboard(cls, leaderboard: Any, *, ax: Axes | None = None) -> ComparisonDisplay:
-        """Draw the differences of a leaderboard, as `LeaderboardDisplay.from_leaderboard` draws its scores."""
+        """Draw the differences between the methods of a leaderboard.
+
+        Parameters
+        ----------
+        leaderboard : Leaderboard
+            What `evaluate` returned.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ComparisonDisplay
+        """
         metric = leaderboard.metric
         title = f"{metric.title}, {leaderboard.facts.name}\nrow minus column, with 95 % interval"
         return cls(leaderboard.comparisons(), is_share=metric.is_share, title=title).plot(ax)
@@ -61,7 +74,7 @@ class ComparisonDisplay(AxesDisplay):
             row, column = place[pair.method], place[pair.other]
             value, low, high = (factor * number for number in (pair.difference, pair.low, pair.high))
             told_apart = low > 0 or high < 0
-            if told_apart:  # light colours under black numbers, and the smallest difference is seen
+            if told_apart:  # light colours keep black numbers legible, and even the smallest difference is visible
                 shown[row, column] = np.sign(value) * (0.15 + 0.35 * abs(pair.difference) / largest)
             text = f"{value:+.{digits}f}\n{low:.{digits}f} to {high:.{digits}f}" if np.isfinite(value) else "–"
             ax.text(column, row, text, ha="center", va="center", fontsize=7, weight="bold" if told_apart else None)

@@ -1,4 +1,4 @@
-"""Confusion matrices as a picture."""
+"""A figure of confusion matrices."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class ConfusionDisplay:
     """Confusion matrices side by side, such as those of the training clips and of the held-out ones.
 
-    The pair tells at a glance what a model memorised and what it learnt. A cell counts the clips of a category (row)
-    that were predicted as a category (column); its colour is their share of the row, so that rare categories are seen
-    as well as frequent ones. Up to twelve categories the counts are written into the cells. For a single matrix,
+    The pair shows at a glance what a model memorised and what it learnt. A cell counts the clips of a category (row)
+    that were predicted as a category (column); its colour is their share of the row, so that rare categories are as
+    visible as frequent ones. With up to twelve categories, the counts are written into the cells. For a single matrix,
     scikit-learn's ``ConfusionMatrixDisplay`` serves as well.
 
     Parameters
@@ -29,14 +29,19 @@ class ConfusionDisplay:
     categories : sequence of str
         Names of the rows and columns.
     title : str, optional
-        Written above all: name the data set and the model.
+        Title of the figure: name the data set and the model.
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib.axes.Axes
-        One per matrix; after `plot`.
+        One per matrix; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
+
+    Raises
+    ------
+    ValueError
+        If a matrix does not have one row and one column per category.
 
     Examples
     --------
@@ -80,7 +85,7 @@ class ConfusionDisplay:
             Order of the rows and columns, such as ``store.categories``; those that do not occur are left out. Sorted
             by default.
         title : str, optional
-            Written above all: name the data set and the model.
+            Title of the figure: name the data set and the model.
         ax : sequence of matplotlib Axes, optional
             Where to draw, one per matrix; a new figure by default.
 
@@ -88,11 +93,16 @@ class ConfusionDisplay:
         -------
         ConfusionDisplay
 
+        Raises
+        ------
+        ValueError
+            If clips have several labels, or a category is not among `categories`.
+
         Examples
         --------
         >>> from esc_features.plotting import ConfusionDisplay
-        >>> heard = (["dog", "dog", "cow"], ["dog", "cow", "cow"])
-        >>> ConfusionDisplay.from_predictions({"held out": heard}).matrices["held out"]
+        >>> pair = (["dog", "dog", "cow"], ["dog", "cow", "cow"])
+        >>> ConfusionDisplay.from_predictions({"held out": pair}).matrices["held out"]
         array([[1, 0],
                [1, 1]])
         """
@@ -105,7 +115,10 @@ class ConfusionDisplay:
         if categories is None:
             categories = there
         elif unknown := sorted(set(there) - set(categories)):
-            raise ValueError(f"{', '.join(map(str, unknown))}: predicted or true, but not among categories.")
+            raise ValueError(
+                f"categories lacks {', '.join(map(str, unknown))}, which occurs among the true or predicted ones. "
+                "Give all of them, or leave out categories."
+            )
         order = [category for category in categories if category in set(there)]
         matrices = {name: confusion_matrix(*pair, labels=order) for name, pair in pairs.items()}
         return cls(matrices, order, title=title).plot(ax)
@@ -122,7 +135,7 @@ class ConfusionDisplay:
         title: str | None = None,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> ConfusionDisplay:
-        """Predict with a fitted estimator and draw two matrices: its training clips and the held-out ones.
+        """Predict with a fitted estimator, and draw two matrices: of its training clips and of the held-out ones.
 
         Parameters
         ----------
@@ -133,11 +146,11 @@ class ConfusionDisplay:
         y : array-like of shape (clips,)
             Their categories.
         held_out : int or array-like of bool, shape (clips,)
-            The fold that was held out (`X` must know its folds), or which clips were.
+            The fold that was held out (`X` must have `folds`), or a mask of the clips that were.
         categories : sequence of str, optional
             Order of the rows and columns; sorted by default.
         title : str, optional
-            Written above; the estimator's class by default, with the data set where `X` knows it.
+            Title of the figure; the estimator's class by default, with the name of the data set if `X` has it.
         ax : sequence of two matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -174,21 +187,26 @@ class ConfusionDisplay:
     ) -> ConfusionDisplay:
         """Draw which categories a method of a leaderboard confuses; seeds are averaged.
 
-        Many categories are ordered so that those which are confused are neighbours, and the largest cells off the
-        diagonal are named below.
+        More than twelve categories are ordered so that confused ones are neighbours. The largest cells off the diagonal
+        are named below.
 
         Parameters
         ----------
         leaderboard : Leaderboard
             What `evaluate` returned.
         method : str, optional
-            Its name; the best by default.
+            Name of the method; the best by default.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
         Returns
         -------
         ConfusionDisplay
+
+        Raises
+        ------
+        ValueError
+            If clips have several labels.
         """
         counts, categories = leaderboard.confusions(method), np.array(leaderboard.facts.categories)
         order = _by_confusion(counts) if len(categories) > FEW_CATEGORIES else np.arange(len(categories))
@@ -203,9 +221,9 @@ class ConfusionDisplay:
         ax : sequence of matplotlib Axes, optional
             Where to draw, one per matrix; a new figure by default.
         cmap : str, default="Blues"
-            Colours of the shares.
+            Colour map of the shares.
         named : int, default=0
-            Below the matrices, name so many of the largest cells off the diagonal.
+            How many of the largest cells off the diagonal to name below the matrices of a new figure.
 
         Returns
         -------
@@ -235,23 +253,23 @@ class ConfusionDisplay:
         return self
 
     def _named_cells(self, most: int) -> list[str]:
-        """Return in words which clips were mistaken for what, the most frequent first."""
+        """Return which categories were mistaken for which, as text, the most frequent first."""
         cells = []
         for name, matrix in self.matrices.items():
             off = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
             for cell in np.argsort(-off, axis=None, kind="stable")[:most]:
                 row, column = divmod(int(cell), len(matrix))
                 if off[row, column] > 0:
-                    true, said = self.categories[row], self.categories[column]
+                    true, predicted = self.categories[row], self.categories[column]
                     where = f"{name}: " if len(self.matrices) > 1 else ""
-                    cells.append(f"{where}{true} mistaken for {said}, {_clips(off[row, column])} clips")
+                    cells.append(f"{where}{true} mistaken for {predicted}, {_clips(off[row, column])} clips")
         return cells
 
     def _draw(self, ax: Axes, matrix: np.ndarray, few: bool, cmap: str) -> Any:
         from matplotlib.colors import PowerNorm
 
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        # The square root: one clip of forty is still seen.
+        # With the square root, one clip of forty is still visible.
         image = ax.imshow(shares, cmap=cmap, norm=PowerNorm(0.5, 0, 1))
         size = "medium" if few else 7
         ticks = range(len(self.categories))
@@ -272,12 +290,12 @@ class ConfusionDisplay:
 
 
 def _clips(count: float) -> str:
-    """Return a count; means over seeds have one decimal."""
+    """Return a count as text; means over seeds have one decimal."""
     return f"{round(float(count), 1):.6g}"
 
 
 def _by_confusion(counts: np.ndarray) -> np.ndarray:
-    """Return the order of a hierarchical clustering, in which categories that are confused are near."""
+    """Return the order of a hierarchical clustering, in which confused categories are close to each other."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 

@@ -1,4 +1,4 @@
-"""The scores of folds as a picture."""
+"""A figure of the scores of folds."""
 
 from __future__ import annotations
 
@@ -15,28 +15,33 @@ if TYPE_CHECKING:
 
 
 class FoldScoresDisplay:
-    """The scores of each fold, of one or several estimators, with their mean and standard deviation.
+    """The scores on each fold, of one or several estimators, with their mean and standard deviation.
 
-    Five folds are few, and they differ: a mean without its folds hides more than it says. Made by `from_scores` or
-    `from_cross_validate`. The standard deviation is that of the folds shown, as ``numpy.std`` computes it.
+    Five folds are few, and they differ: a mean without its folds hides more than it shows. It is made by `from_scores`
+    or `from_cross_validate`. The standard deviation is that of the folds shown, as ``numpy.std`` computes it.
 
     Parameters
     ----------
     scores : mapping of str to array-like of shape (folds,)
-        Name of each estimator -> its scores. NaN, a fold that was not run, is left out.
+        Name of each estimator -> its scores. NaN stands for a fold that was not run, and is left out.
     folds : sequence, optional
         Name of each fold; 1, 2, ... by default.
     metric : str, default="Accuracy"
-        What the scores are; labels the axis.
+        Name of the scores, for the axis label.
     title : str, optional
-        Written above: name the data set.
+        Title of the axes: name the data set.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
+        The axes drawn into; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
+
+    Raises
+    ------
+    ValueError
+        If there are no scores, or an estimator does not have one score per fold.
 
     Examples
     --------
@@ -88,13 +93,13 @@ class FoldScoresDisplay:
         Parameters
         ----------
         scores : mapping of str to array-like, or array-like of shape (folds,)
-            Name of each estimator -> its scores; or the scores of only one.
+            Name of each estimator -> its scores; or the scores of a single one.
         folds : sequence, optional
             Name of each fold; 1, 2, ... by default.
         metric : str, default="Accuracy"
-            Labels the axis.
+            Name of the scores, for the axis label.
         title : str, optional
-            Written above: name the data set.
+            Title of the axes: name the data set.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
         chance : float, optional
@@ -125,17 +130,22 @@ class FoldScoresDisplay:
         Parameters
         ----------
         results : mapping
-            Name of each estimator -> what ``cross_validate`` returned for it; or what it returned for only one.
+            Name of each estimator -> what ``cross_validate`` returned for it; or what it returned for a single one.
         folds : sequence, optional
             As in `from_scores`.
         key : str, default="test_score"
-            Which of the scores in there, such as "train_score" or "test_balanced_accuracy".
+            Which of its scores to draw, such as "train_score" or "test_balanced_accuracy".
         metric, title, ax, chance : optional
             As in `from_scores`.
 
         Returns
         -------
         FoldScoresDisplay
+
+        Raises
+        ------
+        ValueError
+            If a result has no such scores.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The training of a network as a picture."""
+"""A figure of a network's training."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _STYLES = {"training": (BLUE, "o"), "held out": (VERMILION, "s")}
 class HistoryDisplay:
     """Loss and accuracy of a network after each epoch of its training.
 
-    Tells whether training was long enough and where it began to memorise. Held-out curves are there where the estimator
-    had a ``train_split``, such as `HoldOutFold`.
+    It shows whether training was long enough and where the network began to memorise. There are held-out curves if the
+    estimator had a ``train_split``, such as `HoldOutFold`.
 
     Parameters
     ----------
     losses, accuracies : mapping of str to array-like of shape (epochs,)
         Name of each curve -> its values; either may be empty.
     title : str, optional
-        Written above: name the data set and the model.
+        Title of the figure: name the data set and the model.
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib.axes.Axes
-        Of the losses and of the accuracies, where there are any; after `plot`.
+        The axes of the losses and of the accuracies, as far as there are any; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
 
@@ -64,15 +64,20 @@ class HistoryDisplay:
         Parameters
         ----------
         estimator : skorch.NeuralNet
-            Fitted; or a fitted pipeline that ends with one, or a fitted search whose best estimator is one.
+            A fitted network; or a fitted pipeline that ends with one, or a fitted search whose best estimator is one.
         title : str, optional
-            Written above; the class of the network by default.
+            Title of the figure; the class of the network by default.
         ax : sequence of matplotlib Axes, optional
             Where to draw the losses and the accuracies, as far as there are any; a new figure by default.
 
         Returns
         -------
         HistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no training history.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The leaderboard as a picture."""
+"""A figure of the leaderboard."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 
 class LeaderboardDisplay(AxesDisplay):
-    """One row per method: its folds as dots, its mean with its interval, and lines for chance and what is published.
+    """One row per method: its folds as dots, its mean with its interval, and lines for chance and published results.
 
-    Dots of equal folds stand beside each other. A method marked "≈" does not differ significantly from the best.
+    Dots of folds with equal scores are drawn side by side. A method marked "≈" does not differ significantly from the
+    best.
 
     Parameters
     ----------
     scores : mapping of str to array-like of shape (folds,)
-        Name of each method, best first -> its score on each fold, in percent where `unit` is "%".
-    intervals : mapping of str to (float, float, float), default={}
-        Name -> mean, low and high end of its interval; the mean of the folds, and no interval, by default.
+        Name of each method, best first -> its score on each fold, in percent if `unit` is "%".
+    intervals : mapping of str to (float, float, float), optional
+        Name -> mean, low and high end of its interval; by default the mean of the folds, without an interval.
     pretrained : collection of str, default=()
         The methods that were pretrained.
     same_as_best : collection of str, default=()
@@ -34,11 +35,16 @@ class LeaderboardDisplay(AxesDisplay):
     chance : float, optional
         Score of guessing, as a dotted line.
     metric : str, default="Accuracy"
-        What the scores are; labels the axis.
+        Name of the scores, for the axis label.
     unit : str, default="%"
-        Written behind the metric.
+        Unit of the scores, for the axis label.
     title : str, default=""
-        Written above: name the data set.
+        Title of the axes: name the data set.
+
+    Raises
+    ------
+    ValueError
+        If there are no scores.
 
     Examples
     --------
@@ -143,7 +149,7 @@ class LeaderboardDisplay(AxesDisplay):
     def _draw_lines(self) -> None:
         height, last = 3, np.inf
         for number, (_, score) in enumerate(self.published, 1):
-            height = height + 15 if abs(score - last) < 2.5 else 3  # numbers of neighbours stand one above the other
+            height = height + 15 if abs(score - last) < 2.5 else 3  # numbers of close lines are drawn above each other
             last = score
             self.ax_.axvline(score, color=GREY, linestyle="--", linewidth=1)
             self.ax_.annotate(
@@ -172,12 +178,12 @@ class LeaderboardDisplay(AxesDisplay):
 
 
 def _two_lines(label: str) -> str:
-    """Return a label of the legend in lines, two of which fit side by side into the figure."""
+    """Return a label of the legend, wrapped so that two labels fit side by side into the figure."""
     return textwrap.fill(label, 50, subsequent_indent="    ")
 
 
 def _beside_each_other(values: np.ndarray, step: float = 0.09) -> np.ndarray:
-    """Return how far each dot is moved, so that equal ones do not hide each other."""
+    """Return how far to move each dot, so that equal ones do not hide each other."""
     moved = np.zeros(len(values))
     for value in np.unique(values.round(6)):
         equal = np.flatnonzero(values.round(6) == value)

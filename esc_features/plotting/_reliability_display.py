@@ -1,4 +1,4 @@
-"""The calibration of probabilities as a picture."""
+"""A figure of the calibration of probabilities."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class ReliabilityDisplay(AxesDisplay):
-    """How often a method was right by its confidence, and how often it was so confident.
+    """How often a method was right at each level of confidence, and how often it had that confidence.
 
-    A calibrated method lies on the diagonal: of the clips of which it says 80 %, 80 % are right. Below it, it is too
-    confident. The number in the title is the expected calibration error: the gap to the diagonal, averaged over the
-    clips (Guo et al., "On calibration of modern neural networks", 2017, equation 3).
+    A calibrated method lies on the diagonal: of the clips that it predicts with 80 % confidence, 80 % are right. Below
+    the diagonal, it is overconfident. The number in the title is the expected calibration error: the gap to the
+    diagonal, averaged over the clips (Guo et al., "On calibration of modern neural networks", 2017, equation 3).
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class ReliabilityDisplay(AxesDisplay):
     right : array-like of shape (statements,)
         Whether it was right.
     bins : int, default=15
-        How many bins of equal width.
+        Number of bins of equal width.
     title : str, default=""
-        Written above: name the data set and the method.
+        Title of the axes: name the data set and the method.
 
     Attributes
     ----------
@@ -60,7 +60,23 @@ class ReliabilityDisplay(AxesDisplay):
     ) -> ReliabilityDisplay:
         """Draw a method of a leaderboard, all its held-out clips and seeds together.
 
-        By default the best that gives probabilities; else as `ConfusionDisplay.from_leaderboard`.
+        Parameters
+        ----------
+        leaderboard : Leaderboard
+            What `evaluate` returned.
+        method : str, optional
+            Name of the method; the best that gives probabilities by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ReliabilityDisplay
+
+        Raises
+        ------
+        ValueError
+            If the method gives no probabilities.
         """
         method, confidence, right = leaderboard.confidences(method)
         return cls(confidence, right, title=method_title(leaderboard, method)).plot(ax)

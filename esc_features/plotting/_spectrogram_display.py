@@ -1,4 +1,4 @@
-"""A mel spectrogram as a picture."""
+"""A figure of a mel spectrogram."""
 
 from __future__ import annotations
 
@@ -20,34 +20,36 @@ if TYPE_CHECKING:
 class SpectrogramDisplay:
     """The mel spectrogram of one clip, with frequency in Hz, time in seconds and a colour bar in dB.
 
-    The frequency axis is Slaney's mel scale, on which the bands are equally high: tick labels are true frequencies,
-    and whatever is drawn over it is given in Hz. Made by `from_store`, or directly from any mel spectrogram.
+    The frequency axis has Slaney's mel scale, on which the bands are equally high: tick labels are true frequencies,
+    and anything drawn over it is given in Hz. It is made by `from_store`, or directly from any mel spectrogram.
 
     Parameters
     ----------
     spectrogram : array-like of shape (n_mels, frames)
         In dB; the lowest band first.
-    sample_rate, hop_length : float, int
-        Of the waveform, Hz, and the samples from one frame to the next.
+    sample_rate : float
+        Sample rate of the waveform, in Hz.
+    hop_length : int
+        Samples from one frame to the next.
     fmin : float, default=0.0
-        Lowest frequency of the mel filters, Hz.
+        Lowest frequency of the mel filters, in Hz.
     fmax : float, optional
-        Highest frequency of the mel filters, Hz; half the sample rate by default.
+        Highest frequency of the mel filters, in Hz; half the sample rate by default.
     reference : str or float, default="max"
         What 0 dB is, as in `MelSpectrogram`; for the colour bar's label.
     title : str, optional
-        Written above.
+        Title of the axes.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
+        The axes drawn into; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
     mesh_ : matplotlib.collections.QuadMesh
         The image: one quadrilateral per band and frame.
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        None if `plot` was asked to leave it out.
+        None if `plot` was called with ``colorbar=False``.
 
     Examples
     --------
@@ -100,21 +102,26 @@ class SpectrogramDisplay:
         Parameters
         ----------
         store : Store or StoreArray
-            A store, or an array of mel spectrograms of one.
+            A store, or its array of mel spectrograms.
         clip : int or str, default=0
-            Its row or its file name.
+            Row or file name of the clip.
         feature : str, default="mel"
-            Which feature of a store.
+            Name of the feature in the store.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
         colorbar : bool, default=True
             Draw the colour bar.
         **mesh_kwargs
-            Passed on to matplotlib's ``pcolormesh``.
+            Passed to matplotlib's ``pcolormesh``.
 
         Returns
         -------
         SpectrogramDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no such clip, or the feature has no mel spectrograms.
 
         Examples
         --------
@@ -172,14 +179,14 @@ def decibel_label(reference: str | float) -> str:
 
 
 def _frame_edges(frames: int, hop_length: int, sample_rate: float) -> np.ndarray:
-    """Frames are centred on multiples of the hop; the first has no time before the clip."""
+    """Return the edges of frames that are centred on multiples of the hop; the first begins with the clip."""
     edges = (np.arange(frames + 1) - 0.5) * hop_length / sample_rate
     edges[0] = 0
     return edges
 
 
 def _band_edges(bands: int, fmin: float, fmax: float) -> np.ndarray:
-    """Halfway between the centres of neighbouring filters; the first filter begins at fmin, the last ends at fmax."""
+    """Return fmin, the frequencies halfway between the centres of neighbouring filters, and fmax."""
     lowest, highest = hz_to_mel([fmin, fmax])
     centres = np.linspace(lowest, highest, bands + 2)[1:-1]
     between = (centres[:-1] + centres[1:]) / 2

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Told apart by all common kinds of colour vision (Okabe and Ito), and of different lightness in print.
+# Distinguishable with all common kinds of colour vision (Okabe and Ito), and of different lightness in print.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"
 GREY = "#555555"
 COLORMAP = "magma"
@@ -20,12 +20,12 @@ FEW_CATEGORIES = 12
 
 
 class AxesDisplay:
-    """Base of the displays that draw into one axes.
+    """Base class of the displays that draw into one axes.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
+        The axes drawn into; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
     """
@@ -34,7 +34,7 @@ class AxesDisplay:
     figure_: Figure
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
@@ -72,11 +72,11 @@ def given_axes(ax: Axes | Sequence[Axes] | np.ndarray, wanted: int) -> np.ndarra
     axes = np.empty(wanted, object)
     given = np.ravel(np.asarray(ax, object))
     if len(given) != wanted:
-        raise ValueError(f"{wanted} axes are needed, {len(given)} were given; without ax a new figure is made.")
+        raise ValueError(f"{wanted} axes are needed, but {len(given)} were given: without ax, a new figure is made.")
     axes[:] = given
     return axes
 
 
 def check_dimensions(array: np.ndarray, wanted: int, what: str) -> None:
     if array.ndim != wanted or array.size == 0:
-        raise ValueError(f"This shows {what}; it was given an array of shape {array.shape}.")
+        raise ValueError(f"This display shows {what}, but the array has the shape {array.shape}.")

@@ -1,4 +1,4 @@
-"""A waveform as a picture."""
+"""A figure of a waveform."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 class WaveformDisplay:
     """The samples of one clip over time.
 
-    Look at a waveform to see silence, clipping and padding. Made by `from_store`, or directly from any samples. The
-    amplitude axis is symmetric and as high as the loudest sample; axes that share it (``plt.subplots(sharey=True)``)
-    show all of their waveforms at one scale.
+    Look at a waveform to see silence, clipping and padding. It is made by `from_store`, or directly from any samples.
+    The amplitude axis is symmetric and fits the loudest sample; axes that share it (``plt.subplots(sharey=True)``) show
+    all of their waveforms at one scale.
 
     Parameters
     ----------
     waveform : array-like of shape (samples,)
         Floats with full scale 1, or 16-bit integers.
     sample_rate : float
-        Samples per second, Hz.
+        Sample rate, in Hz.
     title : str, optional
-        Written above.
+        Title of the axes.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn; after `plot`.
+        The axes drawn into; set by `plot`.
     figure_ : matplotlib.figure.Figure
         The figure of `ax_`.
     line_ : matplotlib.lines.Line2D
@@ -76,19 +76,24 @@ class WaveformDisplay:
         Parameters
         ----------
         store : Store or StoreArray
-            A store, or an array of waveforms of one.
+            A store, or its array of waveforms.
         clip : int or str, default=0
-            Its row or its file name.
+            Row or file name of the clip.
         feature : str, default="waveform"
-            Which feature of a store.
+            Name of the feature in the store.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
         **line_kwargs
-            Passed on to matplotlib's ``plot``.
+            Passed to matplotlib's ``plot``.
 
         Returns
         -------
         WaveformDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no such clip, or the feature has no waveforms.
 
         Examples
         --------

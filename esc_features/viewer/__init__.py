@@ -1,4 +1,4 @@
-"""Look at and listen to a store: a web server for this machine alone, its page, and sites that open from disk."""
+"""Look at and listen to a store: a web server for this machine only, its page, and sites that open from disk."""
 
 import importlib
 from typing import Any

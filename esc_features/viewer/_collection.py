@@ -1,4 +1,4 @@
-"""The clips of a store as the viewer lists them: columns that are read once, filters, and what is known of a clip."""
+"""The clips of a store as the viewer lists them: columns that are read once, filters, and facts about each clip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SORTS = ("store", "filename", "category", "fold", "source", "confidence")
 
 @dataclass(frozen=True)
 class Query:
-    """Which clips are listed, and in what order: what the address of a page says.
+    """Which clips are listed, and in what order, as the address of a page states it.
 
     Several categories, folds or notes are alternatives; different fields must all hold.
     """
@@ -63,9 +63,9 @@ class Query:
 
 
 class Collection:
-    """The clips of a store, by row: what is known of each, and which of them match a query.
+    """The clips of a store, by row: what is known about each, and which of them match a query.
 
-    Columns are read when they are first asked for, and kept; nothing is read from the arrays.
+    Columns are read on first use, and kept; nothing is read from the arrays.
     """
 
     def __init__(self, store: Store):
@@ -93,7 +93,7 @@ class Collection:
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """Which categories each clip has: int64 (clips,), or int8 (clips, categories) where they have several."""
+        """Which categories each clip has: int64 (clips,), or int8 (clips, categories) if they have several."""
         if self.has_several_labels:
             return np.asarray(self.store.y)
         return pd.Index(self.categories).get_indexer(pd.Index(self.column("category")))
@@ -108,7 +108,7 @@ class Collection:
         return str(self.column("filename")[row]), float(self.column("start")[row]), float(self.column("end")[row])
 
     def row_of(self, filename: str, start: float = 0.0, end: float = math.inf) -> int:
-        """Return where a clip is; an error names what is there instead."""
+        """Return the row of a clip; the error names the clips of the same recording."""
         found = np.flatnonzero(self.column("filename") == filename)
         for row in found.tolist():
             if self.identity(row) == (filename, start, end):
@@ -116,11 +116,11 @@ class Collection:
         parts = ", ".join(clip_name(*self.identity(row)) for row in found[:5].tolist())
         raise ValueError(
             f"There is no clip {clip_name(filename, start, end)!r} in this store."
-            + (f" Of this recording there are {parts}." if parts else "")
+            + (f" Its clips of this recording are {parts}." if parts else "")
         )
 
     def rows_of(self, clips: pd.DataFrame) -> np.ndarray:
-        """Return the row of each clip of another table, -1 where it is not in the store."""
+        """Return the row of each clip of another table, -1 if it is not in the store."""
         whole = pd.MultiIndex.from_arrays([self.column(name) for name in ("filename", "start", "end")])
         return whole.get_indexer(pd.MultiIndex.from_arrays([clips[name] for name in ("filename", "start", "end")]))
 
@@ -149,7 +149,7 @@ class Collection:
         }
 
     def matches(self, query: Query) -> np.ndarray:
-        """Return whether each clip matches what a query asks of its columns; not of methods or maps."""
+        """Return whether each clip matches what a query states about columns; methods and maps are not considered."""
         keep = np.ones(len(self), bool)
         if query.category:
             unknown = [name for name in query.category if name not in self.categories]
@@ -206,7 +206,7 @@ class Collection:
         return [other for other in rows.tolist() if other != row][:most]
 
     def measured(self, row: int) -> dict[str, Any]:
-        """Return what extraction found out about the recording."""
+        """Return what the extraction recorded about the recording."""
         found = {}
         for name in ("take", "original_sample_rate", "original_channels", "original_samples", "audio_digest"):
             try:

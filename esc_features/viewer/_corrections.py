@@ -1,4 +1,4 @@
-"""Corrected labels, kept in a table of their own that `extract --corrections` takes."""
+"""Corrected labels, in a table of their own that `extract --corrections` takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Key = tuple[str, float, float]
 
 
 class Corrections:
-    """A table of corrections: a CSV file, read again before each change, so that no line of others is lost.
+    """A table of corrections: a CSV file, read again before each change, so that lines from elsewhere are not lost.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Corrections:
         header = lines.fieldnames or []
         if not {"filename", self._value} <= set(header) <= {"filename", "start", "end", self._value}:
             raise ClipTableError(
-                f"{self.path} has the columns {', '.join(map(repr, header)) or 'none'}: corrections here are "
+                f"{self.path} has the columns {', '.join(map(repr, header)) or 'none'}, but corrections need "
                 f"filename,start,end,{self._value}. Name another file with --corrections."
             )
         try:
@@ -73,7 +73,9 @@ class Corrections:
             try:
                 write_whole(self.path, file.getvalue().encode())
             except OSError as error:
-                raise ClipTableError(f"{self.path} cannot be written ({error.strerror}). Name another file.") from error
+                raise ClipTableError(
+                    f"{self.path} cannot be written ({error.strerror}). Name another file with --corrections."
+                ) from error
 
     def to_json(self) -> list[dict[str, Any]]:
         found = []
@@ -90,7 +92,7 @@ class Corrections:
         if not all(names) and value.strip():
             raise ClipTableError(f"{value!r} has an empty label. Write one semicolon between two labels.")
         if self._value == "category" and not names[0]:
-            raise ClipTableError("A category has at least one character.")
+            raise ClipTableError("A category must have at least one character.")
         if not all(character.isprintable() for character in value) or len(value) > 400:
-            raise ClipTableError("A category has at most 400 characters, and no control characters.")
+            raise ClipTableError("A category must have at most 400 characters, and no control characters.")
         return ";".join(sorted(set(names) - {""})) if self._value == "labels" else names[0]

@@ -1,4 +1,4 @@
-"""Chosen clips as a site without a server: it opens from disk, and makes no request to another host."""
+"""Export clips as a site without a server, which opens from disk and makes no request to another host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POLICY = (
 
 
 def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most: int = 200) -> Path:
-    """Write chosen clips as a static site, for a lecture or the supplement of a paper.
+    """Write selected clips as a static site, for a lecture or the supplement of a paper.
 
     The page opens from disk or from any web server, shows and plays the clips, and makes no request to another host.
 
@@ -33,11 +33,11 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     viewer : Viewer
         A viewer of the store.
     folder : path-like
-        Where to write it: a new or empty folder.
+        The folder to write: a new or empty one.
     where : str, default=""
-        Which clips, as in the address of a view: "category=dog&fold=1". All by default.
+        The clips, as in the address of a view: "category=dog&fold=1". All by default.
     most : int, default=200
-        More clips than this are refused: a page of them would be slow and large.
+        Largest number of clips: a page with more would be slow and large.
 
     Returns
     -------
@@ -63,9 +63,9 @@ def export_site(viewer: Viewer, folder: str | os.PathLike, where: str = "", most
     query = Query.of(parameters)
     rows = viewer.rows(query).tolist()
     if not rows:
-        raise ValueError(f"No clip matches {where!r}, so there is nothing to export.")
+        raise ValueError(f"No clip matches {where!r}, so there is nothing to export. Correct --where.")
     if len(rows) > most:
-        raise ValueError(f"{len(rows)} clips are more than {most}. Choose fewer with --where, or raise --most.")
+        raise ValueError(f"{len(rows)} clips match, more than {most}. Select fewer with --where, or raise --most.")
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
         for name in ("pictures", "sounds"):

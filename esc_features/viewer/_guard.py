@@ -21,10 +21,10 @@ _NOT_YOU = b"This address lacks the token of the running viewer: use the one tha
 
 
 class Guard:
-    """An ASGI application in front of another: checks host, origin and token, and adds the headers of a safe page.
+    """ASGI middleware that checks host, origin and token, and adds the headers of a safe page.
 
     Every address starts with the token, so that a page which does not know it can neither read nor write. `Host` is
-    checked against names of other sites that point here (DNS rebinding), and `Origin` against other pages.
+    checked because names of other sites may point here (DNS rebinding), and `Origin` because other pages may ask.
     """
 
     def __init__(self, app: Any, token: str, port: int):
@@ -36,9 +36,9 @@ class Guard:
         first, _, rest = scope["path"].removeprefix("/").partition("/")
         hosts = headers.get("host", [])
         if len(hosts) != 1 or hosts[0] not in self._hosts:
-            await _refuse(send, 421, b"This server answers to 127.0.0.1 only.")
+            await _refuse(send, 421, b"This server answers only at 127.0.0.1.")
         elif not self._is_own_page(scope["method"], headers):
-            await _refuse(send, 403, b"Another page asked: only the viewer's own page is answered.")
+            await _refuse(send, 403, b"Another page asked, but only the viewer's own page is answered.")
         elif not secrets.compare_digest(first.encode(), self._token.encode()):
             await _refuse(send, 403, _NOT_YOU)
         else:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Predictions:
     """What one method predicted for the clips of the store while they were held out; seeds are averaged.
 
-    `positions` says where in `held_out` each clip of the store is, -1 where it has no prediction.
+    `positions` has the position in `held_out` of each clip of the store, -1 if it has no prediction.
     """
 
     method: str
@@ -65,13 +65,13 @@ class Predictions:
             keep &= self.is_predicted(query.predicted)
         if query.outcome:
             category, correct = query.true or query.predicted, self.correct
-            if category and self.held_out.has_several_labels:  # about this label alone
+            if category and self.held_out.has_several_labels:  # about this label only
                 correct = self.is_true(category) == self.is_predicted(category)
             keep &= correct if query.outcome == "correct" else ~correct
         return keep
 
     def of(self, row: int, top: int = 0) -> dict[str, Any] | None:
-        """Return the prediction for a clip, with its most probable categories; None where there is none."""
+        """Return the prediction for a clip, with its most probable categories; None if there is none."""
         position = int(self.positions[row])
         if position < 0:
             return None
@@ -89,7 +89,7 @@ class Predictions:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return the confusion matrix, or counts per label where clips have several."""
+        """Return the confusion matrix, or counts per label if clips have several."""
         held, there = self.held_out, np.unique(self.positions[self.known])
         true, predicted = held.true_matrix[there], held.predicted_matrix[there]
         found: dict[str, Any] = {
@@ -107,7 +107,7 @@ class Predictions:
 
     def _number(self, category: str) -> int:
         if category not in self.held_out.categories:
-            raise ValueError(f"{self.method} knows no category {category!r}.")
+            raise ValueError(f"{self.method} was not evaluated on a category {category!r}.")
         return self.held_out.categories.index(category)
 
 
@@ -117,8 +117,9 @@ class Mistakes:
     Parameters
     ----------
     collection : Collection
+        The clips of the store.
     folder : Path
-        Where `evaluate` wrote them. They are only shown, so those made elsewhere count too.
+        Folder of the results of `evaluate`. They are only shown, so those made elsewhere count too.
     """
 
     def __init__(self, collection: Collection, folder: Path):
@@ -162,7 +163,7 @@ class Mistakes:
         return keep
 
     def wrong_by_all(self) -> np.ndarray:
-        """Return whether each clip has predictions, and none is correct: its label may be wrong."""
+        """Return whether each clip has predictions, none of which is correct: its label may be wrong."""
         known = np.zeros(len(self._collection), bool)
         correct = known.copy()
         for one in self.methods.values():
@@ -188,7 +189,7 @@ class Mistakes:
 
 
 def _mean(seeds: list[HeldOut]) -> HeldOut:
-    """Return one prediction per clip: that of the mean of the scores, or of the first seed where there are none."""
+    """Return one prediction per clip: that of the mean of the scores, or of the first seed if there are none."""
     first = seeds[0]
     if len(seeds) == 1 or first.kind == "none" or any(len(one) != len(first) for one in seeds):
         return first

@@ -1,4 +1,4 @@
-"""The web application: what the page can ask for."""
+"""The web application: what the page can request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_JSON = 1 << 16
 
 
 def make_app(viewer: Viewer) -> Starlette:
-    """Return the application; nothing in it checks who asks, `Guard` does."""
+    """Return the application; `Guard`, not the application, checks who asks."""
 
     def store(_: Request) -> dict[str, Any]:
         return viewer.about()
@@ -71,7 +71,9 @@ def make_app(viewer: Viewer) -> Starlette:
         given = json.loads(body)
         row, value = (given.get("row"), given.get("category")) if isinstance(given, dict) else (None, 0)
         if type(row) is not int or not (value is None or isinstance(value, str)):
-            raise ValueError('A correction is {"row": 3, "category": "dog"}, or null to take it back.')
+            raise ValueError(
+                'A correction must be {"row": 3, "category": "dog"}, or have the category null to remove it.'
+            )
         return viewer.correct(_whole(str(row), len(viewer.collection) - 1), value)
 
     def models(_: Request) -> list[str]:
@@ -103,13 +105,13 @@ def make_app(viewer: Viewer) -> Starlette:
 
 
 def _answering(function: Callable, most_bytes: int = _MOST_JSON) -> Callable:
-    """Return an endpoint that works in a thread, and answers in JSON what was wrong with a request."""
+    """Return an endpoint that works in a thread, and reports errors of a request as JSON."""
 
     async def endpoint(request: Request) -> Response:
         try:
             body = await _body(request, most_bytes) if request.method == "POST" else None
             answer = await run_in_threadpool(function, request, *([body] if body is not None else []))
-            if not isinstance(answer, Response):  # NaN is no JSON
+            if not isinstance(answer, Response):  # NaN is not JSON
                 answer = Response(json.dumps(answer, allow_nan=False), media_type="application/json")
         except (ValueError, StoreError, AudioError, ClipTableError, ModelError, OSError, RecursionError) as error:
             status = 404 if isinstance(error, StoreError | AudioError) else 400
@@ -124,7 +126,7 @@ async def _body(request: Request, most: int) -> bytes:
     async for part in request.stream():
         length += len(part)
         if length > most:
-            raise ValueError(f"What was sent is larger than {most / 1e6:g} MB.")
+            raise ValueError(f"What was sent is larger than {most / 1e6:g} MB. Send less, such as a shorter recording.")
         parts.append(part)
     return b"".join(parts)
 
@@ -153,7 +155,7 @@ def _png(content: bytes) -> Response:
 
 
 def _ranged(request: Request, content: bytes, kind: str) -> Response:
-    """Answer with a file or the part of it that a player asks for, without which it cannot jump."""
+    """Answer with a file, or with the part that a player requests, without which it cannot jump."""
     headers = {"cache-control": _KEPT, "accept-ranges": "bytes"}
     asked = re.fullmatch(r"bytes=(\d{1,15})-(\d{0,15})", request.headers.get("range", ""))
     if asked is None:

@@ -1,4 +1,4 @@
-"""What a clip looks like: a stored feature of two dimensions, else a mel spectrogram of its sound."""
+"""Pictures of clips: of a stored feature of two dimensions, or else of a mel spectrogram of the sound."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..store import Sounds, StoreArray
 from ._collection import Collection
 
 THUMBNAIL = (64, 160)
-# Numbers of a clip that are drawn at most: to draw it, all are read.
+# Most numbers of a clip that is drawn: to draw it, all of them are read.
 _LARGEST = 1 << 23
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Where a number stands on an axis: 0 is its lower end, 1 the upper."""
+    """A number on an axis: position 0 is the lower end, 1 the upper."""
 
     position: float
     text: str
@@ -41,7 +41,7 @@ class Axes:
 
 
 class Spectrograms:
-    """Pictures of the clips of a store; each is read and drawn when it is asked for."""
+    """Pictures of the clips of a store; each is read and drawn on request."""
 
     def __init__(self, collection: Collection, sounds: Sounds):
         self._sounds = sounds
@@ -117,7 +117,7 @@ def mel_axes(duration: float, sample_rate: int) -> Axes:
 
 
 def frequency_ticks(low: float, high: float) -> tuple[Tick, ...]:
-    """Return octaves from 500 Hz, which stand far enough apart to be read."""
+    """Return octaves from 500 Hz, which are far enough apart to be legible."""
     bottom, top = float(hz_to_mel(low)), float(hz_to_mel(high))
     wanted = [low, *(500.0 * 2**power for power in range(9))]
     places = [(hertz, (float(hz_to_mel(hertz)) - bottom) / (top - bottom)) for hertz in wanted if low <= hertz <= high]
@@ -125,7 +125,7 @@ def frequency_ticks(low: float, high: float) -> tuple[Tick, ...]:
 
 
 def _mel_parameters(array: StoreArray) -> tuple[float, float, float, float] | None:
-    """Return sample rate, hop and the lowest and highest frequency; None where they are no mel spectrograms."""
+    """Return sample rate, hop length, and lowest and highest frequency; None if these are not mel spectrograms."""
     parameters = array.parameters
     try:
         rate, hop = float(parameters["sample_rate"]), float(parameters["hop_length"])

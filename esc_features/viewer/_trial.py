@@ -1,4 +1,4 @@
-"""Recordings that are tried: dropped on the page or recorded there, and what models predict for them."""
+"""Try models on recordings that are dropped on the page or recorded there."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..store import Store
 from ._mistakes import Mistakes
 from ._spectrograms import mel_axes, mel_of, outline
 
-# Seconds of a recording that are shown and played at most: a clip may be a whole day.
+# Most seconds of a recording that are shown and played: a clip may be a whole day.
 LONGEST = 120.0
 MOST_BYTES = 64_000_000
 _TRAINED = "method: "
 
 
 class Trial:
-    """The models that a recording can be tried with: files, and methods that were evaluated.
+    """The models that can be tried on a recording: files, and methods that were evaluated.
 
     A file is loaded, and a method fitted on the whole store, when it is first used.
     """
@@ -43,7 +43,7 @@ class Trial:
     def names(self) -> list[str]:
         """Names of the models: files, then methods."""
         methods: list[str] = []
-        with contextlib.suppress(ValueError):  # damaged results; the view of mistakes says so
+        with contextlib.suppress(ValueError):  # damaged results, which the view of mistakes reports
             methods = list(self._mistakes.methods) if self._mistakes.are_there else []
         from ..evaluation import named_methods
 

@@ -15,8 +15,8 @@ from ..store import StoreArray, holds_waveforms
 from ._collection import Collection
 
 METHODS = ("pca", "tsne", "umap")
-# Numbers that are read at a time, so that memory does not grow with the store; numbers of a clip at most; and clips at
-# most that a method is fitted on.
+# Numbers that are read at a time, so that memory does not grow with the store; most numbers of a clip; and most clips
+# that a method is fitted on.
 _AT_ONCE = 1 << 22
 _WIDEST = 1 << 14
 _FITTED = {"pca": 20_000, "tsne": 3000, "umap": 10_000}
@@ -24,7 +24,7 @@ _FITTED = {"pca": 20_000, "tsne": 3000, "umap": 10_000}
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """Where clips lie in a plane: `rows` and, of each, `points` from 0 to 1."""
+    """The positions of clips in a plane: their `rows`, and `points` from 0 to 1."""
 
     rows: np.ndarray
     points: np.ndarray
@@ -33,7 +33,7 @@ class Map:
 class Vectors:
     """The vector features of a store.
 
-    Numbers are standardised, column by column, before distances are taken: features differ in their units.
+    Columns are standardised before distances are computed, because features differ in their units.
     """
 
     def __init__(self, collection: Collection):
@@ -61,7 +61,7 @@ class Vectors:
         return [(int(other), float(distances[other])) for other in nearest if math.isfinite(distances[other])]
 
     def map(self, feature: str = "", method: str = "pca") -> Map:
-        """Return all clips as points, or an even sample of them where the method takes no more."""
+        """Return all clips as points, or an even sample of them if they are too many for the method."""
         if method not in METHODS:
             raise ValueError(f"There is no map {method!r}. Use {', '.join(METHODS)}.")
         name = self._array(feature).feature_name
@@ -83,7 +83,7 @@ class Vectors:
     def _array(self, feature: str) -> StoreArray:
         if not self._arrays:
             raise ValueError(
-                "The store has no vector feature, which maps and neighbours are made of: extract_features ... "
+                "The store has no vector feature, which maps and neighbours need: extract_features ... "
                 "--features mfcc adds one."
             )
         name = feature or next(iter(self._arrays))
@@ -115,7 +115,7 @@ class Vectors:
             rows = np.arange(len(array))
         else:
             points, rows = _embedder(method, len(values)).fit_transform(values), fitted
-        # A few clips that lie far away must not press all others together.
+        # A few outliers must not compress all other points.
         low, high = np.percentile(points, [0.5, 99.5], axis=0)
         span = np.where(high > low, high - low, 1)
         points = np.clip((points - low) / span * 0.94 + 0.03, 0.01, 0.99)

@@ -1,4 +1,4 @@
-"""A store that is being looked at: what the page shows, and the server that shows it."""
+"""The viewer of a store: what its page shows, and the server."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PER_PAGE = 60
 
 
 class Viewer:
-    """A small web server over a store, for this machine alone: look at and listen to its clips in a browser.
+    """A small web server over a store, for this machine only: look at and listen to its clips in a browser.
 
     Rows are read when they are looked at, so that a store of 100,000 clips opens as fast as one of 400. Features,
-    labels and recordings are never written. The address holds a token: pages and programs that do not know it are
+    labels and recordings are never written. The address contains a token: pages and programs that do not know it are
     refused.
 
     Parameters
@@ -36,21 +36,28 @@ class Viewer:
     store : Store or path-like
         The store.
     port : int, default=0
-        Where the server listens on 127.0.0.1; 0 takes a free port.
+        Port of the server on 127.0.0.1; 0 chooses a free one.
     audio : path-like, optional
-        Where the file names of the clips start from, if the recordings have moved since they were extracted. They are
-        played where the store has no waveforms.
+        Folder of the recordings, if they have moved since the extraction. They are played if the store has no
+        waveforms.
     results : path-like, optional
-        Where `evaluate` wrote its results; `evaluation` in the folder of the store by default.
+        Folder of the results of `evaluate`; `evaluation` in the folder of the store by default.
     models : sequence of path-like, default=()
-        Files of `save_model`, to try recordings with.
+        Files of `save_model`, to be tried on recordings.
     corrections : path-like, optional
-        Where corrected labels are written, for `extract`; STORE-corrections.csv beside the store by default.
+        CSV file for corrected labels, which `extract` takes; STORE-corrections.csv beside the store by default.
 
     Attributes
     ----------
     url : str
         The address with its token.
+
+    Raises
+    ------
+    ImportError
+        If the extra ``esc_features[view]`` is not installed.
+    ValueError
+        If the port cannot be used, a model file does not exist, or `corrections` is inside the store or another table.
 
     Examples
     --------
@@ -112,12 +119,12 @@ class Viewer:
         }
 
     def _silent_because(self) -> str:
-        """Return why the first clip cannot be heard; "" where it can."""
+        """Return why the first clip cannot be heard; "" if it can."""
         try:
             if len(self.collection) and not self.sounds.from_waveforms:
                 self.sounds.of(0)
         except AudioError as error:
-            return f"{error} If the recordings have moved, start the viewer with --audio and their folder."
+            return f"{error} If the recordings have moved, start the viewer with --audio FOLDER."
         return ""
 
     def rows(self, query: Query) -> np.ndarray:
@@ -178,7 +185,7 @@ class Viewer:
         }
 
     def clip(self, row: int, feature: str = "", vectors: str = "") -> dict[str, Any]:
-        """Return all that is known of a clip."""
+        """Return everything that is known about a clip."""
         fold = int(self.collection.column("fold")[row])
         siblings = [self.brief(other) for other in self.collection.siblings(row)]
         found = {
@@ -238,7 +245,7 @@ class Viewer:
                 f"Viewing a store needs {error.name}, which is not installed: pip install 'esc_features[view]'."
             ) from error
         app = Guard(make_app(self), self._token, self.port)
-        # Its own headers would tell more about this machine than a page needs; the socket is already listening.
+        # uvicorn's own headers would tell more about this machine than a page needs; the socket is already listening.
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none"
         )
@@ -246,8 +253,8 @@ class Viewer:
 
 
 def _listening(port: int) -> socket.socket:
-    """Return a socket of this machine alone; an error says that the port is taken."""
-    # asyncio sends at once (TCP_NODELAY) only where the protocol is named; else each answer may wait for 40 ms.
+    """Return a listening socket of this machine only; raise ValueError if the port cannot be used."""
+    # asyncio sends at once (TCP_NODELAY) only if the protocol is named; otherwise each answer may wait for 40 ms.
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -255,5 +262,5 @@ def _listening(port: int) -> socket.socket:
         made.listen(128)
     except (OSError, OverflowError) as error:
         made.close()
-        raise ValueError(f"Port {port} cannot be used ({error}). Name another, or 0 for a free one.") from error
+        raise ValueError(f"Port {port} cannot be used ({error}). Choose another, or 0 for a free one.") from error
     return made

@@ -206,7 +206,7 @@ def test_a_class_of_a_user_is_asked_for_and_not_imported_before_it_is_trusted(mi
     assert not (tmp_path / "mine.imported").exists()
     card = read_card(tmp_path / "m.esc")
     assert (card.categories, card.needs) == (["cat", "dog"], ["mine.Log", "mine.double"])
-    assert "**Loads only where you trust:** mine.Log, mine.double" in card.text()
+    assert "**Loads only if you trust:** mine.Log, mine.double" in card.text()
     with pytest.raises(ModelError, match=r"'mine.Log'"):
         load_model(tmp_path / "m.esc", trusted=["min", "mine.L", "mine.double"])
     assert not (tmp_path / "mine.imported").exists()
@@ -351,7 +351,7 @@ def change(path, **entries):
 def test_a_newer_format_asks_for_an_update(small_net, tmp_path):
     save_model(small_net, tmp_path / "m.esc")
     change(tmp_path / "m.esc", format_version=2)
-    with pytest.raises(ModelError, match="has format 2, and this esc_features reads 1 and earlier: update"):
+    with pytest.raises(ModelError, match="has format 2, but this esc_features reads only 1 and earlier: update"):
         load_model(tmp_path / "m.esc")
 
 

@@ -195,7 +195,7 @@ def test_folders_patterns_and_single_paths_are_taken(small_net, recordings):
         predict_windows(small_net, f"{recordings}/*.mp3")
     with pytest.raises(ValueError, match="No recordings were given"):
         predict_windows(small_net, [])
-    with pytest.raises(TypeError, match="not as a int"):
+    with pytest.raises(TypeError, match="not a int"):
         predict_windows(small_net, [3])
 
 

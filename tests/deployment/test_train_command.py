@@ -46,7 +46,7 @@ def test_a_pipeline_of_a_user_is_trained_and_loads_where_its_module_is_trusted(
     out, store = str(tmp_path / "m.esc"), open_store(tiny_store.path)
     results = str(tmp_path / "results")
     assert main(["train", str(store.path), "--method", "users:pipeline", "--out", out, "--results", results]) == 0
-    assert "**Loads only where you trust:** users.Halved" in capsys.readouterr().out
+    assert "**Loads only if you trust:** users.Halved" in capsys.readouterr().out
     recordings = str(tiny_store.clips["path"][0])
     assert main(["predict", out, recordings, "--quiet"]) == 2
     assert "trusted=['users.Halved'] (--trust NAME" in capsys.readouterr().err

@@ -106,7 +106,7 @@ class TestMistakes:
             (lambda t: t.iloc[1:], "has no prediction for 1 of 40 clips"),
             (lambda t: pd.concat([t, t.iloc[:1]]), "twice"),
             (lambda t: t.assign(filename=["x.wav", *t["filename"][1:]]), "x.wav, which is not among"),
-            (lambda t: t.assign(predicted="unicorn"), "'unicorn', which is no category"),
+            (lambda t: t.assign(predicted="unicorn"), "'unicorn', which is not a category"),
             (lambda t: t.drop(columns="predicted"), "neither a column 'predicted'"),
             (lambda t: t.assign(dog=0.5), "one column per category"),
         ],
@@ -129,5 +129,5 @@ class TestMistakes:
     def test_tables_that_disagree(self, given, tiny_store):
         table = given.assign(true=tiny_store.y)
         other = table.assign(true=np.roll(table["true"], 1))
-        with pytest.raises(ValueError, match="disagree about what is true of"):
+        with pytest.raises(ValueError, match="disagree about the true category of"):
             compare({"one": table, "two": other})

@@ -494,7 +494,7 @@ class TestChoosing:
             evaluate(tiny_store, "knn", folds=[7], out=tmp_path, verbose=False)
         with pytest.raises(ValueError, match="Did you mean 'accuracy'"):
             evaluate(tiny_store, "knn", metrics="acuracy", out=tmp_path, verbose=False)
-        with pytest.raises(ValueError, match="whole numbers"):
+        with pytest.raises(ValueError, match="a list of integers"):
             evaluate(tiny_store, "knn", seeds=[0.5], out=tmp_path, verbose=False)
 
     def test_an_ensemble_without_probabilities_is_refused_before_fitting(self, tiny_store, tmp_path, fitted):

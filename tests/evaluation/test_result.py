@@ -125,7 +125,7 @@ def test_a_shape_that_lies_allocates_nothing():
     with zipfile.ZipFile(io.BytesIO(repacked())) as old, zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():
             new.writestr(name, array if name == "scores.npy" else old.read(name))
-    with pytest.raises(ResultError, match="as long as it says"):
+    with pytest.raises(ResultError, match="as long as it states"):
         unpack_result(buffer.getvalue(), "file")
 
 

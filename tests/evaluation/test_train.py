@@ -52,6 +52,6 @@ def test_a_part_of_a_store_is_what_is_fitted(tiny_store, tmp_path):
 
 def test_one_method_and_no_ensemble(tiny_store, tmp_path):
     for method in ("knn+forest", "knn,svm"):
-        with pytest.raises(ValueError, match="One method is trained at a time"):
+        with pytest.raises(ValueError, match="One method is trained at a time, and not an ensemble"):
             train(tiny_store, method, out=tmp_path, verbose=False)
     assert not np.any(list(tmp_path.iterdir()))

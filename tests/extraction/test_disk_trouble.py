@@ -112,9 +112,9 @@ def test_a_full_disk_leaves_what_was_published(data, small_disk):
     before = digests(disk / "store")
     used = sum(file.stat().st_blocks * 512 for file in disk.rglob("*")) // 1024
     small_disk(used + 4)
-    with pytest.raises(StoreError, match="No space for mfcc/fold1"):
+    with pytest.raises(StoreError, match="no space for mfcc/fold1"):
         run(data, disk / "store")
-    with pytest.raises(StoreError, match=r"No space for 2 files.*Nothing was changed"):
+    with pytest.raises(StoreError, match=r"no space for [\d,.]+ MB of files.*Nothing was changed"):
         extract(
             load_clips(data),
             disk / "store",
@@ -172,7 +172,7 @@ except Exception as error:
 def test_no_space_in_the_middle(data, tmp_path):
     store = tmp_path / "store"
     result = run_apart(IN_THE_MIDDLE, data, store)
-    assert "StoreError No space for fills/fold2" in result.stdout, result.stdout + result.stderr
+    assert "StoreError There is no space for fills/fold2" in result.stdout, result.stdout + result.stderr
     assert "What was computed is kept" in result.stdout
     assert sorted(file.name for file in store.glob("fills/*")) == ["fold1.h5", "fold2.h5.partial"]
     again = run_apart(IN_THE_MIDDLE.replace("Fills.seen == 6", "False"), data, store)
@@ -217,7 +217,7 @@ def test_no_permission(data, recipe, tmp_path):
     assert "Traceback" not in result.stderr
     new, store, other = result.stderr.splitlines()
     assert "new cannot be written (Permission denied)" in new and "--out" in new
-    assert "store cannot be written (Permission denied; " in store and "/.lock is of the user root)" in store
+    assert "store cannot be written (Permission denied; " in store and "/.lock belongs to the user root)" in store
     assert "fold1.h5" in other and "Permission denied" in other
     assert digests(tmp_path / "store") == digests(tmp_path / "other")
 

@@ -115,10 +115,10 @@ def test_folds_that_are_gone_and_clips_that_nothing_tells(store, demo_folder):
     (store / "clips.h5").unlink()
     (store / "mel/fold4.h5").rename(store / "mel/fold9.h5")
     table = explain(store)
-    assert reasons(table, "stale") == ["it says that it is of another fold"]
+    assert reasons(table, "stale") == ["it says that it belongs to another fold"]
     assert table["fold"][table["state"] == "stale"].tolist() == [9]
     assert set(table["reason"][table["state"] == "unknown"]) == {
-        "nothing in the store tells which clips it has: name the data set"
+        "nothing in the store states which clips it has: name the data set"
     }
 
 

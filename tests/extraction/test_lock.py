@@ -215,7 +215,7 @@ class TestReadersDuringARebuild:
 
         with monkeypatch.context() as patch:
             patch.setattr(RowWriter, "write", stop_at(4))
-            with pytest.raises(StoreError, match="No space"):
+            with pytest.raises(StoreError, match="no space"):
                 features = {"mel": MelSpectrogram(n_mels=16, fmin=300)}
                 extract(clips, tmp_path / "store", features=features, overwrite=True, n_jobs=1, verbose=False)
         kept = open_store(tmp_path / "store") if (tmp_path / "store/mel/fold1.h5.partial").exists() else None

@@ -133,7 +133,7 @@ class TestStructure:
         shutil.copy(tmp_path / f"other/mel/fold{fold}.h5", store / f"mel/fold{fold}.h5")
         found = problems(store)
         assert any("in fingerprint" in text for _, _, text in found)
-        assert any("is in the table of clips" in text and clip == clips["filename"][0] for _, clip, text in found)
+        assert any("although the clip table has it" in text and clip == clips["filename"][0] for _, clip, text in found)
 
     def test_features_of_different_recordings(self, demo_folder, tmp_path):
         data = shutil.copytree(demo_folder, tmp_path / "data")
@@ -278,4 +278,4 @@ class TestRecomputing:
             checksums = json.loads(file.attrs["checksums"]) | {"path": zlib.crc32(paths.tobytes())}
         set_attribute(path, checksums=json.dumps(checksums))
         found = problems(tmp_path / "store", recompute=len(clips))
-        assert [text for _, _, text in found] == ["its name leads out of the folder of recordings"]
+        assert [text for _, _, text in found] == ["its name points outside the folder of recordings"]

@@ -156,5 +156,5 @@ def test_waveforms_are_changed_in_front_of_the_feature_in_training_only():
 
 def test_a_feature_of_another_rate_is_refused():
     X = StoreArray.from_numpy(WAVEFORMS, parameters={"sample_rate": 16000})
-    with pytest.raises(ValueError, match=r"waveforms at 16000 Hz, and MelSpectrogram.* from 8000 Hz"):
+    with pytest.raises(ValueError, match=r"waveforms at 16000 Hz, and MelSpectrogram.* takes 8000 Hz"):
         spectrogram_net(iterator_train__transforms=MEL).fit(X, LABELS)

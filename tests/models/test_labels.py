@@ -186,7 +186,7 @@ class TestSeveralLabels:
         assert linear(classes=names).fit(X, Y).classes_.tolist() == names
         assert linear().partial_fit(X, Y, classes=names).classes_.tolist() == names
         assert linear().fit(X, Y).classes_.tolist() == [0, 1, 2, 3]
-        with pytest.raises(ValueError, match="3 names of classes for the 4 columns"):
+        with pytest.raises(ValueError, match="classes has 3 names and y has 4 columns"):
             linear(classes=names[:3]).fit(X, Y)
 
     def test_the_other_kind_of_labels_is_refused(self):

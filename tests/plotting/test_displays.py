@@ -198,7 +198,7 @@ class TestBatch:
 
         _, axes = plt.subplots(1, 2)
         assert BatchDisplay.from_store(mels, [0, 1], ax=axes).ax_.tolist() == axes.tolist()
-        with pytest.raises(ValueError, match="3 axes are needed, 2 were given"):
+        with pytest.raises(ValueError, match="3 axes are needed, but 2 were given"):
             BatchDisplay.from_store(mels, [0, 1, 2], ax=axes)
 
     def test_takes_a_category(self, mels):
@@ -212,7 +212,7 @@ class TestBatch:
         assert BatchDisplay.from_store(mels, [0]).figure_.get_suptitle() == "memory, array"
 
     def test_refuses_too_few_labels(self, mels):
-        with pytest.raises(ValueError, match="1 labels were given for 3"):
+        with pytest.raises(ValueError, match="There are 1 labels for 3"):
             BatchDisplay(mels.to_numpy(), ["a"], sample_rate=RATE, hop_length=512)
 
 

@@ -19,7 +19,7 @@ export function clipAddress(clip) {
   return link("clip", parameters);
 }
 
-// A copy with some parameters changed; a list is several values, "" or null removes. Another question starts on page 1.
+// A copy with some parameters changed; a list is several values, "" or null removes. Another query starts on page 1.
 export function changed(parameters, changes) {
   const copy = new URLSearchParams(parameters);
   copy.delete("page");

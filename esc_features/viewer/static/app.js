@@ -1,4 +1,4 @@
-// Which view is shown: the one that the address names.
+// Shows the view that the address names.
 
 import { go, here, link } from "./address.js";
 import { showClip } from "./clip.js";
@@ -39,7 +39,7 @@ async function route() {
     const known = VIEWS[view];
     document.title = `${known.title ?? parameters.get("filename") ?? "Clip"} – ${about.dataset}`;
     main.setAttribute("aria-busy", "true");
-    // A view is made anew when its address changes: who uses the keyboard stays on the same control.
+    // A view is rebuilt when its address changes: the keyboard's focus stays on the same control.
     const focused = view === last ? controls().indexOf(document.activeElement) : -1;
     await known.show(main, parameters, about, () => mine === turn);
     if (mine !== turn) return;

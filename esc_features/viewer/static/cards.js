@@ -1,4 +1,4 @@
-// The grid: thumbnails that play when hovered or on Space, and are walked through with the arrow keys.
+// The grid: thumbnails that play on hover or Space; arrow keys move between them.
 
 import { clipAddress } from "./address.js";
 import { h, percent } from "./dom.js";

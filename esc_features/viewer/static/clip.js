@@ -1,4 +1,4 @@
-// One clip, large: spectrogram with axes and a moving playhead, waveform, and all that is known of it.
+// One clip, large: spectrogram with axes and a moving playhead, waveform, and everything that is known about it.
 
 import { go, link } from "./address.js";
 import { grid, words } from "./cards.js";
@@ -54,7 +54,7 @@ function facts(clip, store) {
   const rate = clip.measured.original_sample_rate;
   const rows = [
     ["File", clip.filename],
-    (clip.start || clip.end !== null) && ["From, to", `${clip.start} s, ${clip.end === null ? "its end" : `${clip.end} s`}`],
+    (clip.start || clip.end !== null) && ["From, to", `${clip.start} s, ${clip.end === null ? "end of the recording" : `${clip.end} s`}`],
     [store.several_labels ? "Labels" : "Category", clip.labels.join(", ") || "none"],
     ["Fold", clip.fold], ["Take", clip.measured.take],
     ["Source", h("a", { href: link("clips", { source: clip.source }) }, clip.source)],
@@ -67,7 +67,7 @@ function facts(clip, store) {
 }
 
 function predictions(found) {
-  return h("section", {}, h("h3", {}, "Predictions while it was held out"), h("div", { class: "scroll" }, h("table", { class: "facts", id: "predictions" },
+  return h("section", {}, h("h3", {}, "Predictions when held out"), h("div", { class: "scroll" }, h("table", { class: "facts", id: "predictions" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Method"), h("th", { scope: "col" }, "Predicted"), h("th", { scope: "col" }, "Most probable"))),
     h("tbody", {}, found.map((one) => h("tr", {}, h("th", { scope: "row" }, one.method),
       h("td", { class: one.correct ? "correct" : "wrong" }, `${one.correct ? "✓" : "✗"}\u00a0${one.predicted}`),
@@ -87,7 +87,7 @@ function correction(clip, store) {
     } catch (error) { say(error.message, true); }
   };
   return h("form", { id: "correct", onsubmit: (event) => { event.preventDefault(); change(input.value); } },
-    h("h3", {}, "Correct"),
+    h("h3", {}, several ? "Correct the labels" : "Correct the category"),
     h("label", { for: "category" }, several ? "Labels, separated by ;" : "Category"), h("br"), input,
     h("datalist", { id: "categories" }, store.counts.category.map(([name]) => h("option", { value: name }))),
     h("p", { class: "bar" }, h("button", { type: "submit" }, "Save correction"), h("button", { type: "button", onclick: () => change(null) }, "Remove")),

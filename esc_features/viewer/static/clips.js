@@ -56,7 +56,7 @@ function choice(name, title, counts, parameters, ask) {
   const chosen = parameters.getAll(name);
   return h("details", { class: "filter", "data-name": name, "data-chosen": chosen.length ? "1" : "0",
     onkeydown: (event) => { if (event.key === "Escape") { event.currentTarget.removeAttribute("open"); event.currentTarget.firstChild.focus(); event.stopPropagation(); } } },
-    h("summary", {}, chosen.length ? `${title}: ${chosen.length === 1 ? chosen[0] : `${chosen.length} chosen`}` : title),
+    h("summary", {}, chosen.length ? `${title}: ${chosen.length === 1 ? chosen[0] : `${chosen.length} selected`}` : title),
     h("div", { class: "choices" }, counts.map(([value, number]) => h("label", {},
       h("input", { type: "checkbox", value, checked: chosen.includes(value),
         onchange: (event) => ask({ [name]: event.target.checked ? [...chosen, value] : chosen.filter((one) => one !== value) }) }),
@@ -74,7 +74,7 @@ const TOGETHER = { method: ["method", "true", "predicted", "outcome", "other", "
 function chips(parameters) {
   const all = [...parameters].filter(([name]) => name in ABOUT);
   if (!all.length) return null;
-  return h("div", { class: "bar", role: "group", "aria-label": "Filters in use" }, all.map(([name, value]) => h("button", { class: "chip", type: "button",
+  return h("div", { class: "bar", role: "group", "aria-label": "Active filters" }, all.map(([name, value]) => h("button", { class: "chip", type: "button",
     "aria-label": `Remove the filter ${ABOUT[name](value, parameters)}`,
     onclick: () => {
       const rest = parameters.getAll(name).filter((one) => one !== value);
@@ -88,5 +88,5 @@ function pager(page, turn) {
     h("button", { type: "button", disabled: page.page <= 1, onclick: () => turn(-1) }, "Previous"),
     h("span", {}, `Page ${page.page.toLocaleString("en")} of ${page.pages.toLocaleString("en")}`),
     h("button", { type: "button", disabled: page.page >= page.pages, onclick: () => turn(1) }, "Next"),
-    h("span", { class: "quiet" }, "Arrow keys move, Space plays, Enter opens, Page Up and Page Down turn, / searches."));
+    h("span", { class: "quiet" }, "Arrow keys move, Space plays, Enter opens, Page Up and Page Down turn pages, / searches."));
 }

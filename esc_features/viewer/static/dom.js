@@ -18,7 +18,7 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-// What a condition left out is no child.
+// Children that a condition left out are skipped.
 const isThere = (child) => child !== null && child !== undefined && child !== false;
 
 export const fill = (element, ...children) => element.replaceChildren(...children.flat(Infinity).filter(isThere));

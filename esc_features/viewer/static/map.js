@@ -7,7 +7,7 @@ import { isPlaying, play, stop } from "./player.js";
 import { ask } from "./server.js";
 
 const NAMES = { pca: "PCA", tsne: "t-SNE", umap: "UMAP" };
-// Okabe and Ito's colours, and another shape each time they start again: 56 categories look different.
+// Okabe and Ito's colours, with another shape for each repetition: 56 categories look different.
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c8c8c"];
 const SHAPES = [
   (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`,
@@ -37,9 +37,9 @@ export async function showMap(main, parameters, store, isCurrent) {
   try { map = await ask("api/map", { feature, method }); } catch (error) { if (isCurrent()) fill(main, head, h("p", { class: "notice" }, error.message)); return; }
   if (!isCurrent()) return;
   const hidden = new Set(parameters.getAll("hide").map((name) => map.names.indexOf(name)));
-  const canvas = h("canvas", { tabindex: 0, role: "application", "aria-label": `Map of ${map.rows.length} clips: arrow keys go to the next point in their direction, Space plays, Enter opens, C makes a corner of a line, L lists what lies within` });
+  const canvas = h("canvas", { tabindex: 0, role: "application", "aria-label": `Map of ${map.rows.length} clips: arrow keys go to the next point in their direction, Space plays, Enter opens, C adds a corner to a line, L lists the clips inside it` });
   const tip = h("div", { class: "tip", hidden: true });
-  const sample = map.rows.length < store.clips ? ` It shows an even sample of ${map.rows.length.toLocaleString("en")} clips.` : "";
+  const sample = map.rows.length < store.clips ? ` The map shows an even sample of ${map.rows.length.toLocaleString("en")} clips.` : "";
   fill(main, head,
     h("div", { class: "map" }, canvas, tip),
     h("p", { class: "quiet" }, `Hover to play, click to open, draw a line around points to list them.${sample}`),
@@ -159,7 +159,7 @@ export async function showMap(main, parameters, store, isCurrent) {
     else if (event.key === "c" && current >= 0) {
       lasso.push(place(current));
       draw();
-      say(`${lasso.length} ${lasso.length === 1 ? "corner" : "corners"}${lasso.length > 2 ? ": L lists what lies within" : ""}`);
+      say(`${lasso.length} ${lasso.length === 1 ? "corner" : "corners"}${lasso.length > 2 ? ": L lists the clips inside" : ""}`);
     } else if (event.key === "l" && lasso.length > 2) list(lasso);
     else return;
     event.preventDefault();

@@ -7,7 +7,7 @@ import { ask } from "./server.js";
 export async function showMistakes(main, parameters, store, isCurrent) {
   if (!store.mistakes) {
     return fill(main, h("h2", { tabindex: -1 }, "Mistakes"), h("p", {}, "No method has been evaluated yet. ",
-      h("code", {}, `esc_features evaluate ${store.path}`), " stores their predictions. Start the viewer again to see what they confuse."));
+      h("code", {}, `esc_features evaluate ${store.path}`), " evaluates methods and stores their predictions. Then start the viewer again to see what they confuse."));
   }
   const found = await ask("api/mistakes");
   if (!isCurrent()) return;
@@ -32,8 +32,8 @@ export async function showMistakes(main, parameters, store, isCurrent) {
     other && other !== one && h("div", { class: "bar" },
       h("a", { class: "button", href: link("clips", { method: one.method, outcome: "correct", other: other.method }) }, `Correct by ${one.method}, wrong by ${other.method}`),
       h("a", { class: "button", href: link("clips", { method: other.method, outcome: "correct", other: one.method }) }, `Correct by ${other.method}, wrong by ${one.method}`)),
-    h("p", { class: "quiet" }, one.labels ? "Counts of held-out clips. A number lists its clips, the most confident first."
-      : "Rows: true categories. Columns: predictions for held-out clips. A cell lists its clips, the most confident first."),
+    h("p", { class: "quiet" }, one.labels ? "Counts of held-out clips. Click a number to list its clips, the most confident first."
+      : "Rows: true categories. Columns: predictions for held-out clips. Click a cell to list its clips, the most confident first."),
     h("div", { class: other && other !== one ? "two" : "" }, [one, ...(other && other !== one ? [other] : [])].map(matrix)));
 }
 

@@ -23,7 +23,7 @@ export async function play(key, source, label, onstop = () => {}, from = 0) {
   } catch (error) {
     if (playing !== mine || error.name === "AbortError") return;
     stop();
-    if (error.name === "NotAllowedError") say("Click or press a key first: until then the browser keeps pages silent.", true);
+    if (error.name === "NotAllowedError") say("Click or press a key first: until then, the browser does not let pages play sound.", true);
     else say(await reason(source), true);
   }
 }
@@ -41,7 +41,7 @@ async function reason(source) {
   try {
     const response = await fetch(source);
     if (!response.ok) return (await response.json()).error;
-  } catch { return "The viewer is not running any more. Start it again."; }
+  } catch { return "The viewer is no longer running. Start it again."; }
   return "The browser cannot play this clip.";
 }
 

@@ -1,4 +1,4 @@
-// What the server is asked. All addresses are relative, so that the token in the page's own goes along.
+// Requests to the server. All addresses are relative, so that they include the token of the page's own address.
 
 async function answer(response) {
   let body = null;
@@ -10,7 +10,7 @@ async function answer(response) {
 export async function ask(path, parameters = {}, options = {}) {
   const query = new URLSearchParams(parameters).toString();
   let response;
-  try { response = await fetch(query ? `${path}?${query}` : path, options); } catch { throw new Error("The viewer is not running any more. Start it again."); }
+  try { response = await fetch(query ? `${path}?${query}` : path, options); } catch { throw new Error("The viewer is no longer running. Start it again."); }
   return answer(response);
 }
 

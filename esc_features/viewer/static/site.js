@@ -1,4 +1,4 @@
-// The page of an export works without this; here are a filter, and one sound at a time.
+// An exported page works without this, which adds a filter, keys, and one sound at a time.
 "use strict";
 
 const search = document.querySelector("form");

@@ -1,4 +1,4 @@
-// A recording of one's own: dropped, chosen or recorded with the microphone, and what a model predicts for it.
+// The user's own recording: dropped, chosen or recorded with the microphone, and what a model predicts for it.
 
 import { byId, fill, h, percent, say } from "./dom.js";
 import { figure } from "./figure.js";
@@ -29,7 +29,7 @@ export async function showTrial(main, parameters, store, isCurrent) {
   h("p", {}, "Drop a recording here, or choose one."), h("p", { class: "quiet" }, "It stays on this machine."),
   h("div", { class: "bar" }, h("label", {}, "File ", file), record, h("span", { class: "quiet", id: "recorded", "aria-hidden": "true" })));
   fill(main, h("h2", { tabindex: -1 }, "Try"), h("div", { class: "bar" }, h("label", {}, "Model ", model)),
-    !models.length && h("p", { class: "quiet" }, "There is no model: ", h("code", {}, `esc_features view ${store.path} --model FILE`), " takes a file of esc_features train; methods are listed here after ", h("code", {}, "esc_features evaluate"), "."),
+    !models.length && h("p", { class: "quiet" }, "There is no model. ", h("code", {}, `esc_features view ${store.path} --model FILE`), " takes a file of esc_features train; methods are listed here after ", h("code", {}, "esc_features evaluate"), "."),
     drop, h("div", { id: "answer", "aria-live": "polite" }));
 }
 
@@ -63,7 +63,7 @@ async function answer(blob) {
         h("td", {}, `${one.end.toFixed(1)} s`), h("td", {}, one.predicted), h("td", {}, percent(one.probability))))))));
 }
 
-// MediaRecorder writes what libsndfile cannot read, so samples are collected and a WAV file is made of them here.
+// MediaRecorder writes formats that libsndfile cannot read, so samples are collected here and written as a WAV file.
 async function toggleRecording(button) {
   if (recording) {
     const { parts, rate } = finish();
