@@ -262,6 +262,22 @@ class TestAgain:
         row = store["mel"].filenames.tolist().index(clips["filename"][3])
         np.testing.assert_array_equal(store["mel"][row], MelSpectrogram().transform([clips["path"][3]])[0])
 
+    def test_a_file_that_was_begun_with_another_setting_is_refused(self, clips, tmp_path, computed, update_attribute):
+        extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        path = tmp_path / "store/mfcc/fold2.h5"
+        partial = path.rename(path.with_name("fold2.h5.partial"))
+        with pytest.raises(
+            StoreError, match=r"mfcc/fold2: it was begun, and n_mfcc is 13 in the store and 9 now"
+        ) as refusal:
+            extract(clips, tmp_path / "store", features={"mfcc": MFCCStatistics(n_mfcc=9)}, verbose=False)
+        assert "5 files of the store are not" in str(refusal.value)
+        update_attribute(partial, "versions", soxr="0.3.1")
+        with pytest.raises(StoreError, match=r"1 file of the store is not.*\n.*begun, and soxr was 0.3.1"):
+            extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+        computed.clear()
+        extract(clips, tmp_path / "store", features="mfcc", overwrite=True, verbose=False)
+        assert computed == [("mfcc", 0), ("mfcc", 1)] and not partial.exists()
+
     def test_more_folds_are_added(self, clips, tmp_path, computed):
         out = tmp_path / "store"
         assert np.unique(extract(clips, out, features="mel", folds=[1, 2], verbose=False).folds).tolist() == [1, 2]
@@ -271,14 +287,15 @@ class TestAgain:
 
 
 class TestFailures:
-    def test_a_broken_clip_stops_its_fold_only_and_is_named(self, clips, tmp_path, computed):
+    def test_a_broken_clip_stops_its_fold_only_and_is_named(self, clips, tmp_path, computed, capsys):
         broken = tmp_path / "broken.wav"
         broken.write_bytes(b"<html>no sound</html>")
         good = clips["path"][0]
         clips.loc[0, "path"] = str(broken)
         fold = clips["fold"][0]
         with pytest.raises(ExtractionError, match=r"broken\.wav") as failure:
-            extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
+            extract(clips, tmp_path / "store", features="waveform,mel")
+        assert f"mel/fold{clips['fold'][0]}: NOT published, 1 of 2 clips failed" in capsys.readouterr().out
         table = failure.value.failures
         assert table["filename"].unique().tolist() == [clips["filename"][0]]
         assert sorted(table["feature"]) == ["mel", "waveform"] and (table["fold"] == fold).all()

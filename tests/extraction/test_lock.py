@@ -81,7 +81,9 @@ def test_the_lock_is_given_back_after_an_error(clips, tmp_path, monkeypatch):
     extract(clips, tmp_path / "store", features="mfcc", verbose=False)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"pid": 1}', "\xff" * 100])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"pid": 1}', "\xff" * 100, '{"pid": 1, "host": "\\u001b[2J", "since": ""}']
+)
 def test_an_unreadable_lock_file_still_locks(tmp_path, content):
     with store_lock(tmp_path):
         (tmp_path / ".lock").write_text(content)

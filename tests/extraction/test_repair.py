@@ -254,7 +254,9 @@ class TestWhatTheStoreDoesNotTell:
             (tmp_path / f"store/mfcc/fold{fold}.h5").write_bytes(b"")
         with pytest.raises(StoreError, match="--features mfcc"):
             repair(tmp_path / "store", verbose=False)
-        assert "--features mfcc" in verify(tmp_path / "store").attrs["command"]
+        found = verify(tmp_path / "store")
+        assert "--features mfcc" in found.attrs["command"]
+        assert found[["file", "clip"]].values.tolist() == [["mfcc/fold1.h5", ""], ["mfcc/fold2.h5", ""], ["mfcc", ""]]
         assert follow(tmp_path / "store") and not len(verify(tmp_path / "store"))
 
     def test_another_setting_is_never_put_in_the_place_of_a_users_class(self, store, data, tmp_path, monkeypatch):

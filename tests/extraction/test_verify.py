@@ -3,6 +3,7 @@
 import json
 import shutil
 import zlib
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,6 +19,8 @@ from esc_features.exceptions import StoreError
 from esc_features.extraction import verify
 from esc_features.features._base import fingerprint_of
 from esc_features.storage import FEATURE_2, MEASURED_COLUMNS, ClipTable, read_header
+
+GOLDEN = Path(__file__).parents[1] / "storage/golden"
 
 
 @pytest.fixture
@@ -148,6 +151,37 @@ class TestStructure:
         ((_, clip, text),) = problems(tmp_path / "store")
         assert path.endswith(clip) and "another recording" in text
 
+    def test_files_of_format_1_that_contradict_each_other(self, tmp_path):
+        store = shutil.copytree(GOLDEN / "format1", tmp_path / "store")
+        assert problems(store) == []
+        with h5py.File(store / "mfcc/fold2.h5", "r+") as file:
+            del file.attrs["labels_crc32"]  # as in the oldest files
+            file["clips/category"][3] = "another"
+            file["clips/filename"][1] = file["clips/filename"][0]
+        set_attribute(store / "waveform/fold2.h5", dataset="another")
+        (store / "mel/fold1.h5").unlink()
+        names = open_store(GOLDEN / "format1")["mel"].clips.query("fold == 2")["filename"].tolist()
+        category = open_store(GOLDEN / "format1").clips.query("fold == 2")["category"].iloc[3]
+        assert problems(store) == [
+            ("mfcc/fold2.h5", names[0], "is there twice"),
+            ("mel/fold1.h5", "", "missing"),
+            ("waveform/fold2.h5", "", "differs from fold1.h5 in dataset"),
+            ("mfcc/fold2.h5", names[1], f"its filename is {names[0]}, and {names[1]} in mel"),
+            ("mfcc/fold2.h5", names[3], f"its category is another, and {category} in mel"),
+        ]
+
+    def test_a_table_of_clips_that_is_gone(self, store):
+        (store / "clips.h5").unlink()
+        assert problems(store) == [("clips.h5", "", "missing, which says what the clips are")]
+
+    def test_a_row_that_is_not_finite(self, store):
+        header = read_header(store / "mfcc/fold2.h5")
+        with h5py.File(header.path, "r+") as file:
+            file["data"][3, 1] = np.nan
+            file["clips/crc32"][3] = zlib.crc32(file["data"][3].tobytes())
+            name = file["clips/filename"].asstr()[3]
+        assert problems(store) == [("mfcc/fold2.h5", name, "its row is not finite")]
+
     def test_a_fingerprint_that_is_not_that_of_the_parameters(self, store):
         set_attribute(store / "mel/fold1.h5", fingerprint="0" * 32)
         assert any("not that of its parameters" in text for _, _, text in problems(store))
@@ -189,6 +223,14 @@ class TestRecomputing:
         assert problems(store) == []
         ((file, _, text),) = problems(store, recompute=1)
         assert file == "mel/fold2.h5" and "differs by up to 0.5" in text and "soxr was 0.3.1" in text
+
+    def test_rows_of_other_parameters_are_not_compared(self, store):
+        other = {"mel": MelSpectrogram(n_mels=64)}
+        found = problems(store, features=other, recompute=1, checksums=False)
+        assert {text for file, _, text in found if file.startswith("mel")} == {
+            "stale, its parameters changed: esc_features explain says which"
+        }
+        assert len(found) == 5
 
     def test_rounding_is_no_drift(self, demo_folder, tmp_path):
         features = {"half": MelSpectrogram(dtype="float16"), "pcm": Waveform(dtype="int16")}
