@@ -1,9 +1,10 @@
 """Data sets and stores that the tests share: made once a session, read by many, written by none."""
 
-import ast
 import functools
+import gc
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,21 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # A program that writes the real ESC-10 into a folder; a machine need not have it.
 ESC10_MAKER = Path(os.environ.get("ESC10_MAKER") or Path(__file__).parents[2] / "shared/esc10/make_wavs")
+
+# A regular expression, because parsing every module of the tests would take longer than many of them.
+IMPORTS_TORCH = re.compile(
+    r"^ *(from|import) (torch|skorch|esc_features\.(models|augment)|esc_features import [^#\n]*\b(models|augment))",
+    re.M,
+)
+
+
+gc.disable()  # while modules are imported, of which nothing is garbage: enabled again before the first test
+
+
+def pytest_collection_finish():
+    """Leave what was imported to the end of the process out of each search for garbage, which then takes no time."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -29,13 +45,7 @@ def pytest_collection_modifyitems(config, items):
 
 @functools.cache
 def _imports_torch(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        module = getattr(node, "module", None)
-        names = [f"{module}.{name}" for name in names] if module else names
-        if any(name.startswith(("torch", "skorch", "esc_features.models", "esc_features.augment")) for name in names):
-            return True
-    return False
+    return bool(IMPORTS_TORCH.search(path.read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")

@@ -71,16 +71,12 @@ class Import:
 
 def imports_of(path: Path) -> Iterator[Import]:
     file = path.relative_to(PACKAGE).as_posix()
-    for node, for_types in _statements(ast.parse(path.read_text(encoding="utf-8"))):
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    guards = [node for node in nodes if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for_types = {inner for guard in guards for inner in ast.walk(guard)}
+    for node in nodes:
         for target in _targets(node, path):
-            yield Import(file, node.lineno, target, for_types)
-
-
-def _statements(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    yield node, for_types
-    for_types = for_types or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
-    for child in ast.iter_child_nodes(node):
-        yield from _statements(child, for_types)
+            yield Import(file, node.lineno, target, node in for_types)
 
 
 def _targets(node: ast.AST, path: Path) -> list[str]:
@@ -98,8 +94,14 @@ def _targets(node: ast.AST, path: Path) -> list[str]:
     return [name.removeprefix("esc_features.") for name in names if name.startswith("esc_features.")]
 
 
-IMPORTS = [each for path in sorted(PACKAGE.rglob("*.py")) for each in imports_of(path)]
-BETWEEN_ROOMS = [each for each in IMPORTS if each.rooms[0] != each.rooms[1] and each.file != "__init__.py"]
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    return [each for path in sorted(PACKAGE.rglob("*.py")) for each in imports_of(path)]
+
+
+@pytest.fixture(scope="module")
+def between_rooms(imports) -> list[Import]:
+    return [each for each in imports if each.rooms[0] != each.rooms[1] and each.file != "__init__.py"]
 
 
 def is_helper(room: str) -> bool:
@@ -137,9 +139,9 @@ def test_the_architecture_page_tells_of_every_room():
     assert not missing, f"docs/architecture.md does not say what these are for: {', '.join(missing)}."
 
 
-def test_arrows_point_down():
+def test_arrows_point_down(between_rooms):
     wrong = []
-    for each in BETWEEN_ROOMS:
+    for each in between_rooms:
         room, other = each.rooms
         known = set() if room in KNOWN_TO_ALL or is_helper(room) else set(ROOMS.get(room, "").split())
         if other in known | KNOWN_TO_ALL or is_helper(other) or each.for_types or is_still_broken(each):
@@ -148,21 +150,21 @@ def test_arrows_point_down():
     report(wrong)
 
 
-def test_rooms_meet_at_their_doors():
+def test_rooms_meet_at_their_doors(between_rooms):
     report(
         [
             f"{each}: that is private to {each.rooms[1]}; import what esc_features.{each.rooms[1]} exports."
-            for each in BETWEEN_ROOMS
+            for each in between_rooms
             if each.is_private and not is_helper(each.rooms[1]) and not is_still_broken(each)
         ]
     )
 
 
-def modules_imported_by() -> dict[str, set[str]]:
+def modules_imported_by(imports: list[Import]) -> dict[str, set[str]]:
     """Module -> the modules of its own room that it imports when it runs."""
     modules = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")}
     graph: dict[str, set[str]] = {module: set() for module in modules}
-    for each in IMPORTS:
+    for each in imports:
         importer = each.file.removesuffix(".py").replace("/", ".")
         if each.for_types or is_still_broken(each):
             continue
@@ -193,8 +195,8 @@ def find_circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_modules_import_each_other_in_a_circle():
-    circle = find_circle(modules_imported_by())
+def test_no_modules_import_each_other_in_a_circle(imports):
+    circle = find_circle(modules_imported_by(imports))
     assert not circle, " imports ".join(circle)
 
 

@@ -206,6 +206,7 @@ class TestCompose:
         if paths is not None:
             np.testing.assert_array_equal(model.predict(paths), predicted)
 
+    @pytest.mark.slow
     def test_a_pipeline_of_networks(self, store):
         model = make_pipeline(MelSpectrogram(), Standardizer(), convnet())
         scores = cross_val_score(model, store.audio, store.y, cv=GroupKFold(2), groups=store.folds, error_score="raise")
@@ -229,6 +230,7 @@ class TestCompose:
         GridSearchCV(model, {"svc__C": [0.1, 1, 10]}, cv=FoldSplit()).fit(store.audio[::2], store.y[::2])
         assert sum(computed) == 20
 
+    @pytest.mark.slow
     def test_a_feature_in_front_of_a_net_that_was_trained_behind_it(self, store):
         net = convnet().fit(store["mel"], store.y)
         model = make_pipeline(store.feature("mel"), net)
@@ -270,6 +272,7 @@ class TestCompose:
             search = GridSearchCV(make_pipeline(Standardizer(), convnet()), {"convnetclassifier__lr": [1e-3]}, cv=cv)
             assert search.fit(bands(store), store.y, groups=store.sources).n_splits_ == 2
 
+    @pytest.mark.slow
     def test_epochs_as_the_resource_of_a_halving_search(self, store):
         search = HalvingGridSearchCV(
             convnet(), {"lr": [1e-3, 1e-2]}, cv=FoldSplit(), resource="max_epochs", min_resources=1, max_resources=2
@@ -282,6 +285,7 @@ class TestCompose:
         search = RandomizedSearchCV(model, grid, n_iter=2, cv=store.cv(), random_state=0, error_score="raise")
         assert search.fit(bands(store), store.y).best_estimator_.predict(bands(store)[:2]).shape == (2,)
 
+    @pytest.mark.slow
     def test_a_grid_over_modules_and_transforms(self, store):
         grid = {"iterator_train__transforms": [None, TimeShift(), [Gain(), TimeShift()]]}
         search = GridSearchCV(convnet(), grid, cv=store.cv(), error_score="raise").fit(bands(store), store.y)
@@ -507,6 +511,7 @@ class TestTrain:
         with pytest.raises(ValueError, match="HoldOutFold"):
             convnet(callbacks=[EarlyStopping()]).fit(bands(store), store.y)
 
+    @pytest.mark.slow
     def test_learning_curves_and_several_metrics(self, store):
         X, y = shuffle(bands(store), store.y, random_state=0)
         sizes, *_ = learning_curve(convnet(), X, y, cv=FoldSplit(), train_sizes=[0.5, 1.0], error_score="raise")

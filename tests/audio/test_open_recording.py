@@ -56,7 +56,7 @@ def sounds(tmp_path_factory):
 
 seconds = st.floats(0, SECONDS - 0.01)
 stretches = st.lists(st.tuples(seconds, st.floats(0.001, SECONDS)), min_size=1, max_size=6)
-unhurried = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+unhurried = settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("coding", LOSSLESS, ids=" ".join)

@@ -169,6 +169,13 @@ def test_fetches_the_subset_and_nothing_else_and_nothing_twice(server, tmp_path)
     assert fetch_esc50(esc10=True, data_home=tmp_path, mirror=server.url).attrs["name"] == "esc10"
 
 
+def test_corrections_are_made_before_clips_are_chosen(server, tmp_path):
+    (tmp_path / "mine.csv").write_text(f"filename,category\n{NAMES[0]},cow\n")
+    options = {"folds": 1, "data_home": tmp_path, "mirror": server.url}
+    clips = fetch_esc50("cow", corrections=tmp_path / "mine.csv", **options)
+    assert clips["filename"].tolist() == [NAMES[0], *fetch_esc50("cow", **options)["filename"]]
+
+
 def test_environment_names_mirror_and_home(server, tmp_path, monkeypatch):
     monkeypatch.setenv("ESC50_MIRROR", server.url + "/")
     monkeypatch.setenv("ESC_FEATURES_DATA", str(tmp_path))
@@ -186,14 +193,16 @@ def test_local_folder_as_mirror(server, tmp_path, as_url):
         fetch_esc50("cow", data_home=tmp_path / "b", mirror=folder)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mood", ["503", "408", "429", "500", "cut", "cut_unannounced", "stall"])
-def test_passing_trouble_is_overcome(server, tmp_path, monkeypatch, mood):
-    monkeypatch.setattr(Mirror, "stall_timeout", 0.3 if mood == "stall" else 20)
-    server.mood[FIRST] = [mood, mood]
+@pytest.mark.parametrize(
+    "moods",
+    ["503 408 425", "429 500 502", "504 cut cut_unannounced", pytest.param("stall stall", marks=pytest.mark.slow)],
+)
+def test_passing_trouble_is_overcome(server, tmp_path, monkeypatch, moods):
+    monkeypatch.setattr(Mirror, "stall_timeout", 0.3 if "stall" in moods else 20)
+    server.mood[FIRST] = moods.split()
     server.mood["/meta/esc50.csv"] = ["503"]
     clips = fetch_esc50("dog", folds=[1], data_home=tmp_path, mirror=server.url)
-    assert server.requests[FIRST] == 3
+    assert server.requests[FIRST] == len(moods.split()) + 1
     assert server.requests["/meta/esc50.csv"] == 2
     assert Path(clips["path"][0]).read_bytes() == server.files[FIRST]
 

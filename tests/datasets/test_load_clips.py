@@ -7,7 +7,7 @@ import posixpath
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esc_features.datasets import leaves_folder, load_clips
@@ -194,6 +194,7 @@ def test_no_accepted_name_leaves_the_audio_folder(name):
         assert "\\" not in name
 
 
+@settings(max_examples=25)
 @given(st.from_regex(r"([a-z0-9][a-z0-9 .:_-]{0,5}[a-z0-9]/)?[0-9][A-Za-z0-9.+_-]{0,8}\.wav", fullmatch=True))
 def test_ordinary_names_are_accepted(name):
     assert leaves_folder(name) == (name[1] == ":")
@@ -300,3 +301,10 @@ def test_what_was_found_missing_can_be_asked_for(data):
         load_clips(folder)
     with pytest.raises(ClipTableError, match=r"1 of 1 clips"):
         load_clips(folder, categories="cow")
+    folder = data(
+        HEADER + ",esc10", *(row + ",True" for row in ROWS), "e.wav,1,2,cow,80,A,False", "f.wav,1,2,cow,81,A,0"
+    )
+    for name in ("d.wav", "f.wav"):
+        (folder / "audio" / name).touch()
+    with pytest.raises(ClipTableError, match=r"1 of 6 clips .*all there, esc10=True or "):
+        load_clips(folder)

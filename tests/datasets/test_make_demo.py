@@ -11,7 +11,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from esc_features.datasets import load_clips, make_demo
+from esc_features.datasets import _demo, load_clips, make_demo
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def digests(folder):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_layout(demo):
     folder, clips = demo
     assert clips.attrs["name"] == "demo"
@@ -39,6 +40,7 @@ def test_layout(demo):
     assert all(np.abs(sf.read(path)[0]).max() > 0.05 for path in clips["path"])
 
 
+@pytest.mark.slow
 def test_sources_are_shared_within_a_fold_only(demo):
     _, clips = demo
     sizes = clips.groupby("src_file").size()
@@ -104,21 +106,44 @@ def test_other_folders_are_refused_and_untouched(tmp_path):
         make_demo(tmp_path / "demo", n_categories=2, clips_per_category=5, seed=1)
 
 
-# Of the first clip of each kind, in thirds: a change that makes other samples needs another `_demo._VERSION`.
-LOUDNESS = {
-    "dog": [0.0275, 0.0281, 0.028],
-    "chirping_birds": [0.06, 0.0823, 0.0845],
-    "rain": [0.0145, 0.0141, 0.015],
-    "siren": [0.4202, 0.4, 0.4148],
-    "clock_tick": [0.02, 0.0244, 0.0203],
-    "engine": [0.0316, 0.0327, 0.032],
+# Of each second of the first clip of each kind, its loudness and the centre of its spectrum (Hz): a change that makes
+# other samples needs another `_demo._VERSION`.
+SOUNDS = {
+    "dog": (
+        [0.0024, 0.0355, 0.0362, 0.0026, 0.036],
+        [124, 6015, 6014, 105, 5732],
+    ),
+    "chirping_birds": (
+        [0.0112, 0.0961, 0.0851, 0.082, 0.0765],
+        [559, 3752, 3748, 3737, 3725],
+    ),
+    "rain": (
+        [0.0148, 0.0137, 0.0143, 0.0154, 0.0143],
+        [1500, 1346, 1348, 1488, 1406],
+    ),
+    "siren": (
+        [0.4239, 0.4082, 0.3954, 0.4246, 0.406],
+        [1068, 1105, 1138, 1082, 1076],
+    ),
+    "clock_tick": (
+        [0.0181, 0.0262, 0.018, 0.0258, 0.0187],
+        [6220, 6140, 5725, 5974, 6082],
+    ),
+    "engine": (
+        [0.0316, 0.0327, 0.0321, 0.0317, 0.0323],
+        [557, 922, 513, 1184, 537],
+    ),
 }
 
 
-def test_the_sounds_are_those_of_this_version(demo):
-    for clip in demo[1].drop_duplicates("category").itertuples():
-        thirds = np.array_split(sf.read(clip.path)[0], 3)
-        np.testing.assert_allclose([np.sqrt(np.mean(part**2)) for part in thirds], LOUDNESS[clip.category], rtol=0.01)
+@pytest.mark.parametrize("category", SOUNDS)
+def test_the_sounds_are_those_of_this_version(category):
+    row = next(row for row in _demo._rows(6, 20) if row["category"] == category)
+    seconds = _demo._clip(row, n_categories=6, seed=0).reshape(5, 44100)
+    power = np.abs(np.fft.rfft(seconds)) ** 2
+    loudness, centres = SOUNDS[category]
+    np.testing.assert_allclose(np.sqrt(np.mean(seconds**2, axis=1)), loudness, rtol=0.003, atol=6e-5)
+    np.testing.assert_allclose(power @ np.arange(power.shape[1]) / power.sum(axis=1), centres, rtol=0.003)
 
 
 def test_default_folder_is_under_the_data_home(tmp_path, monkeypatch):

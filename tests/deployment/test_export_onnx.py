@@ -1,5 +1,6 @@
 """The exported model says the same as the one it is of, without this package and without PyTorch."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -23,9 +24,16 @@ from esc_features.exceptions import ModelError
 from esc_features.models import ConvNetClassifier, DeepConvNetClassifier, ResNetClassifier, RNNClassifier
 from esc_features.preprocessing import Standardizer
 
-onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+# Not imported here: that takes a second, and the fast tests need neither.
+missing = [name for name in ("onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None]
+pytestmark = pytest.mark.skipif(bool(missing), reason="the extra onnx is not installed")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "onnx"
+
+
+def session_of(path):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path)
 
 
 def mel(**parameters):
@@ -76,7 +84,7 @@ def test_the_exported_model_says_the_same(tones, recording, tmp_path, name):
     assert facts["clips"] == 24
     assert facts["largest_difference"] <= 1e-4
     assert facts["any_length"] == (name in ("deepconvnet", "resnet"))
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    session = session_of(tmp_path / "m.onnx")
     expected = model.predict_proba(waveforms)
     assert np.ptp(expected) > 0.1
     for batch in (1, 2, 7, 24):
@@ -97,7 +105,7 @@ def test_several_labels_are_probabilities_by_themselves(tones, recording, tmp_pa
     card = save_model(model, tmp_path / "m.esc", categories=["tone", "noise", "even"])
     assert card.several_labels
     export_onnx(load_model(tmp_path / "m.esc"), tmp_path / "m.onnx", recordings=recording)
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    session = session_of(tmp_path / "m.onnx")
     (probabilities,) = session.run(None, {"waveforms": waveforms})
     np.testing.assert_allclose(probabilities, model.predict_proba(waveforms), atol=1e-4)
     assert json.loads(session.get_modelmeta().custom_metadata_map["categories"]) == ["tone", "noise", "even"]
@@ -144,6 +152,7 @@ def exported(small_net, waveforms, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_twenty_lines_of_onnxruntime_need_neither_this_package_nor_torch(exported, small_net, waveforms):
     code = (
         "import runpy, sys\n"

@@ -40,18 +40,24 @@ def field(tmp_path_factory):
     return folder
 
 
-def test_windows_are_those_of_predict_windows(model, small_net, field, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def windows(small_net, field):
+    """What `predict_windows` says of them."""
+    return predict_windows(small_net, field, hop=0.25)
+
+
+@pytest.mark.slow
+def test_windows_are_those_of_predict_windows(model, windows, field, tmp_path, capsys):
     assert main(["predict", str(model), str(field), "--hop", "0.25", "--out", str(tmp_path / "w.csv")]) == 0
     read = pd.read_csv(tmp_path / "w.csv")
-    expected = predict_windows(small_net, field, hop=0.25)
-    pd.testing.assert_frame_equal(read, expected, check_dtype=False, atol=1e-5, check_names=False)
+    pd.testing.assert_frame_equal(read, windows, check_dtype=False, atol=1e-5, check_names=False)
     said = capsys.readouterr()
     assert "3 recordings, 261 windows" in said.out
     assert "x real time" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
     predict_to_file(model, field, tmp_path / "w.parquet", hop=0.25)
     read = pd.read_parquet(tmp_path / "w.parquet")
-    pd.testing.assert_frame_equal(read, expected, check_dtype=False, check_names=False)
+    pd.testing.assert_frame_equal(read, windows, check_dtype=False, check_names=False)
     assert read["cat"].dtype == np.float32
 
 
@@ -66,9 +72,9 @@ def test_a_dask_cluster_writes_the_same_file(model, field, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["e.csv", "e.parquet", "e.txt", "e.selections.txt"])
-def test_events_are_those_of_merge_detections(model, small_net, field, tmp_path, name):
+def test_events_are_those_of_merge_detections(model, windows, field, tmp_path, name):
     summary = predict_to_file(model, field, tmp_path / name, hop=0.25, threshold=0.505, gap=0.5)
-    expected = merge_detections(predict_windows(small_net, field, hop=0.25), 0.505, 0.5)
+    expected = merge_detections(windows, 0.505, 0.5)
     assert summary.events == len(expected) > 3
     assert summary.recordings == 3
     assert all(path.stat().st_size for path in summary.files)
@@ -173,6 +179,7 @@ def test_what_was_predicted_is_not_predicted_again(model, field, tmp_path, monke
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_another_run_begins_anew(model, field, tmp_path, monkeypatch):
     out, copy = tmp_path / "w.csv", tmp_path / "field"
     copy.mkdir()
@@ -185,6 +192,7 @@ def test_another_run_begins_anew(model, field, tmp_path, monkeypatch):
     assert interrupted(model, copy, out, 1, monkeypatch) == [2]
 
 
+@pytest.mark.slow
 def test_a_recording_that_breaks_before_a_kill_stays_broken_after_it(model, field, tmp_path, monkeypatch):
     nan = np.random.default_rng(0).normal(0, 0.1, 16000 * 30).astype("f4")
     nan[16000 * 5] = np.nan
@@ -250,6 +258,7 @@ def test_recordings_may_be_urls(model, field, tmp_path, monkeypatch):
     assert pd.read_csv(tmp_path / "w.csv")["filename"].unique().tolist() == [f"{url}/c.wav"]
 
 
+@pytest.mark.slow
 def test_show_prints_the_card_of_a_model_and_the_features_of_a_store(model, tiny_store, capsys):
     assert main(["show", str(model)]) == 0
     assert "**Recognises** 2 categories" in capsys.readouterr().out

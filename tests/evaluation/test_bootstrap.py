@@ -23,6 +23,7 @@ def resampled(right, sources, resamplings=2000):
     return resample_scores({"m": [held_out(right, sources)]}, ACCURACY, resamplings)["m"]
 
 
+@pytest.mark.slow
 def test_the_spread_is_that_of_the_mean_where_clips_are_independent():
     right = np.random.default_rng(0).random(300) < 0.7
     scores = resampled(right, [f"s{row}" for row in range(300)], 20_000)

@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as reference
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
-from esc_features import evaluate
+from esc_features import MFCCStatistics, evaluate
 from esc_features.evaluation import _compare, compare
 
 
 @pytest.fixture(scope="module")
 def board(tiny_store, tmp_path_factory):
-    return evaluate(tiny_store, ["knn", "forest"], out=tmp_path_factory.mktemp("out"), verbose=False)
+    methods = {f"{count} neighbors": make_pipeline(MFCCStatistics(), KNeighborsClassifier(count)) for count in (3, 7)}
+    return evaluate(tiny_store, methods, out=tmp_path_factory.mktemp("out"), verbose=False)
 
 
 @pytest.fixture
@@ -25,22 +28,26 @@ def given(tiny_store):
 
 class TestSameAsEvaluate:
     def test_a_leaderboards_own_predictions_score_the_same(self, board, tiny_store):
-        again = compare({name: board.predictions(name, probabilities=True) for name in ("knn", "forest")}, tiny_store)
+        again = compare(
+            {name: board.predictions(name, probabilities=True) for name in board.table["method"]}, tiny_store
+        )
         columns = ["method", "accuracy", "low", "high", "std_over_folds", "macro_f1", "log_loss", "ece"]
         pd.testing.assert_frame_equal(again.table[columns], board.table[columns], rtol=1e-5)
 
     def test_from_a_csv_of_a_colleague_in_any_order(self, board, tiny_store, tmp_path):
-        said = board.predictions("knn", probabilities=True).sample(frac=1, random_state=0)
+        said = board.predictions("3 neighbors", probabilities=True).sample(frac=1, random_state=0)
         said.to_csv(tmp_path / "colleague.csv", index=False)
-        again = compare({"knn": tmp_path / "colleague.csv"}, tiny_store)
-        assert again.table["accuracy"][0] == pytest.approx(board.interval("knn").value)
+        again = compare({"theirs": tmp_path / "colleague.csv"}, tiny_store)
+        assert again.table["accuracy"][0] == pytest.approx(board.interval("3 neighbors").value)
 
     def test_arrays_in_the_order_of_the_store(self, board, tiny_store):
-        said = board.predictions("knn", probabilities=True).set_index("filename").loc[tiny_store.clips["filename"]]
+        said = (
+            board.predictions("3 neighbors", probabilities=True).set_index("filename").loc[tiny_store.clips["filename"]]
+        )
         again = compare(
             {"names": said["predicted"].to_numpy(), "chances": said[tiny_store.categories].to_numpy()}, tiny_store
         )
-        assert again.interval("names").value == pytest.approx(board.interval("knn").value)
+        assert again.interval("names").value == pytest.approx(board.interval("3 neighbors").value)
         wanted = reference.accuracy_score(said["true"], said[tiny_store.categories].idxmax(axis=1))
         assert again.interval("chances").value == pytest.approx(wanted)
 

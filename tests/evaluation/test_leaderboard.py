@@ -360,6 +360,7 @@ class TestReports:
         for file in folder.glob("*.png"):
             assert file.read_bytes().startswith(b"\x89PNG") and not file.is_symlink()
 
+    @pytest.mark.slow
     def test_no_figure_is_left_open(self):
         import matplotlib.pyplot as plt
 

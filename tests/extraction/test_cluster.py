@@ -20,6 +20,7 @@ from esc_features.exceptions import ExtractionError, StoreError
 from esc_features.extraction import _cluster, _run
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 
 FEATURES = {
     "waveform": Waveform(sample_rate=8000, duration=0.1),

@@ -85,7 +85,10 @@ def run_apart(program, *arguments, **options):
 
 # The lock, the header of a file, the space reserved for its rows, those of the next files: each is where it can end.
 # With 300 kB everything fits.
-@pytest.mark.parametrize("kilobytes", [4, 12, 60, 140, 200, 280, 296])
+MORE = [pytest.param(kilobytes, marks=pytest.mark.slow) for kilobytes in (12, 60, 200, 280)]
+
+
+@pytest.mark.parametrize("kilobytes", [4, 140, 296, *MORE])
 def test_full_disk(data, small_disk, tmp_path, kilobytes):
     disk = small_disk(kilobytes)
     with pytest.raises(StoreError, match=r"(?s)[Ss]pace.*run the same command again|Free some space"):
@@ -252,6 +255,7 @@ def test_a_file_where_the_store_is_to_be(data, tmp_path):
         run(data, tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_links_in_a_strangers_store_lead_nowhere(data, tmp_path):
     """Nothing outside the store is emptied or written, whatever lies in it."""
     run(data, tmp_path / "wanted")

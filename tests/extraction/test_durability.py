@@ -12,7 +12,7 @@ import soundfile
 
 from esc_features.storage import read_header
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")]
 CALLS = "pwrite64,write,fsync,fdatasync,rename,renameat,renameat2,ftruncate,fallocate,unlink,unlinkat"
 RECIPE = "[features.waveform]\nclass = 'Waveform'\nsample_rate = 8000\nduration = 0.02\n"
 

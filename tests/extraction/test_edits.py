@@ -157,6 +157,7 @@ class TestOneLine:
         run(rows, tmp_path / "store", verbose=True)
         assert "clips:" not in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_of_the_command(self, rows, tmp_path, capsys):
         table = tmp_path / "clips.csv"
         table_of(rows[:-1]).to_csv(table, index=False)
@@ -176,7 +177,14 @@ class TestOneLine:
 
 
 class TestCosts:
-    @pytest.mark.parametrize("edit", ["relabel", "refold", "another source", "drop", "reorder"])
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            "relabel",
+            "drop",
+            *(pytest.param(edit, marks=pytest.mark.slow) for edit in ("refold", "another source", "reorder")),
+        ],
+    )
     def test_what_people_say_decodes_and_computes_nothing(self, rows, tmp_path, edit, opened, computed):
         run(rows, tmp_path / "store")
         if edit == "relabel":
@@ -227,6 +235,7 @@ class TestCosts:
         run(clips, tmp_path / "store")
         assert digested == [str(tmp_path / "long.wav")]
 
+    @pytest.mark.slow
     def test_libraries_that_changed_do_not_keep_rows_from_another_fold(
         self, rows, folder, tmp_path, opened, update_attribute
     ):
@@ -256,6 +265,7 @@ class TestCosts:
 
 
 class TestFeaturesThatWereNotAskedFor:
+    @pytest.mark.slow
     def test_of_another_recording_are_refused_before_anything_is_computed(self, rows, folder, tmp_path, computed):
         store, only = tmp_path / "store", {"mfcc": FEATURES["mfcc"]}
         run(rows, store, features={"waveform": FEATURES["waveform"]})
@@ -270,6 +280,7 @@ class TestFeaturesThatWereNotAskedFor:
         run(rows, tmp_path / "fresh")
         assert contents(store) == contents(tmp_path / "fresh")
 
+    @pytest.mark.slow
     def test_lack_new_clips_which_is_said_once(self, rows, folder, tmp_path, capsys):
         store, only = tmp_path / "store", {"mfcc": FEATURES["mfcc"]}
         run(rows, store)
@@ -289,6 +300,7 @@ def _csv(folder, text):
 
 
 class TestWhatIsChosen:
+    @pytest.mark.slow
     def test_speaks_for_the_chosen_clips_only(self, rows, tmp_path, computed):
         table = _csv(tmp_path, "")
         table_of(rows).to_csv(table, index=False)
@@ -305,6 +317,7 @@ class TestWhatIsChosen:
         np.testing.assert_array_equal(store.y[~first], before[~first])
         assert len(run(load_clips(table), tmp_path / "store")) == 21
 
+    @pytest.mark.slow
     def test_categories_come_one_after_the_other(self, rows, tmp_path, computed):
         table = _csv(tmp_path, "")
         table_of(rows).to_csv(table, index=False)
@@ -360,6 +373,7 @@ class TestWhatIsChosen:
 
 
 class TestNothingIsLost:
+    @pytest.mark.slow
     def test_a_new_clip_that_fails_leaves_a_store_with_all_other_edits(self, rows, folder, tmp_path):
         run(rows, tmp_path / "store")
         (folder / "bad.wav").write_bytes(b"RIFF")
@@ -406,6 +420,7 @@ class TestNothingIsLost:
             run([*rows[1:], clip(folder, "a", 4)], tmp_path / "store")
         assert contents(tmp_path / "store") == before
 
+    @pytest.mark.slow
     def test_readers_go_on(self, rows, tmp_path):
         X = run(rows, tmp_path / "store")["mfcc"]
         before = X.to_numpy()

@@ -22,6 +22,7 @@ def reasons(table, state="stale"):
     return sorted(set(table["reason"][table["state"] == state]))
 
 
+@pytest.mark.slow
 def test_nothing_to_do(store, demo_folder):
     for table in (explain(store), explain(store, demo_folder), explain(store, demo_folder, features="mel,mfcc")):
         assert set(table["state"]) == {"fresh"} and set(table["reason"]) == {""}

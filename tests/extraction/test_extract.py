@@ -183,6 +183,7 @@ class TestAgain:
         np.testing.assert_array_equal(store["mel"].to_numpy(), whole["mel"].to_numpy())
         pd.testing.assert_frame_equal(store.clips, whole.clips)
 
+    @pytest.mark.slow
     def test_looks_at_each_file_once_where_nothing_is_to_do(self, clips, tmp_path, monkeypatch):
         extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
         read, looked_at = _judge.read_header, []
@@ -190,6 +191,7 @@ class TestAgain:
         extract(clips, tmp_path / "store", features="waveform,mel", verbose=False)
         assert sorted(looked_at) == sorted((tmp_path / "store").glob("*/fold*.h5"))
 
+    @pytest.mark.slow
     def test_decodes_where_the_stored_waveforms_are_of_other_audio(self, clips, tmp_path, decoded):
         clips = copied_audio(clips, tmp_path)
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
@@ -202,6 +204,7 @@ class TestAgain:
         assert decoded == clips["path"][clips["fold"] == clips["fold"][3]].tolist()
         assert set(store) == {"mel", "waveform"}
 
+    @pytest.mark.slow
     def test_decodes_where_other_libraries_made_the_stored_waveforms(self, clips, tmp_path, decoded, update_attribute):
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
         update_attribute(tmp_path / "store/waveform/fold2.h5", "versions", soxr="0.3.1")
@@ -218,6 +221,7 @@ class TestAgain:
         extract(clips, tmp_path / "store", features="mfcc")
         assert "note: mfcc: soxr was 0.3.1 when it was written" in capsys.readouterr().out and computed == []
 
+    @pytest.mark.slow
     def test_a_damaged_stored_waveform_is_decoded_again(self, clips, tmp_path, decoded):
         extract(clips, tmp_path / "store", features="waveform", verbose=False)
         wanted = extract(clips, tmp_path / "wanted", features="mel", verbose=False)
@@ -241,6 +245,7 @@ class TestAgain:
         assert computed == [("mel", 1)]
         assert digests(out) == digests(tmp_path / "wanted")
 
+    @pytest.mark.slow
     def test_another_setting_is_refused_and_loses_nothing(self, clips, tmp_path):
         out = tmp_path / "store"
         extract(clips, out, features="mel", verbose=False)

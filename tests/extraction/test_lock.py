@@ -200,6 +200,7 @@ class TestReadersDuringARebuild:
         path.write_bytes(content)
         assert X.to_numpy().any()
 
+    @pytest.mark.slow
     def test_a_killed_rebuild_is_gone_on_with(self, rebuild, clips, tmp_path, monkeypatch):
         rebuild()
         before = open_store(tmp_path / "store")["mel"].to_numpy()
@@ -231,6 +232,7 @@ class TestReadersDuringARebuild:
         wanted = extract(clips, tmp_path / "wanted", features=features, verbose=False)
         np.testing.assert_array_equal(store["mel"].to_numpy(), wanted["mel"].to_numpy())
 
+    @pytest.mark.slow
     def test_a_killed_rebuild_with_other_libraries_is_gone_on_with(
         self, rebuild, clips, tmp_path, monkeypatch, update_attribute
     ):

@@ -210,6 +210,7 @@ class TestComputesOnlyWhatIsWrong:
         assert follow(store)
         assert digests(store) == digests(whole) and computed == []
 
+    @pytest.mark.slow
     def test_a_recording_that_changed(self, data, tmp_path, computed):
         moved = shutil.copytree(data, tmp_path / "data")
         store = extract(load_clips(moved), tmp_path / "store", features=FEATURES, verbose=False).path
@@ -248,6 +249,7 @@ class TestWhatTheStoreDoesNotTell:
             repair(store, verbose=False)
         assert follow(store) and digests(store) == digests(whole)
 
+    @pytest.mark.slow
     def test_a_feature_of_which_nothing_can_be_read_is_named(self, data, tmp_path):
         extract(load_clips(data), tmp_path / "store", features="waveform,mfcc", verbose=False)
         for fold in FOLDS:
@@ -259,6 +261,7 @@ class TestWhatTheStoreDoesNotTell:
         assert found[["file", "clip"]].values.tolist() == [["mfcc/fold1.h5", ""], ["mfcc/fold2.h5", ""], ["mfcc", ""]]
         assert follow(tmp_path / "store") and not len(verify(tmp_path / "store"))
 
+    @pytest.mark.slow
     def test_another_setting_is_never_put_in_the_place_of_a_users_class(self, store, data, tmp_path, monkeypatch):
         (tmp_path / "module_of_repair.py").write_text(
             "from sklearn.base import BaseEstimator, TransformerMixin\n"

@@ -127,6 +127,7 @@ class TestStructure:
         (store / "mfcc/fold3.h5").write_bytes(content[: len(content) // 2])
         assert {file for file, _, _ in problems(store)} == {"mel/fold2.h5", "mfcc/fold3.h5"}
 
+    @pytest.mark.slow
     def test_files_of_different_clips_and_settings(self, store, demo_folder, tmp_path):
         clips = load_clips(demo_folder)
         clips.attrs["name"] = "demo"

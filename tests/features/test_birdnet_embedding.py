@@ -44,6 +44,7 @@ def test_numbers_are_the_mean_of_two_windows(esc10_folder, listen):
     assert expected.std() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("duration", "starts"), [(1, [0]), (3, [0]), (3.5, [0, 0.5]), (5, [0, 2]), (6, [0, 1.5, 3])])
 def test_windows_are_spread_over_the_clip(duration, starts, listen):
     noise = np.random.default_rng(0).normal(0, 0.1, (1, int(48000 * duration))).astype(np.float32)

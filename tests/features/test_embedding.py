@@ -161,6 +161,7 @@ def test_description_has_the_digest_of_the_weights(embedding):
     assert {"sample_rate", "duration", "dtype"} <= set(description["parameters"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_store_holds_what_the_feature_computes(name, store, embeddings, clips):
     feature = embeddings[name]
@@ -190,6 +191,7 @@ def show_licence():
     return _birdnet_embedding._show_licence.cache_info().currsize
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_versions_of_the_libraries_are_recorded(name, store, embeddings):
     versions = store._opened.facts[name].versions
@@ -208,6 +210,7 @@ def test_a_linear_head_is_trained_from_the_store_and_takes_a_file(name, store, e
     np.testing.assert_array_equal(pipeline.predict_proba(store.audio), pipeline.predict_proba(list(clips["path"])))
 
 
+@pytest.mark.slow
 def test_it_is_derived_from_stored_waveforms(clips, embeddings, store, tmp_path):
     feature = embeddings["efficientnet"]
     waveforms = extract(clips, tmp_path, features={"waveform": Waveform(44100, 1)}, n_jobs=1, verbose=False)

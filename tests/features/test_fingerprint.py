@@ -16,7 +16,15 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from esc_features.audio import WaveformSpec
-from esc_features.features import Feature, MelSpectrogram, MFCCStatistics, Waveform, as_feature, feature_class
+from esc_features.features import (
+    Feature,
+    MelSpectrogram,
+    MFCCStatistics,
+    Waveform,
+    as_feature,
+    feature_class,
+    fingerprint_of,
+)
 
 SETTINGS = st.recursive(
     st.none()
@@ -62,6 +70,7 @@ def same(one, other):
     return one == other
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(SETTINGS, SETTINGS)
 def test_same_parameters_if_and_only_if_same_fingerprint(one, other):
@@ -185,6 +194,11 @@ def test_mistake_4_classes_that_cannot_be_imported_are_an_error():
 
     with pytest.raises(ValueError, match="Move the class to a module"):
         Local().fingerprint()
+
+
+def test_a_description_with_what_is_no_json_has_no_fingerprint():
+    with pytest.raises(ValueError, match="JSON"):
+        fingerprint_of({"parameters": {"top_db": float("nan")}})
 
 
 def test_mistake_5_the_description_says_it_all():

@@ -37,6 +37,7 @@ def noise():
     return np.random.default_rng(0).normal(0, 0.1, (1, 44100)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_torchvisions_network(random_network, weights_file, noise):
     mel = torch.from_numpy(MelSpectrogram(44100, 1, fmax=None).transform(noise))
     image = torch.nn.functional.interpolate(mel[:, None] / 80 + 1, (224, 224), mode="bilinear")

@@ -63,7 +63,7 @@ def lazy_clips():
 
 
 def small(**parameters):
-    return ConvNetClassifier(**{"max_epochs": 6, "batch_size": 8, "lr": 3e-3, "random_state": 0} | parameters)
+    return ConvNetClassifier(**{"max_epochs": 2, "batch_size": 8, "lr": 3e-3, "random_state": 0} | parameters)
 
 
 class Linear(nn.Module):
@@ -143,7 +143,7 @@ def test_scikit_learn_checks(estimator, check):
 )
 def test_any_labels(X, labels):
     y = labels[np.arange(CLIPS) % len(labels)]
-    net = small(max_epochs=12).fit(X, y)
+    net = small(max_epochs=6, lr=0.01).fit(X, y)
     np.testing.assert_array_equal(net.classes_, np.unique(y))
     assert set(net.predict(X).tolist()) <= set(y.tolist())
     if len(labels) == 4:
@@ -398,7 +398,8 @@ def test_scoring_callbacks_agree_with_predict(X, use_caching):
     score = EpochScoring("f1_macro", lower_is_better=False, use_caching=use_caching)
     train = EpochScoring("accuracy", name="t", on_train=True, use_caching=False)
     while_training = EpochScoring("accuracy", name="w", on_train=True)  # of the outputs that were trained on
-    net = small(train_split=HoldOutFold(), callbacks=[score, train, while_training]).fit(X, X.y)
+    callbacks = [score, train, while_training]
+    net = small(max_epochs=6, train_split=HoldOutFold(), callbacks=callbacks).fit(X, X.y)
     np.testing.assert_allclose(net.history[:, "w"], net.history[:, "train_acc"])
     assert net.history[-1, "t"] == net.score(X[X.folds != 5], X.y[X.folds != 5])
     assert net.history[-1, "f1_macro"] == 1
@@ -417,6 +418,7 @@ def test_class_weights_are_those_of_scikit_learn(X):
         small(class_weight="balanced", criterion__weight=torch.ones(2)).fit(X, y)
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_and_knows_its_classes(X):
     net = small(max_epochs=1)
     for _ in range(3):
@@ -619,6 +621,7 @@ def test_pickle_and_joblib(X, tmp_path):
         loaded.fit(X, X.y)
 
 
+@pytest.mark.slow
 def test_skops(X, tmp_path):
     skops = pytest.importorskip("skops.io")
     net = small(max_epochs=2).fit(X, X.y)

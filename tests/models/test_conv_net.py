@@ -37,6 +37,7 @@ def test_it_is_the_plain_network_on_scaled_input():
     torch.testing.assert_close(net(spectrograms), plain(scaled[:, None]), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_decibels_of_any_reference_are_learnt():
     rng = np.random.default_rng(0)
     y = np.arange(32) % 2

@@ -42,6 +42,7 @@ def fitted(spectrograms):
     return DeepConvNetClassifier(**SMALL).fit(spectrograms, spectrograms.y)
 
 
+@pytest.mark.slow
 def test_learns_and_predicts_names(spectrograms):
     train, test = spectrograms[:24], spectrograms[24:]
     model = make_pipeline(Standardizer(), DeepConvNetClassifier(**{**SMALL, "max_epochs": 12}, batch_size=8))

@@ -85,6 +85,7 @@ class TestSeveralLabels:
             net = small(max_epochs=1).fit(StoreArray.from_numpy(rows, y=names), matrix)
             assert net.classes_.tolist() == wanted
 
+    @pytest.mark.slow
     def test_learns_what_each_clip_has_and_the_silent_ones_too(self):
         net = small().fit(LAZY, Y)
         predicted = net.predict(LAZY)
@@ -243,7 +244,7 @@ class TestSeveralLabels:
 
 class TestOneLabel:
     @given(st.data())
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_encode_and_decode_are_the_inverse_of_each_other(self, data):
         labels = data.draw(st.sampled_from([st.text(max_size=3), st.integers(-5, 5), st.booleans()]))
         y = np.array(data.draw(st.lists(labels, min_size=2)))
@@ -325,6 +326,7 @@ class TestOneLabel:
         assert net.history[0, "train_acc"] == pytest.approx(shares[torch.arange(CLIPS), guess].mean().item(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_make_multilabel_classification_as_well_as_logistic_regression():
     vectors, y = make_multilabel_classification(200, 10, n_classes=3, random_state=0)
     vectors = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0) * 40 - 40  # undone in the module

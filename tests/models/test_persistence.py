@@ -46,13 +46,13 @@ def lazy():
 
 
 def convnet(**parameters):
-    return ConvNetClassifier(**{"max_epochs": 3, "random_state": 0, "batch_size": 8} | parameters)
+    return ConvNetClassifier(**{"max_epochs": 1, "random_state": 0, "batch_size": 8} | parameters)
 
 
 NETS = {
     "ConvNet": convnet,
     "DeepConvNet": lambda: DeepConvNetClassifier(max_epochs=1, module__width=4, random_state=0),
-    "ResNet": lambda: ResNetClassifier(weights=None, max_epochs=1, random_state=0),
+    "ResNet": lambda: ResNetClassifier(weights=None, max_epochs=1, batch_size=20, random_state=0),
     "a user's module": lambda: ClipClassifier(Normalised, max_epochs=2, module__width=5, random_state=0),
 }
 
@@ -120,6 +120,7 @@ def test_class_weights_and_fitted_clips_come_back():
     assert len(state_of(convnet().fit(X, NAMES))[1]["fitted_clips"]["clips"]) == 40
 
 
+@pytest.mark.slow
 def test_no_weights_are_downloaded_to_restore(monkeypatch):
     net = ResNetClassifier(weights=None, max_epochs=1, random_state=0).fit(SPECTROGRAMS[:8], NAMES[:8])
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", None)
@@ -193,7 +194,7 @@ def test_loaded_weights_bring_their_labels_over_as_many_others(tmp_path):
 
 
 def test_loading_into_a_net_of_the_same_labels_keeps_its_optimizer():
-    net = convnet().fit(SPECTROGRAMS, NAMES)
+    net = convnet(max_epochs=3).fit(SPECTROGRAMS, NAMES)
     import io
 
     file = io.BytesIO()

@@ -24,7 +24,7 @@ X = StoreArray.from_numpy(CLIPS, folds=FOLDS, y=NAMES)
 
 def convnet(**parameters):
     return ConvNetClassifier(
-        **{"max_epochs": 4, "batch_size": 8, "module__dropout": 0.5, "random_state": 0,
+        **{"max_epochs": 2, "batch_size": 8, "module__dropout": 0.5, "random_state": 0,
            "iterator_train__transforms": [TimeShift(), Mixup()]} | parameters
     )  # fmt: skip
 
@@ -44,7 +44,7 @@ class Recurrent(nn.Module):
 class TestThreads:
     @pytest.mark.parametrize(
         "net",
-        [convnet(), ClipClassifier(Recurrent, max_epochs=4, batch_size=8, random_state=0)],
+        [convnet(), ClipClassifier(Recurrent, max_epochs=2, batch_size=8, random_state=0)],
         ids=["ConvNet", "LSTM with dropout"],
     )
     def test_fits_in_threads_are_those_of_one_after_the_other(self, net):
@@ -115,8 +115,8 @@ class TestValidation:
         expected = convnet().fit(X, NAMES).predict_proba(X)
         for _ in range(2):
             np.testing.assert_array_equal(convnet(callbacks=[Draws()]).fit(X, NAMES).predict_proba(X), expected)
-        assert drawn[:20] == drawn[20:]
-        assert len(set(drawn)) == 20
+        assert drawn[:10] == drawn[10:]
+        assert len(set(drawn)) == 10
 
 
 class Recording(ClipDataset):

@@ -33,6 +33,7 @@ def fitted(clips, **parameters):
     return ResNetClassifier(**{"max_epochs": 2, "random_state": 0, "batch_size": 6} | parameters).fit(*clips)
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_stays_bit_for_bit(clips, weights_file):
     net = fitted(clips, weights=weights_file)
     original = torch.load(weights_file)
@@ -45,6 +46,7 @@ def test_a_frozen_backbone_stays_bit_for_bit(clips, weights_file):
     assert net.module_.head.training
 
 
+@pytest.mark.slow
 def test_only_the_head_is_optimised_when_frozen(clips):
     net = fitted(clips, weights=None)
     optimised = [p for group in net.optimizer_.param_groups for p in group["params"]]
@@ -64,6 +66,7 @@ def test_fine_tuning_moves_everything(clips, weights_file):
     assert net.module_.backbone.bn1.training
 
 
+@pytest.mark.slow
 def test_the_head_sees_the_backbone_of_torchvision_on_standardised_clips(clips, weights_file):
     X = torch.from_numpy(clips[0])
     net = ResNet(n_classes=3, weights=weights_file).eval()

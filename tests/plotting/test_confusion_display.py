@@ -49,8 +49,8 @@ def test_rows_are_the_true_categories():
 
 
 def test_colours_are_shares_of_the_true_category():
-    display = ConfusionDisplay({"": [[30, 10], [0, 2]]}, ["a", "b"]).plot()
-    np.testing.assert_allclose(display.ax_[0].images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    display = ConfusionDisplay({"": [[30, 10], [1, 1]]}, ["a", "b"]).plot()
+    np.testing.assert_allclose(display.ax_[0].images[0].get_array(), [[0.75, 0.25], [0.5, 0.5]])
     assert display.ax_[0].images[0].get_clim() == (0, 1)
 
 

@@ -122,6 +122,7 @@ class TestSpectrogram:
         centres = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax)[1:-1]
         between = librosa.mel_to_hz((librosa.hz_to_mel(centres[:-1]) + librosa.hz_to_mel(centres[1:])) / 2)
         np.testing.assert_allclose(edges, [fmin, *between, fmax], rtol=1e-9)
+        assert display.ax_.get_ylim() == (fmin, fmax)
 
     def test_the_axis_is_slaneys_mel_scale(self):
         display = SpectrogramDisplay(np.zeros((128, 4)), sample_rate=RATE, hop_length=512).plot()
@@ -304,6 +305,11 @@ class TestHistory:
     def test_is_titled_by_the_network_or_as_told(self, net):
         assert HistoryDisplay.from_estimator(net).figure_.get_suptitle() == "ConvNetClassifier"
         assert HistoryDisplay.from_estimator(net, title="demo, ConvNet").figure_.get_suptitle() == "demo, ConvNet"
+
+    def test_curves_of_other_names_are_told_apart(self):
+        curves = {name: [1.0, 0.5] for name in ("training", "held out", "ensemble", "teacher", "student", "ema")}
+        lines = HistoryDisplay(curves, {}).plot().ax_[0].lines
+        assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(curves)
 
     def test_without_accuracies_there_is_one_panel(self):
         assert len(HistoryDisplay({"training": [1.0, 0.5]}, {}).plot().ax_) == 1

@@ -109,6 +109,9 @@ class TestComparison:
         np.testing.assert_allclose(shown, 0.01 * np.array([[0, 0, 50], [0, 0, 48.25], [-50, -48.25, 0]]))
         bold = {text.get_text().split("\n")[0] for text in display.ax_.texts if text.get_weight() == "bold"}
         assert bold == {"+20.0", "+19.0", "-20.0", "-19.0"}
+        assert display.ax_.texts[0].get_text() == "+1.0\n-2.0 to 4.0"
+        plain = ComparisonDisplay(pairs, is_share=False).plot()
+        assert plain.ax_.texts[0].get_text() == "+0.010\n-0.020 to 0.040"
 
 
 class TestReliability:
@@ -118,6 +121,8 @@ class TestReliability:
         (line,) = dots(display)
         np.testing.assert_allclose(line.get_xydata(), [[0.55, 0.5], [0.95, 0.75]])
         assert display.error_ == pytest.approx((4 * 0.2 + 2 * 0.05) / 6)
+        bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in display.ax_.patches]
+        np.testing.assert_allclose(bars, [(n / 10, 0.1, {5: 1 / 3, 9: 2 / 3}.get(n, 0)) for n in range(10)])
 
     def test_is_the_metric(self):
         from esc_features.evaluation import METRICS, HeldOut
@@ -140,6 +145,7 @@ class TestCategories:
         display = CategoryScoresDisplay(recalls).plot()
         assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["cow", "rain", "dog"]
         assert [patch.get_width() for patch in display.ax_.patches] == [100, 75, 50]
+        assert all(patch.get_height() < 1 for patch in display.ax_.patches), "bars hide each other"
         ends = display.ax_.collections[0].get_segments()
         np.testing.assert_allclose([segment[:, 0] for segment in ends], [[70, 100], [50, 90], [20, 80]])
 

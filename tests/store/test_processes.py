@@ -42,7 +42,7 @@ def sums_of(wanted, rows=slice(None)):
     return wanted[rows].sum(axis=(1, 2), dtype=np.float64)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_multiprocessing(store, wanted, method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
@@ -55,6 +55,7 @@ def test_multiprocessing(store, wanted, method):
         assert pid != os.getpid()
 
 
+@pytest.mark.slow
 def test_loky(store, wanted):
     results = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(checksum)(store["mel"], seed) for seed in (1, 2))
     assert all(np.array_equal(sums, sums_of(wanted)) for sums, _, _ in results)

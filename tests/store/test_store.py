@@ -88,6 +88,7 @@ class TestWhatItRefuses:
         with pytest.raises(StoreError, match="format version 3"):
             open_store(copied)
 
+    @pytest.mark.slow
     def test_a_clip_that_left_the_data_set_is_not_read_any_more(self, copied, demo_folder):
         clips = load_clips(demo_folder)
         clips = clips[clips["filename"] != clips["filename"][0]].reset_index(drop=True)

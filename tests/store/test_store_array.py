@@ -498,6 +498,7 @@ class TestScikitLearnStaysLazy:
         CalibratedClassifierCV(net, cv=2).fit(X, y).predict(X[:3])
         ConfusionMatrixDisplay.from_estimator(clone(net).fit(X, y), X, y)
 
+    @pytest.mark.slow
     def test_across_processes_the_limit_travels(self, tiny_store):
         X = open_store(tiny_store.path, byte_limit=0)["mel"]
         scores = cross_val_score(DummyClassifier(), X, tiny_store.y, cv=tiny_store.cv(), n_jobs=2, error_score="raise")

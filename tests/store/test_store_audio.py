@@ -51,6 +51,7 @@ class TestFinding:
         np.testing.assert_array_equal(derived.to_numpy(), wanted)
         assert "from the recordings" in caplog.text
 
+    @pytest.mark.slow
     def test_without_waveforms_and_recordings_it_says_what_to_run(self, tiny_store, demo_folder, tmp_path):
         shutil.copytree(demo_folder, tmp_path / "demo")
         store = extract(tmp_path / "demo", tmp_path / "store", features="mfcc", verbose=False)

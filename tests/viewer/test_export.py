@@ -42,6 +42,7 @@ def test_opens_from_disk_and_plays(site, browser, tiny_store):
     assert len(asked) > 5
 
 
+@pytest.mark.slow
 def test_what_is_there_stays(site, tiny_store, tmp_path):
     viewer = Viewer(tiny_store.path)
     with pytest.raises(ValueError, match="not empty"):
