@@ -1,4 +1,4 @@
-"""How a recording becomes samples: files and URLs, containers, decoding, resampling, and notes on what was done."""
+"""From a recording to samples: files and URLs, containers, decoding, resampling, and notes on what was done."""
 
 from ._notes import Note, describe_notes
 from ._open_recording import END_TOLERANCE, LOUDEST, OpenRecording, read_recording, recording_duration

@@ -1,15 +1,15 @@
-"""Whether a file is as long as its header says, and what a file is that holds no audio: libsndfile tells neither."""
+"""Checks that libsndfile does not make: whether a file is as long as its header says, and what a non-audio file is."""
 
 import io
 import struct
 from typing import BinaryIO
 
-# The longest page that Ogg allows.
+# The largest page that Ogg allows, in bytes.
 _OGG_PAGE = 27 + 255 + 255 * 255
 
 
 def promised_length(head: bytes) -> int | None:
-    """Return the length (bytes) that the first 40 bytes of an AIFF, AU or Wave64 file promise; None if they do not."""
+    """Return the length (bytes) that the header of an AIFF, AU or Wave64 file states in its first 40 bytes, or None."""
     if len(head) < 40:
         return None
     if head[:4] == b"FORM":
@@ -23,13 +23,13 @@ def promised_length(head: bytes) -> int | None:
 
 
 def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
-    """Tell whether an Ogg file lacks its last page, or a part of it; False for other files."""
+    """Return whether an Ogg file lacks its last page, or a part of it; False for other files."""
     stream.seek(0)
     if stream.read(4) != b"OggS":
         return False
     stream.seek(max(0, length - 2 * _OGG_PAGE))
     tail = stream.read(2 * _OGG_PAGE)
-    page = tail[tail.rfind(b"OggS") :]  # of one byte where there is none
+    page = tail[tail.rfind(b"OggS") :]  # a single byte if there is none
     if len(page) < 27 or len(page) < 27 + page[26]:
         return True
     body = sum(page[27 : 27 + page[26]])
@@ -38,9 +38,9 @@ def ogg_is_cut(stream: BinaryIO, length: int) -> bool:
 
 
 def without_tag(stream: BinaryIO, length: int) -> tuple[BinaryIO, int]:
-    """Return a stream and its length without the ID3 tags before it.
+    """Return a stream and its length without the ID3 tags at its start.
 
-    libsndfile skips one such tag, but then misses as many bytes at the end of a WAV or FLAC file.
+    libsndfile skips one such tag, but then does not read that many bytes at the end of a WAV or FLAC file.
     """
     start = 0
     while tag := _tag_length(stream, start):
@@ -63,7 +63,7 @@ def _tag_length(stream: BinaryIO, start: int) -> int:
 
 
 class _Rest(io.RawIOBase):
-    """A stream without the bytes before some position."""
+    """A stream that starts at a position of another one."""
 
     def __init__(self, stream: BinaryIO, start: int):
         self._stream, self._start = stream, start
@@ -85,9 +85,9 @@ class _Rest(io.RawIOBase):
 
 
 def what_it_is(head: bytes) -> str:
-    """Say what a file that begins like this is, if it is known not to be audio; else an empty string."""
+    """Return what is wrong with a file that starts with these bytes, if it is clearly not audio; else ""."""
     if head.startswith(b"version https://git-lfs"):
         return "is a git-lfs pointer, not the recording itself: run `git lfs pull` in its repository."
     if head.lstrip()[:9].lower() == b"<!doctype" or head.lstrip()[:5].lower() == b"<html":
-        return "is a web page, not audio: perhaps of a login or an error. Get the file again."
+        return "is a web page, not audio: perhaps a login or error page. Download the file again."
     return ""

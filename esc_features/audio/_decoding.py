@@ -1,4 +1,4 @@
-"""Samples of an audio file by their position: read from the file itself, or decoded by libsndfile."""
+"""Random access to the samples of an audio file: read directly from the file, or decoded by libsndfile."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ._containers import ogg_is_cut, promised_length, what_it_is, without_tag
 from ._notes import Note
 from ._wav import WavLayout, wav_layout
 
-# Formats whose headers promise a number of samples that libsndfile believes.
+# Formats whose headers state a number of samples, which libsndfile does not check.
 _PROMISING = ("FLAC", "MP3")
-# Formats in which samples depend on those decoded before: after a seek the first ones differ.
+# Formats in which samples depend on those decoded before: after a seek, the first ones differ.
 _INEXACT = ("OGG", "MP3")
-_CUT = "is cut short or damaged: its header promises {}, the file {}. Get the file again."
-# libsndfile's sample count of a stream that does not say how long it is.
+_CUT = "is cut short or damaged: its header promises {}, but the file {}. Get the file again."
+# libsndfile's sample count of a stream that does not state its length.
 _UNKNOWN = 1 << 62
-# Samples decoded at a time where they are only skipped.
+# Samples decoded at a time when they are only skipped.
 _PASSED = 1 << 18
 
 
 class UnusableError(Exception):
-    """Why a file cannot be used; completed with its name by the caller."""
+    """The reason why a file cannot be used; the caller adds the name of the file."""
 
 
 class Pcm16Samples:
@@ -35,7 +35,7 @@ class Pcm16Samples:
         self.notes = _check_length(layout)
 
     def read(self, first: int, count: int) -> np.ndarray:
-        """Return samples as an array (count, channels) of float32."""
+        """Return samples as a float32 array of shape (count, channels)."""
         self._stream.seek(self._layout.start + first * self._layout.block)
         values = np.frombuffer(self._stream.read(count * self._layout.block), dtype="<i2")
         return np.multiply(values.reshape(count, self.channels), np.float32(1 / 32768), dtype=np.float32)
@@ -44,8 +44,8 @@ class Pcm16Samples:
 class LibsndfileSamples:
     """The samples of any file that libsndfile reads.
 
-    Where stretches are read in order of time, each sample is decoded once: what overlaps with the previous stretch is
-    kept.
+    If segments are read in chronological order, each sample is decoded once: what overlaps with the previous segment
+    is kept.
     """
 
     def __init__(self, stream: BinaryIO, length: int, layout: WavLayout | None):
@@ -60,12 +60,12 @@ class LibsndfileSamples:
             self._sound.channels,
         )
         if self.samples >= _UNKNOWN:
-            raise UnusableError("does not say how long it is. Convert it, to WAV for instance.")
+            raise UnusableError("does not state its length. Convert it to another format, such as WAV.")
         self._has_end = self._sound.format not in _PROMISING
         self._kept, self._kept_first = np.empty((0, self.channels), np.float32), 0
 
     def read(self, first: int, count: int) -> np.ndarray:
-        """Return samples as an array (count, channels) of float32."""
+        """Return samples as a float32 array of shape (count, channels)."""
         if (first, count) == (0, self.samples):
             return self._decode(0, count)
         if not self._has_end:
@@ -82,7 +82,7 @@ class LibsndfileSamples:
         self._go_to(first)
         frames = self._frames(count)
         if len(frames) < count:
-            held = f"holds fewer, {first + len(frames)} of the first {first + count}"
+            held = f"holds only {first + len(frames)} of the first {first + count}"
             raise UnusableError(_CUT.format(f"{self.samples} samples", held))
         return frames
 
@@ -130,10 +130,10 @@ class LibsndfileSamples:
 
 
 class _ForwardSoundFile(soundfile.SoundFile):
-    """A sound file that says it cannot be sought in, so that soundfile leaves that to us.
+    """A sound file that claims not to be seekable, so that soundfile does not seek by itself.
 
-    It would seek after each read, to where it is already: FLAC is then decoded again from the frame before, and the
-    samples of OGG and MP3 that follow are others.
+    It would seek to the current position after each read. FLAC is then decoded again from the previous frame, and the
+    samples of OGG and MP3 that follow are different.
     """
 
     def seekable(self) -> bool:
@@ -144,7 +144,7 @@ class _ForwardSoundFile(soundfile.SoundFile):
 
 
 def samples_in(stream: BinaryIO, length: int) -> Pcm16Samples | LibsndfileSamples:
-    """Return the samples of an audio file of ``length`` bytes, or raise UnusableError."""
+    """Return the samples of an audio file of ``length`` bytes; raise UnusableError if it cannot be used."""
     if length == 0:
         raise UnusableError("is an empty file.")
     stream, length = without_tag(stream, length)
@@ -164,11 +164,14 @@ def _check_length(wav: WavLayout) -> Note:
         return Note.LENGTH_UNKNOWN
     if wav.promised > wav.held:
         raise UnusableError(
-            f"is cut short: its header promises {wav.promised} bytes of audio, the file holds {wav.held}. "
+            f"is cut short: its header promises {wav.promised} bytes of audio, but the file holds {wav.held}. "
             "Get the file again."
         )
     if wav.promised == 0:
-        raise UnusableError(f"holds no samples: its header says 0 bytes of audio, and {wav.held} bytes follow.")
+        raise UnusableError(
+            f"holds no samples: its header states 0 bytes of audio, although {wav.held} bytes follow. "
+            "Get the file again."
+        )
     return Note.EXTRA_BYTES if wav.extra else Note(0)
 
 
@@ -177,7 +180,7 @@ def _check_container(stream: BinaryIO, length: int) -> None:
     promised = promised_length(stream.read(40))
     if promised is not None and promised > length:
         raise UnusableError(
-            f"is cut short: its header promises {promised} bytes, the file holds {length}. Get the file again."
+            f"is cut short: its header promises {promised} bytes, but the file holds {length}. Get the file again."
         )
     if ogg_is_cut(stream, length):
         raise UnusableError(f"is cut short: the Ogg stream has no end after {length} bytes. Get the file again.")

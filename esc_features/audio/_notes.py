@@ -1,13 +1,13 @@
-"""What was done to a recording, and what is odd about it: one integer per clip."""
+"""Notes on what was done to a recording, and on what is unusual about it: one integer per clip."""
 
 import enum
 
 
 class Note(enum.IntFlag):
-    """Remarks on how a clip became a waveform, combined with ``|`` and kept with the clip.
+    """Flags that record how a clip became a waveform, combined with ``|`` and stored with the clip.
 
-    Nothing is changed silently: whatever turns a recording into a waveform of the wanted rate and length
-    is noted here, and so is audio that a person should look at.
+    No recording is changed silently: each step that turns it into a waveform of the requested rate and length is
+    noted, and so is audio that a person should check.
 
     Examples
     --------
@@ -16,29 +16,29 @@ class Note(enum.IntFlag):
     'resampled, padded'
     """
 
-    MIXED_DOWN = 1  # several channels, averaged
-    RESAMPLED = 2  # another sample rate
-    PADDED = 4  # shorter than the feature's duration: zeros at the end
-    CUT = 8  # longer than the feature's duration: the start is used
+    MIXED_DOWN = 1  # several channels were averaged
+    RESAMPLED = 2  # from another sample rate
+    PADDED = 4  # shorter than the feature's duration: zeros were appended
+    CUT = 8  # longer than the feature's duration: only the start is used
     SILENT = 16  # every sample is zero
-    CONSTANT = 32  # every sample is the same, but not zero
+    CONSTANT = 32  # all samples are equal, but not zero
     CLIPPED = 64  # flat at full scale for three samples or more
-    LENGTH_UNKNOWN = 128  # the header does not say how long it is: read to the end of the file
-    EXTRA_BYTES = 256  # bytes that are not audio follow the audio: ignored
+    LENGTH_UNKNOWN = 128  # the header does not state a length: read to the end of the file
+    EXTRA_BYTES = 256  # bytes that are not audio follow the audio and are ignored
 
 
 def describe_notes(notes: int) -> str:
-    """Spell out the notes on a clip.
+    """Return the notes on a clip as text.
 
     Parameters
     ----------
     notes : int
-        Combined `Note` values, as a store keeps them.
+        Combined `Note` values, as stored with each clip.
 
     Returns
     -------
     str
-        Such as ``"resampled, padded"``; empty when there is nothing to say.
+        For example ``"resampled, padded"``; empty if there are no notes.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A recording that is opened once and read as many stretches."""
+"""A recording that is opened once, and of which many segments are read."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ import numpy as np
 
 from ..exceptions import AudioError
 from ._decoding import LibsndfileSamples, Pcm16Samples, UnusableError, samples_in
-from ._recording import Recording, stretch_of
+from ._recording import Recording, segment_of
 from ._source import open_source, open_stream, path_name
 
-# Louder than any recording, 32-bit integers stored as floats included, yet its power spectrum is a float32.
+# Louder than any recording, 32-bit integers stored as floats included, yet its power spectrum fits into float32.
 LOUDEST = 1e12
-# Samples per second; beyond any sound, and resampling would take minutes.
+# Samples per second; above that of any sound, and resampling would take minutes.
 _FASTEST = 10_000_000
-# Seconds by which a stretch may end after its recording: tables of clips are rounded.
+# Seconds by which a segment may end after its recording: the times in clip tables are rounded.
 END_TOLERANCE = 0.01
 
 
 class OpenRecording:
-    """A recording that is opened, checked and digested once, and of which any number of stretches is read.
+    """A recording that is opened, checked and digested once, and of which any number of segments can be read.
 
-    For windows of long recordings. Memory does not grow with the length of the file: it holds the file itself up to
-    64 MB, and the stretch read last. Stretches may be read in any order and overlap; in order of time each sample is
-    decoded once. The samples are always the same, whatever was read before:
+    Use it for windows of long recordings. Memory does not grow with the length of the file: a file of up to 64 MB is
+    held in memory, and of any file the segment read last. Segments may overlap and may be read in any order; in
+    chronological order, each sample is decoded once. The samples are the same, whatever was read before:
 
-    - WAV, FLAC, AIFF and other codings without loss: those of ``librosa.load(path, sr=None, offset=start,
+    - WAV, FLAC, AIFF and other lossless formats: those of ``librosa.load(path, sr=None, offset=start,
       duration=end - start)``, bit for bit.
-    - MP3 and OGG: those of ``librosa.load(path, sr=None)`` at that place, bit for bit. (With an ``offset``, librosa
-      seeks, after which these decoders give other samples at first.) Reading backwards decodes from the start again.
+    - MP3 and OGG: those of ``librosa.load(path, sr=None)`` at that position, bit for bit. (With an ``offset``, librosa
+      seeks, and the first samples that these decoders return after a seek differ.) Reading backwards decodes from the
+      start again.
 
     Parameters
     ----------
     path : str or path-like
-        A file that libsndfile can read, recognised by content and not by name, or a URL that fsspec knows.
+        A file that libsndfile can read, recognised by content and not by name, or a URL that fsspec supports.
 
     Attributes
     ----------
     path : str
+        The file or URL.
     sample_rate, channels, samples, digest, notes : int
-        As those of `Recording`.
+        As in `Recording`.
     duration : float
-        Seconds.
+        Length of the recording, in seconds.
 
     Raises
     ------
     AudioError
-        The file is missing, not a regular file, not audio, cut short or empty; the message says which and why.
+        If the file is missing, not a regular file, not audio, cut short or empty; the message says which and why.
 
     Examples
     --------
@@ -74,31 +76,32 @@ class OpenRecording:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Length of the recording, in seconds."""
         return self.samples / self.sample_rate
 
     def read(self, start: float = 0.0, end: float = math.inf, duration: float | None = None) -> Recording:
-        """Decode a stretch and average its channels.
+        """Decode a segment and average its channels.
 
         Parameters
         ----------
         start, end : float, default=0.0, inf
-            Seconds; ``inf`` is the end of the recording.
+            The segment, in seconds; ``inf`` is the end of the recording.
         duration : float, default=None
-            Seconds to decode from the start of the stretch; None decodes all of it.
+            Seconds to decode from the start of the segment; None decodes all of it.
 
         Returns
         -------
         Recording
+            The samples, with the facts about the file.
 
         Raises
         ------
         AudioError
-            The stretch is empty, reversed or reaches beyond the recording, the file is damaged there, or holds NaN or
-            infinity. The message names the file, the stretch and the cause.
+            If the segment is empty, reversed or reaches beyond the recording, or if the file is damaged there or holds
+            NaN or infinity. The message names the file, the segment and the cause.
         """
-        self._check_stretch(start, end)
-        first, count = stretch_of(start, end, self.sample_rate, self.samples)
+        self._check_segment(start, end)
+        first, count = segment_of(start, end, self.sample_rate, self.samples)
         if duration is not None:
             count = min(count, int(duration * self.sample_rate))
         if count < 1:
@@ -114,20 +117,20 @@ class OpenRecording:
             mono, self.sample_rate, self.channels, self.samples, self.digest, self.path, self.notes, start, end
         )
 
-    def _check_stretch(self, start: float, end: float) -> None:
+    def _check_segment(self, start: float, end: float) -> None:
         if not (0 <= start < math.inf and end > start):
             raise AudioError(
-                f"{self.path!r} from {start} to {end} s is not a stretch of a recording: start is at least 0 s, "
-                "and end is after it. Correct the table of clips."
+                f"{self.path!r} from {start} to {end} s is not a segment of a recording: start must be at least 0 s, "
+                "and end must be after it. Correct the clip table."
             )
         if start >= self.duration or self.duration + END_TOLERANCE < end < math.inf:
             raise AudioError(
-                f"{self.path!r} is {self.duration:.6g} s long and has no stretch from {start:.6g} to {end:.6g} s. "
-                "Correct the table of clips."
+                f"{self.path!r} is {self.duration:.6g} s long and has no segment from {start:.6g} to {end:.6g} s. "
+                "Correct the clip table."
             )
 
     def close(self) -> None:
-        """Close the file; what was read stays."""
+        """Close the file; segments that were read stay valid."""
         self._stream.close()
 
     def __enter__(self) -> OpenRecording:
@@ -140,32 +143,32 @@ class OpenRecording:
 def read_recording(
     path: str | os.PathLike, start: float = 0.0, end: float = math.inf, duration: float | None = None
 ) -> Recording:
-    """Decode an audio file, or a stretch of it, and average its channels.
+    """Decode an audio file, or a segment of it, and average its channels.
 
-    For one stretch; `OpenRecording` reads many of one file without opening and digesting it each time. Reads what
-    libsndfile reads: WAV of any width, FLAC, OGG, MP3 and more, recognised by content and not by name. The samples are
-    those of ``librosa.load(path, sr=None, offset=start, duration=min(end - start, duration))``, bit for bit;
-    `OpenRecording` says what holds for MP3 and OGG.
+    Use it for a single segment; `OpenRecording` reads many segments of a file without opening and digesting it each
+    time. All formats of libsndfile are read (WAV, FLAC, OGG, MP3 and more) and recognised by content, not by name.
+    The samples are those of ``librosa.load(path, sr=None, offset=start, duration=min(end - start, duration))``, bit
+    for bit; see `OpenRecording` for MP3 and OGG.
 
     Parameters
     ----------
     path : str or path-like
-        A file, or a URL that fsspec knows (``http://``, ``s3://``, ``memory://``, ...), which is downloaded.
+        A file, or a URL that fsspec supports (``http://``, ``s3://``, ``memory://``, ...), which is downloaded.
     start, end : float, default=0.0, inf
-        The stretch, in seconds; ``inf`` is the end of the file.
+        The segment, in seconds; ``inf`` is the end of the file.
     duration : float, default=None
-        Seconds to decode from the start of the stretch; None decodes all of it.
+        Seconds to decode from the start of the segment; None decodes all of it.
 
     Returns
     -------
     Recording
-        The samples, with what the file says about itself.
+        The samples, with the facts about the file.
 
     Raises
     ------
     AudioError
-        The file is missing, not a regular file, not audio, cut short, empty, does not have the stretch, or holds NaN
-        or infinity; or a download failed. The message names the file and the cause.
+        If the file is missing, not a regular file, not audio, cut short or empty, does not have the segment, or holds
+        NaN or infinity, or if a download failed. The message names the file and the cause.
 
     Examples
     --------
@@ -184,22 +187,22 @@ def read_recording(
 
 
 def recording_duration(path: str | os.PathLike) -> float:
-    """Return how long a recording is, from its header.
+    """Return the length of a recording, from its header.
 
     Parameters
     ----------
     path : str or path-like
-        A file, or a URL that fsspec knows.
+        A file, or a URL that fsspec supports, which is downloaded.
 
     Returns
     -------
     float
-        Seconds.
+        Length in seconds.
 
     Raises
     ------
     AudioError
-        The file is missing, not a regular file, not audio, cut short or empty.
+        If the file is missing, not a regular file, not audio, cut short or empty.
 
     Examples
     --------
@@ -223,14 +226,16 @@ def _usable_samples(stream, length: int, path: str) -> Pcm16Samples | Libsndfile
     except UnusableError as reason:
         raise AudioError(f"{path!r} {reason}") from reason.__cause__
     if file.samples == 0:
-        raise AudioError(f"{path!r} holds no samples: there is a header, and no audio after it.")
+        raise AudioError(f"{path!r} holds no samples: no audio follows its header. Get the file again.")
     if not 1 <= file.sample_rate <= _FASTEST:
-        raise AudioError(f"{path!r} has a sample rate of {file.sample_rate} Hz: its header is damaged.")
+        raise AudioError(
+            f"{path!r} has a sample rate of {file.sample_rate} Hz: its header is damaged. Get the file again."
+        )
     return file
 
 
 def _mono(frames: np.ndarray) -> np.ndarray:
-    """Average the channels of an array (samples, channels)."""
+    """Average the channels of an array of shape (samples, channels)."""
     if frames.shape[1] == 1:
         return frames[:, 0]
     if frames.shape[1] == 2:  # the same bits as below in a thirtieth of the time
@@ -244,5 +249,11 @@ def _check_finite(mono: np.ndarray, first: int, path: str) -> None:
         return
     bad = first + np.flatnonzero(~np.isfinite(mono))
     if len(bad):
-        raise AudioError(f"{path!r} has {len(bad)} samples that are NaN or infinite, the first is number {bad[0]}.")
-    raise AudioError(f"{path!r} has samples as large as {peak:.3g}: full scale is 1, so this is not sound.")
+        raise AudioError(
+            f"{path!r} has {len(bad)} samples that are NaN or infinite, the first is number {bad[0]}. "
+            "Replace or remove the recording."
+        )
+    raise AudioError(
+        f"{path!r} has samples as large as {peak:.3g}: full scale is 1, so this is not sound. "
+        "Replace or remove the recording."
+    )

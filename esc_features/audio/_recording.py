@@ -1,4 +1,4 @@
-"""A decoded stretch of a recording."""
+"""A decoded segment of a recording."""
 
 import math
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Recording:
-    """A decoded stretch of an audio file: one channel at the file's own rate.
+    """A decoded segment of an audio file: one channel at the sample rate of the file.
 
     Parameters
     ----------
     mono : ndarray of shape (n,), float32
-        The average of the channels, cut to the duration that was asked for.
+        The average of the channels, cut to the requested duration.
     sample_rate : float
-        Samples per second; a whole number in a file.
+        Sample rate in Hz; files have whole numbers.
     channels : int
-        Channels in the file.
+        Number of channels in the file.
     samples : int
-        Samples per channel in the whole file.
+        Number of samples per channel in the whole file.
     digest : int
-        Digest of the file's bytes, as `file_digest` returns it.
+        Digest of the file's bytes, as returned by `file_digest`.
     path : str, default=""
         The file, for messages.
     notes : int, default=0
         `Note` values about the file itself.
     start, end : float, default=0.0, inf
-        The stretch that was asked for, in seconds; ``inf`` is the end of the file.
+        The requested segment, in seconds; ``inf`` is the end of the file.
 
     Examples
     --------
@@ -50,12 +50,12 @@ class Recording:
 
     @property
     def clip_samples(self) -> int:
-        """Samples of the stretch, of which `mono` may hold only the first."""
-        return stretch_of(self.start, self.end, self.sample_rate, self.samples)[1]
+        """Number of samples of the segment, of which `mono` may hold only the first."""
+        return segment_of(self.start, self.end, self.sample_rate, self.samples)[1]
 
 
-def stretch_of(start: float, end: float, sample_rate: float, samples: int) -> tuple[int, int]:
-    """Return the first sample of a stretch and how many follow, rounded as `librosa.load` rounds them."""
+def segment_of(start: float, end: float, sample_rate: float, samples: int) -> tuple[int, int]:
+    """Return the first sample of a segment and the number of its samples, rounded as `librosa.load` rounds them."""
     first = min(int(start * sample_rate), samples)
     rest = samples - first
     return first, rest if end == math.inf else min(int((end - start) * sample_rate), rest)

@@ -1,4 +1,4 @@
-"""Clips one after the other, with the recording of the last one kept open."""
+"""Reading the clips of a table, with the recording of the last clip kept open."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ._recording import Recording
 
 
 class RecordingReader:
-    """Read clips one after the other, keeping the recording of the last one open.
+    """Read clips one after the other, keeping the recording of the last clip open.
 
-    For a table of clips: a recording is opened and digested once if its clips are adjacent, however many there are,
-    and samples that they share are decoded once.
+    Use it to read a clip table: a recording is opened and digested once if its clips are adjacent, however many there
+    are, and samples that they share are decoded once.
 
     Examples
     --------
@@ -33,25 +33,26 @@ class RecordingReader:
     def read(
         self, path: str | os.PathLike, start: float = 0.0, end: float = math.inf, duration: float | None = None
     ) -> Recording:
-        """Decode a stretch of a recording, as `read_recording` does.
+        """Decode a segment of a recording, as `read_recording` does.
 
         Parameters
         ----------
         path : str or path-like
-            A file, or a URL that fsspec knows.
+            A file, or a URL that fsspec supports.
         start, end : float, default=0.0, inf
-            The stretch, in seconds; ``inf`` is the end of the file.
+            The segment, in seconds; ``inf`` is the end of the file.
         duration : float, default=None
-            Seconds to decode from the start of the stretch; None decodes all of it.
+            Seconds to decode from the start of the segment; None decodes all of it.
 
         Returns
         -------
         Recording
+            The samples, with the facts about the file.
 
         Raises
         ------
         AudioError
-            As `read_recording`.
+            In the same cases as `read_recording`.
         """
         if self._open is None or path != self._path:
             self.close()
@@ -60,7 +61,7 @@ class RecordingReader:
         return self._open.read(start, end, duration)
 
     def close(self) -> None:
-        """Close the recording that is open."""
+        """Close the recording that is still open."""
         if self._open is not None:
             self._open.close()
         self._open = None

@@ -1,4 +1,4 @@
-"""Recordings at URLs, read through fsspec: downloaded as a whole to a temporary file."""
+"""Recordings at URLs, which fsspec downloads to a temporary file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from ..exceptions import AudioError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*(://|::)", re.IGNORECASE)
-# Seconds between attempts, where a later one may succeed.
+# Seconds between attempts, if a later one may succeed.
 _WAITS = (0.5, 2.0, 5.0)
-# Seconds in which a server must accept the connection, and then send something.
+# Seconds that a server may take to accept the connection, and then to send something.
 _CONNECT, _SILENCE = 30, 60
 
 _logger = logging.getLogger("esc_features")
@@ -24,28 +24,29 @@ _logger = logging.getLogger("esc_features")
 
 @dataclass(frozen=True)
 class LocalFile:
-    """Where the bytes of a URL are on this machine."""
+    """The file on this machine that holds the bytes of a URL."""
 
     path: str
     temporary: bool
 
     def remove(self) -> None:
-        """Remove what was downloaded; an open file stays readable."""
+        """Remove the downloaded file; if it is open, it stays readable."""
         if self.temporary:
             Path(self.path).unlink(missing_ok=True)
 
 
 def is_url(path: str) -> bool:
-    """Tell whether a path is a URL and not a file name.
+    """Return whether a path is a URL and not a file name.
 
     Parameters
     ----------
     path : str
+        A path or URL.
 
     Returns
     -------
     bool
-        True for ``http://...``, ``s3://...`` and the chained URLs of fsspec, ``simplecache::s3://...``.
+        True for ``http://...``, ``s3://...`` and the chained URLs of fsspec, such as ``simplecache::s3://...``.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def is_url(path: str) -> bool:
 
 
 def download(url: str) -> LocalFile:
-    """Download all bytes of a URL, or raise AudioError."""
+    """Download all bytes of a URL; raise AudioError if that fails."""
     files, place = _filesystem(url)
     if "file" in _names(files):
         return LocalFile(place, temporary=False)
@@ -76,7 +77,7 @@ def _filesystem(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise AudioError(f'{url!r} is read by fsspec: pip install "esc_features[remote]".') from error
+        raise AudioError(f'Reading {url!r} requires fsspec: pip install "esc_features[remote]".') from error
     try:
         return fsspec.core.url_to_fs(url, **_options(url))
     except (ImportError, ValueError, OSError) as error:
@@ -90,7 +91,7 @@ def _options(url: str) -> dict[str, Any]:
     import aiohttp
     from fsspec.config import conf
 
-    # Long recordings take longer than the five minutes that aiohttp allows; only silence means that nothing will come.
+    # Long recordings take longer than the five minutes that aiohttp allows; only a silent server has failed.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
     return {"client_kwargs": {"timeout": timeout, **conf.get(protocol, {}).get("client_kwargs", {})}}
 
@@ -106,7 +107,7 @@ def _get(files: Any, place: str, local: str, url: str) -> None:
             return
         except FileNotFoundError as error:
             raise AudioError(f"{url!r} does not exist.") from error
-        except Exception as error:  # each kind of file system raises its own
+        except Exception as error:  # each file system raises exceptions of its own
             reason = str(error).strip() or type(error).__name__
             if wait is None or not _may_pass(error):
                 raise AudioError(
@@ -117,6 +118,6 @@ def _get(files: Any, place: str, local: str, url: str) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Tell whether the same request may succeed later: not if the server refuses this client."""
+    """Return whether the same request may succeed later: not if the server refuses this client."""
     status = getattr(error, "status", None)
     return not isinstance(error, PermissionError) and (status is None or status >= 500 or status == 429)

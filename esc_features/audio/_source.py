@@ -13,21 +13,21 @@ from typing import BinaryIO
 from ..exceptions import AudioError
 from ._remote import download, is_url
 
-# What libsndfile reads and people keep recordings in.
+# Extensions of recordings that libsndfile reads.
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
-# Files up to this size are read in one go; of larger ones only the part that is needed is kept in memory.
+# Files up to this size are read at once; of larger ones, only the part that is needed is kept in memory.
 _WHOLE = 1 << 26
 _PIECE = 1 << 20
-# What larger files were seen to hold, so that one of hours is not digested again for each block of its windows.
+# Digests of larger files, so that a recording of hours is not digested again for each block of its windows.
 _digests: dict[tuple[int, ...], int] = {}
 _MOST_DIGESTS = 1000
-# Nanoseconds after which a file that changes once more has another time, whatever its file system's clock.
+# Nanoseconds after which another change of a file gives it another time stamp, on any file system.
 _SETTLED = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class Source:
-    """A recording's bytes, ready to be decoded."""
+    """The bytes of a recording, ready to be decoded."""
 
     path: str
     stream: BinaryIO
@@ -36,7 +36,7 @@ class Source:
 
 
 def open_source(path: str | os.PathLike) -> Source:
-    """Open a recording and read all its bytes once, for their digest; the caller closes the stream."""
+    """Open a recording and read all its bytes once to digest them; the caller closes the stream."""
     name = path_name(path)
     file = open_stream(name)
     try:
@@ -47,7 +47,7 @@ def open_source(path: str | os.PathLike) -> Source:
 
 
 def open_stream(name: str) -> BinaryIO:
-    """Open a file, or a URL as a temporary file that vanishes when it is closed."""
+    """Open a file; a URL is opened as a temporary file that vanishes when it is closed."""
     if not is_url(name):
         return _open(name)
     local = download(name)
@@ -58,25 +58,25 @@ def open_stream(name: str) -> BinaryIO:
 
 
 def file_digest(path: str | os.PathLike) -> int:
-    """Digest the bytes of a file, to notice when it has changed.
+    """Return a digest of the bytes of a file, which changes when the file does.
 
-    The file's length and the CRC-32 of its bytes, which cost next to nothing beside decoding (0.1 ms per clip of
-    ESC-50). It finds replaced and damaged files; it is no protection against deliberate forgery.
+    It consists of the length of the file and the CRC-32 of its bytes, and takes little time compared to decoding
+    (0.1 ms per clip of ESC-50). It detects replaced and damaged files, but not deliberate forgery.
 
     Parameters
     ----------
     path : str or path-like
-        A file, or a URL that fsspec knows, which is downloaded.
+        A file, or a URL that fsspec supports, which is downloaded.
 
     Returns
     -------
     int
-        64 bits, unsigned.
+        An unsigned 64-bit number: the length modulo 2**32, then the CRC-32.
 
     Raises
     ------
     AudioError
-        The file is missing or cannot be read.
+        If the file is missing or cannot be read.
 
     Examples
     --------
@@ -93,15 +93,15 @@ def file_digest(path: str | os.PathLike) -> int:
 
 
 def path_name(path: str | os.PathLike) -> str:
-    """Return a path as a str, or raise TypeError."""
+    """Return a path as a str; raise TypeError if it is not a path."""
     try:
         return str(os.fsdecode(path))
     except TypeError:
-        raise TypeError(f"A path is a str or a pathlib.Path, not {type(path).__name__}.") from None
+        raise TypeError(f"A path must be a str or a pathlib.Path, not {type(path).__name__}.") from None
 
 
 def _open(path: str) -> io.FileIO:
-    # Without O_NONBLOCK, opening a named pipe waits for someone to write into it, perhaps for ever.
+    # Without O_NONBLOCK, opening a named pipe waits for a writer, perhaps forever.
     flags = getattr(os, "O_NONBLOCK", 0)
     try:
         file = open(path, "rb", buffering=0, opener=lambda name, mode: os.open(name, mode | flags))  # noqa: SIM115
@@ -110,7 +110,7 @@ def _open(path: str) -> io.FileIO:
         cause = "is a link to a file that does not exist" if link else "does not exist"
         raise AudioError(f"{path!r} {cause}.") from error
     except PermissionError as error:
-        raise AudioError(f"{path!r} may not be read: permission denied.") from error
+        raise AudioError(f"{path!r} cannot be read: permission denied.") from error
     except IsADirectoryError as error:
         raise AudioError(f"{path!r} is a folder, not an audio file.") from error
     except (OSError, ValueError) as error:
@@ -145,7 +145,7 @@ def _read_through(file: BinaryIO, path: str) -> Source:
 
 
 def _state(file: BinaryIO) -> tuple[int, ...]:
-    """Return what changes when a file does: its size, its times, and which file it is."""
+    """Return values that change when a file does: its size, its times and its identity."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
 

@@ -1,4 +1,4 @@
-"""The layout of a WAV file: where its samples are, and whether the file holds what its header promises."""
+"""The layout of a WAV file: where its samples are, and whether the file is as long as its header says."""
 
 import struct
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from typing import BinaryIO
 
 # PCM as a format, and as the identifier of an extensible format.
 _PCM, _EXTENSIBLE, _PCM_GUID = b"\x01\x00", b"\xfe\xff", bytes.fromhex("0100000000001000800000aa00389b71")
-# What programs write as the length of audio that they stream, which they cannot correct afterwards:
-# ffmpeg -1, sox 0x7FFFF000, others the largest value, with or without the header's bytes.
+# Lengths that programs write when they stream audio and cannot correct the header afterwards: ffmpeg writes -1,
+# sox 0x7FFFF000, others the largest value, with or without the bytes of the header.
 _STREAMED = {0x7FFFFFFF, 0x7FFFF000, 0x80000000}
 
 
 @dataclass(frozen=True)
 class WavLayout:
-    """Where the samples of a WAV file are, and how its header and its length agree."""
+    """Where the samples of a WAV file are, and whether its header and its length agree."""
 
     pcm16: bool
     channels: int
     sample_rate: int
-    block: int  # bytes of one sample of all channels (of one block, in compressed codings)
-    start: int  # where the samples begin
-    promised: int | None  # bytes of samples the header promises; None: it does not know
-    held: int  # bytes from there to the end of the file
-    extra: bool  # bytes that are no chunk follow the samples
+    block: int  # bytes per sample of all channels (per block, in compressed formats)
+    start: int  # position of the first sample, in bytes
+    promised: int | None  # bytes of samples according to the header; None if it does not state them
+    held: int  # bytes from `start` to the end of the file
+    extra: bool  # whether bytes that are not a chunk follow the samples
 
     @property
     def size(self) -> int:
@@ -30,7 +30,7 @@ class WavLayout:
 
 
 def wav_layout(stream: BinaryIO, length: int) -> WavLayout | None:
-    """Read the chunks of a WAV file of ``length`` bytes; None if it is no WAV file or its header is broken."""
+    """Return the layout of a WAV file of ``length`` bytes; None if it is not a WAV file or its header is damaged."""
     stream.seek(0)
     head = stream.read(12)
     if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
@@ -80,7 +80,7 @@ def _promised(size, long_size, held):
 
 
 def _ends_in_chunk(stream, position, length):
-    """Tell whether nothing follows the samples, or what looks like another chunk."""
+    """Return whether nothing follows the samples, or something that looks like another chunk."""
     position += position % 2
     if position >= length:
         return True

@@ -1,4 +1,4 @@
-"""From a recording at its own rate and length to a waveform of a given rate and length."""
+"""Conversion of a recording to a waveform of a given sample rate and length."""
 
 import math
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from ._recording import Recording
 
 @dataclass(frozen=True)
 class WaveformSpec:
-    """The rate and the length of a waveform: all that a feature specifies about how a recording is read.
+    """The sample rate and length of a waveform: all that a feature specifies about how a recording is read.
 
-    Equal specifications give equal waveforms, so features with the same one share the work.
+    Equal specifications give equal waveforms, so features with the same specification share the work.
 
     Parameters
     ----------
     sample_rate : int
-        Samples per second, Hz.
+        Sample rate in Hz.
     duration : float
-        Seconds.
+        Length in seconds.
 
     Attributes
     ----------
     version : int
-        Increment it whenever the same rate and duration give other samples.
+        Version of the algorithm. Increment it whenever the same rate and duration give other samples.
 
     Examples
     --------
@@ -43,37 +43,40 @@ class WaveformSpec:
 
     @property
     def n_samples(self) -> int:
-        """Samples per waveform."""
+        """Number of samples per waveform."""
         return round(self.duration * self.sample_rate)
 
     def waveform_of(self, recording: Recording) -> tuple[np.ndarray, int]:
-        """Bring a recording to this rate and length.
+        """Convert a recording to this sample rate and length.
 
-        It is cut to its first `duration` seconds, resampled by soxr's HQ resampler as ``librosa.resample`` does, and
-        padded with zeros. Each stretch of a long recording is resampled by itself: the waveform of a window is that of
-        a file that holds only the window, whatever surrounds it.
+        The recording is cut to its first `duration` seconds, resampled by soxr's HQ resampler as in
+        ``librosa.resample``, and padded with zeros. Each segment of a long recording is resampled separately: the
+        waveform of a window does not depend on the audio around it.
 
         Parameters
         ----------
         recording : Recording
-            Decoded, for at least `duration`.
+            A segment of which at least `duration` seconds were decoded, or all of it.
 
         Returns
         -------
         waveform : ndarray of shape (n_samples,), float32
+            The waveform.
         notes : int
-            What was done and found, combined `Note` values.
+            What was done and found, as combined `Note` values.
 
         Raises
         ------
         AudioError
-            The recording's sample rate is beyond what can be resampled.
+            If the recording cannot be resampled from its sample rate.
         ValueError
-            The recording was decoded for less than `duration`.
+            If less than `duration` of the recording was decoded.
         """
         wanted = int(self.duration * recording.sample_rate)
         if len(recording.mono) < min(wanted, recording.clip_samples):
-            raise ValueError(f"{recording.path!r} was decoded for less than duration={self.duration} s.")
+            raise ValueError(
+                f"{recording.path!r} was decoded for less than duration={self.duration} s. Read a longer segment."
+            )
         mono = recording.mono[:wanted]
         notes = recording.notes | _notes_on(mono) | self._note_on_length(recording, wanted)
         if recording.channels > 1:
@@ -84,23 +87,24 @@ class WaveformSpec:
         return self.cut_or_pad(mono), int(notes)
 
     def cut_or_pad(self, samples: np.ndarray) -> np.ndarray:
-        """Cut a waveform that is at this rate already, or pad it with zeros.
+        """Cut a waveform of this sample rate to this length, or pad it with zeros.
 
         Parameters
         ----------
         samples : ndarray of shape (n,), float32
+            A waveform at `sample_rate`.
 
         Returns
         -------
         ndarray of shape (n_samples,), float32
-            The array itself if it has the length already.
+            The waveform; the array itself if it already has this length.
         """
         return _fit_length(samples, self.n_samples)
 
     def _note_on_length(self, recording: Recording, wanted: int) -> int:
         if recording.clip_samples > wanted:
             return Note.CUT
-        # A window from 0.1 to 3.1 s is 3 s long but for the last digit of a float: no padding worth a note.
+        # A window from 0.1 to 3.1 s is 3 s long except for a rounding error: such padding is not worth a note.
         as_long = recording.clip_samples == wanted - 1 and math.isclose(recording.end - recording.start, self.duration)
         return Note.PADDED if recording.clip_samples < wanted and not as_long else Note(0)
 
@@ -112,12 +116,12 @@ class WaveformSpec:
                 f"{recording.path!r} cannot be resampled from {recording.sample_rate} to {self.sample_rate} Hz: "
                 f"{error}."
             ) from error
-        # librosa's length: rounded up, whatever the resampler returns.
+        # As in librosa, the length is rounded up, whatever the resampler returns.
         return _fit_length(resampled, math.ceil(len(mono) * (self.sample_rate / recording.sample_rate)))
 
 
 def _fit_length(samples: np.ndarray, length: int) -> np.ndarray:
-    """Cut a float32 waveform or pad it with zeros; the array itself if it has the length already."""
+    """Cut a float32 waveform or pad it with zeros; return the array itself if it already has this length."""
     if len(samples) == length:
         return samples
     fitted = np.zeros(length, np.float32)

@@ -1,11 +1,11 @@
-"""Which clips there are: the clip table and its schema, labels, windows, ESC-50, other layouts, a synthesised demo."""
+"""Clips of a data set: the clip table and its schema, labels, windows, ESC-50, other layouts, a synthesised demo."""
 
 import importlib
 from typing import Any
 
 from ._columns import CLIP_COLUMNS, IDENTITY, clip_keys, clip_name, leaves_folder
 
-# Looked up on first use: the schema is read by workers, which need no pandas.
+# Imported on first use: workers need the schema, but not pandas.
 _HOME = {
     "ESC50_BIBTEX": "_esc50",
     "ESC50_LICENSE": "_esc50",

@@ -16,7 +16,7 @@ from ._raw import RawTable, decode, frame_table, parse_table, read_file
 
 _COLUMNS = ("filename", "start", "end", "label")
 _BEGIN, _END = "Begin Time (s)", "End Time (s)"
-# What Raven, BirdNET and their users call the column of the label.
+# Names of the label column in tables of Raven, BirdNET and their users.
 _RAVEN_LABELS = ("Annotation", "Label", "Species", "Common Name")
 
 
@@ -26,38 +26,38 @@ def load_annotations(
     *,
     filename: str | None = None,
 ) -> pd.DataFrame:
-    """Read what was heard when in long recordings.
+    """Read annotations of long recordings: which sounds were heard, and when.
 
-    Use it with `label_windows`. The kind of file is recognised by its content: a CSV table, a Raven selection table
-    (also as BirdNET writes it) or an Audacity label track.
+    Use it to label windows with `label_windows`. The kind of each file is recognised by its content: a CSV table, a
+    Raven selection table (also as BirdNET writes it) or an Audacity label track.
 
     Parameters
     ----------
     path : path or iterable of paths
-        A file, several, or a folder of ``.csv``, ``.tsv`` and ``.txt`` files.
+        One file, several files, or a folder of ``.csv``, ``.tsv`` and ``.txt`` files.
     columns : mapping of str to str, optional
-        Our column names to those of the table, if they differ: ``{"label": "Species"}``. Ours are ``filename``,
-        ``start``, ``end`` and ``label``.
+        Maps the column names used here to those of the table, if they differ: ``{"label": "Species"}``. The names used
+        here are ``filename``, ``start``, ``end`` and ``label``.
     filename : str, optional
-        The recording, where the file does not say; by default its own name without ``.txt`` or
+        The recording, for files that do not name it. By default it is the name of the file without ``.txt`` or
         ``.Table.1.selections.txt``, which stands for the recording of that name with any extension.
 
     Returns
     -------
     pandas.DataFrame
         One row per annotation: ``filename`` (str), ``start`` and ``end`` (float64, seconds in the recording), ``label``
-        (str), and ``line`` (str), where it stands, for messages.
+        (str), and ``line`` (str), its place in the file, for messages.
 
     Raises
     ------
     ClipTableError
-        If a file is none of these, or a line of it cannot be used.
+        If a file is of none of these kinds, or one of its lines cannot be used.
 
     Notes
     -----
-    Of a table, ``start`` and ``end`` may be empty: the whole recording. Raven's ``Begin File`` and ``File Offset (s)``
-    are used where there are such columns, and a selection that is shown in two views is one annotation. The
-    frequencies of Audacity's spectral selections are ignored. An Audacity label may be a point in time.
+    In a CSV table, ``start`` and ``end`` may be empty, which means the start and end of the recording. Raven's columns
+    ``Begin File`` and ``File Offset (s)`` are used if they exist, and a selection that is listed for two views is one
+    annotation. The frequencies of Audacity's spectral selections are ignored. An Audacity label may be a point in time.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def load_annotations(
 
 
 def check_annotations(annotations: pd.DataFrame) -> pd.DataFrame:
-    """Check annotations that were made in Python, as `load_annotations` checks those of files."""
+    """Check annotations made in Python, as `load_annotations` checks those in files."""
     raw = frame_table(annotations, "The table of annotations")
     table = _checked(raw, {})
     if "line" in annotations:
@@ -90,7 +90,7 @@ def _files(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[Path]:
     else:
         files = [folder]
     if not files:
-        raise ClipTableError(f"{path} holds no .csv, .tsv or .txt file. Name the files of the annotations.")
+        raise ClipTableError(f"{path} holds no .csv, .tsv or .txt file. Name the files with the annotations.")
     return files
 
 
@@ -116,7 +116,7 @@ def _checked(raw: RawTable, columns: Mapping[str, str]) -> pd.DataFrame:
     check = Checks(raw, positions)
     start, end = check.seconds("start", 0.0), check.seconds("end", np.inf)
     both = [f"{one:g} to {other:g} s" for one, other in zip(start, end, strict=True)]
-    check.refuse(end < start, both, "Annotations that end before they start", "Correct them.")
+    check.refuse(end < start, both, "Annotations that end before they start", "Correct their times.")
     lines = [f"{raw.where}: {raw.unit} {place}" for place in raw.places]
     table = {"filename": check.file_names(), "start": start, "end": end, "label": check.filled("label"), "line": lines}
     return pd.DataFrame(table).astype({"filename": "str", "label": "str", "line": "str"})
@@ -128,7 +128,7 @@ def _is_audacity(text: str) -> bool:
 
 
 def _times(line: str) -> list[str] | None:
-    """Return start, end and label of a line of an Audacity file; None if it is not one."""
+    """Return start, end and label of a line of an Audacity label track; None if it is not one."""
     cells = [*line.split("\t", 2), ""][:3]
     try:
         float(cells[0]), float(cells[1])
@@ -140,13 +140,13 @@ def _times(line: str) -> list[str] | None:
 def _audacity(text: str, where: str, name: str) -> RawTable:
     rows, places = [], []
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("\\"):  # the frequencies of the label before
+        if not line.strip() or line.startswith("\\"):  # the frequencies of the previous label
             continue
         cells = _times(line)
         if cells is None:
             raise ClipTableError(
-                f"{where}: line {number} is not an Audacity label ({line[:40]!r}), which is start, end (s) and label, "
-                "separated by tabs: export the labels again."
+                f"{where}: line {number} is not an Audacity label ({line[:40]!r}): start, end (s) and label, separated "
+                "by tabs. Export the labels again."
             )
         rows.append([name, *map(str.strip, cells)])
         places.append(number)
@@ -159,14 +159,14 @@ def _raven(raw: RawTable, columns: Mapping[str, str], name: str) -> RawTable:
     if label not in cells:
         raw.refuse_header(
             [f"label (mapped to {label!r})" if label else "label"],
-            "; in a Raven selection table, columns={'label': '<the column of the label>'}.",
+            "; in a Raven selection table, columns={'label': '<the column with the labels>'}.",
         )
     names = [file or name for file in cells.get("Begin File", [name] * len(raw.places))]
-    rows: dict[tuple, int] = {}  # what a selection says -> the first line that says it
+    rows: dict[tuple, int] = {}  # a selection -> the first line with it
     for row, begin in enumerate(cells[_BEGIN]):
         start, end = begin, cells[_END][row]
         if "File Offset (s)" in cells:
-            # Times of a selection over several files run through all of them; the offset is into the one named.
+            # If several files are open, times count from the start of the first; the offset is that in the named file.
             start, end = _shifted(start, end, cells["File Offset (s)"][row])
         view = cells["Selection"][row] if "Selection" in cells else row
         rows.setdefault((view, names[row], start, end, cells[label][row]), raw.places[row])
@@ -178,4 +178,4 @@ def _shifted(begin: str, end: str, offset: str) -> tuple[str, str]:
     try:
         return offset, repr(float(offset) + float(end) - float(begin))
     except ValueError:
-        return begin, end  # which the check of the columns will name
+        return begin, end  # the check of the columns reports them

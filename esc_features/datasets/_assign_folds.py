@@ -1,4 +1,4 @@
-"""Folds for recordings that came without."""
+"""Folds for data sets without predefined ones."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ..exceptions import ClipTableError
 
 
 def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFrame:
-    """Distribute the source recordings of a clip table over folds, with the categories spread evenly.
+    """Assign folds to a clip table: source recordings are kept whole, and categories are spread evenly.
 
-    Use it where a data set comes without folds. All clips of one source recording (`src_file`) get the same fold, so
-    that no recording is in training and test at once.
+    Use it for data sets without predefined folds. All clips of a source recording (`src_file`) get the same fold, so
+    that no recording is in both the training and the test set.
 
     Parameters
     ----------
     clips : DataFrame
         A clip table, with `category` or `labels`.
     folds_by : str, default="source:5"
-        ``"source:K"`` for K folds, or ``"source:K:SEED"``; the seed is 0 by default. The same table, in any order, and
+        ``"source:K"`` for K folds, or ``"source:K:SEED"``; the seed is 0 by default. The same clips, in any order, and
         the same seed give the same folds.
 
     Returns
     -------
     pandas.DataFrame
-        A new table with new numbers, 1 to K, in `fold`; ``attrs["folds_by"]`` says how they were made.
+        A new table with the numbers 1 to K in `fold`; ``attrs["folds_by"]`` records how they were made.
 
     Raises
     ------
@@ -36,9 +36,9 @@ def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFram
 
     Notes
     -----
-    Greedy: the recordings with most clips come first, ties in an order drawn from the seed. Each goes to the fold where
-    the squared shares of its categories grow least, and of tied folds to the smallest. A category with fewer
-    recordings than folds is missing in some of them.
+    The assignment is greedy. Recordings are taken in descending order of their number of clips, ties in an order drawn
+    from the seed. Each goes to the fold in which the squared shares of its categories grow least, and of tied folds to
+    the smallest. A category with fewer recordings than folds is missing from some of them.
 
     Examples
     --------
@@ -51,14 +51,14 @@ def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFram
     if form is None or int(form[1]) < 2:
         raise ClipTableError(
             f"Folds cannot be made by {folds_by!r}. Use 'source:5' for five folds that keep the clips of a source "
-            "recording together, or 'source:5:7' for another seed (here 7)."
+            "recording together, or 'source:5:7' for the same with another seed (7)."
         )
     n_folds, seed = int(form[1]), int(form[2] or 0)
     sources, counts = _clips_per_source(clips)
     if len(sources) < n_folds:
         raise ClipTableError(
-            f"{n_folds} folds need as many source recordings, and the table has {len(sources)} (column src_file). Ask "
-            f"for at most {len(sources)}."
+            f"{n_folds} folds need at least {n_folds} source recordings, but the table has {len(sources)} (column "
+            f"src_file). Use at most {len(sources)} folds."
         )
     fold_of = dict(zip(sources, _deal(counts, n_folds, np.random.default_rng(seed)), strict=True))
     clips = clips.assign(fold=clips["src_file"].map(fold_of).astype(np.int64))
@@ -67,7 +67,7 @@ def assign_folds(clips: pd.DataFrame, folds_by: str = "source:5") -> pd.DataFram
 
 
 def _clips_per_source(clips: pd.DataFrame) -> tuple[list[str], np.ndarray]:
-    """Return the sources, sorted, and how many clips each has of each category, and in all (last column)."""
+    """Return the sources, sorted, and the number of clips of each source per category and in total (last column)."""
     column = "labels" if "labels" in clips else "category"
     each = clips[["src_file", column]].explode(column)
     names = pd.Series(sorted(clips["src_file"].unique()))
@@ -86,7 +86,7 @@ def _deal(counts: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndar
     for source in order:
         present = np.flatnonzero(counts[source, :-1])
         own = counts[source, present]
-        # Filled to f, a category's squared share grows by ((f + own)² - f²) / total².
+        # If a fold holds f clips of a category, its squared share grows by ((f + own)² - f²) / total².
         growth = ((2 * filled[:, present] + own) * own / totals[present] ** 2).sum(axis=1)
         fold = int(np.lexsort((filled[:, -1], growth.round(12)))[0])
         filled[fold] += counts[source]

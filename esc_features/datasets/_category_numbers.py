@@ -1,4 +1,4 @@
-"""Class numbers 0 to n-1, for a loss that wants them."""
+"""Class numbers 0 to n-1, as loss functions require them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ._table import categories_of
 def category_numbers(clips: pd.DataFrame | Iterable[str]) -> dict[str, int]:
     """Number the categories of clips from 0 without gaps, in sorted order.
 
-    Use it where a loss of PyTorch wants class numbers: `target` is the number in the whole data set, so that of a
-    subset such as ESC-10 has gaps. The order is that of `classes_` in scikit-learn; a store's `categories` are in the
-    order of `target`, and `Store.torch` numbers by them.
+    Use it for loss functions of PyTorch: they require consecutive class numbers, and `target`, the number in the whole
+    data set, has gaps in a subset such as ESC-10. The order is that of `classes_` in scikit-learn. (The `categories` of
+    a store are in the order of `target`, and `Store.torch` numbers by them.)
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def category_numbers(clips: pd.DataFrame | Iterable[str]) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        The number of each category; its keys are the names in order.
+        Category to number, in sorted order.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of whole columns of a table; what is wrong is reported with lines and values."""
+"""Checks of whole columns of a table; errors name the lines and values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 
 class Checks:
-    """Take checked columns out of a raw table."""
+    """Returns columns of a raw table after checking them."""
 
     def __init__(self, raw: RawTable, positions: dict[str, int]):
         self.raw = raw
@@ -30,7 +30,7 @@ class Checks:
         return column in self._cells
 
     def refuse(self, bad: ArrayLike, values: Iterable, what: str, advice: str) -> None:
-        """Raise for the rows that are bad, with the line and the value of the first few."""
+        """Raise ClipTableError if any rows are bad, with the line and value of the first few."""
         rows = np.flatnonzero(np.asarray(bad, dtype=bool))
         if len(rows):
             values = list(values)
@@ -38,7 +38,7 @@ class Checks:
             raise ClipTableError(f"{self.raw.where}: {what}: {list_some(found)}. {advice}")
 
     def text(self, column: str, default: Iterable[str] | str = "") -> pd.Series:
-        """Return a column of text, with the default where a cell is empty or the column is missing."""
+        """Return a column of text; empty cells, and all cells of a missing column, get the default."""
         defaults = pd.Series(default, index=range(len(self.raw.places)), dtype=object)
         if column not in self:
             return defaults
@@ -57,7 +57,7 @@ class Checks:
             names.isin(leaving),
             names,
             "Names that are not a file inside the audio folder",
-            "Write them relative to it, with '/' between folders; no absolute path, '..' or backslash.",
+            "Write them relative to that folder, with '/' between folders, and without '..' or backslashes.",
         )
         return names
 
@@ -67,13 +67,13 @@ class Checks:
         self.refuse(
             ~((numbers >= 0) & (numbers < 2**31) & (numbers == np.floor(numbers))),
             cells,
-            f"{column.capitalize()} must be a whole number from 0",
-            f"Correct them, or name another column with columns={{{column!r}: '<its name>'}}.",
+            f"{column.capitalize()} must be a whole number of at least 0",
+            f"Correct the values, or name another column with columns={{{column!r}: '<its name>'}}.",
         )
         return pd.Series(numbers.astype(np.int64))
 
     def seconds(self, column: str, default: float) -> pd.Series:
-        """Return times; an empty cell of a file is the default, NaN never is."""
+        """Return times in seconds; an empty cell of a file is the default, whereas NaN is an error."""
         if column not in self:
             return pd.Series(default, index=range(len(self.raw.places)), dtype=np.float64)
         cells = [default if cell == "" else cell for cell in self._cells[column]]
@@ -81,27 +81,28 @@ class Checks:
         self.refuse(
             ~((times >= 0) & (times <= default if np.isinf(default) else times < np.inf)),
             cells,
-            f"{column.capitalize()} must be a number of seconds from 0",
-            f"Correct them; where the recording's own {column} is meant, "
+            f"{column.capitalize()} must be a number of seconds, at least 0",
+            f"Correct the values; for the {column} of the recording itself, "
             + ("leave the cell empty." if self.raw.unit == "line" else f"write {default:g}."),
         )
         return pd.Series(times)
 
-    def stretch(self) -> tuple[pd.Series, pd.Series]:
-        """Return `start` and `end`, each end after its start."""
+    def segment(self) -> tuple[pd.Series, pd.Series]:
+        """Return `start` and `end`; each end is after its start."""
         start, end = self.seconds("start", 0.0), self.seconds("end", np.inf)
         both = [f"{one:g} to {other:g} s" for one, other in zip(start, end, strict=True)]
-        self.refuse(end <= start, both, "End must be after start", "Correct them: seconds from the recording's start.")
+        advice = "Correct the times: both are seconds from the start of the recording."
+        self.refuse(end <= start, both, "End must be after start", advice)
         return start, end
 
     def booleans(self, column: str) -> pd.Series:
         text = self.text(column)
         known = text.str.lower().map(_BOOLEANS)
-        self.refuse(known.isna(), text, f"{column} must be True or False", "Correct them.")
+        self.refuse(known.isna(), text, f"{column} must be True or False", "Correct the values.")
         return known.astype(bool)
 
     def labels(self, column: str = "labels") -> pd.Series:
-        """Return a sorted tuple of labels for each row: from ``a;b``, ``a,b``, a written list, or a list."""
+        """Return a sorted tuple of labels per row, from ``a;b``, ``a,b``, the text of a list, or a list."""
         cells = self._cells[column]
         separator = ";" if any(isinstance(cell, str) and ";" in cell for cell in cells) else ","
         labels = [_labels(cell, separator) for cell in cells]
@@ -109,7 +110,7 @@ class Checks:
             [each is None for each in labels],
             cells,
             f"Cells in {column} that are not labels",
-            "Write several labels as 'dog;rain', and leave the cell empty where there is none.",
+            "Write several labels as 'dog;rain', and leave the cell empty if there is none.",
         )
         return pd.Series(labels, index=range(len(labels)), dtype=object)
 
@@ -124,18 +125,18 @@ class Checks:
                 wrong,
                 written,
                 f"A {one} with more than one {other}",
-                "Correct them, or renumber the categories with columns={'target': None}.",
+                "Correct the table, or number the categories anew with columns={'target': None}.",
             )
 
     def each_once(self, table: pd.DataFrame) -> None:
-        """Refuse the same stretch twice, and stretches that overlap but are in other folds or sources."""
+        """Refuse a segment that occurs twice, and overlapping segments that are in different folds or sources."""
         plain = {name: posixpath.normpath(name) for name in table["filename"].unique()}
         keys = pd.DataFrame({"name": table["filename"].map(plain), "start": table["start"], "end": table["end"]})
         self.refuse(
             keys.duplicated(keep=False),
             table["filename"],
             "The same clip more than once",
-            "Keep one line for each clip, or the same recording could be in training and test at once.",
+            "Keep one line per clip: otherwise the same sound could be in both the training and the test set.",
         )
         for column, what in (("fold", "folds"), ("src_file", "source recordings (src_file)")):
             mixed = table.groupby(keys["name"])[column].nunique()
@@ -144,15 +145,15 @@ class Checks:
                 table.index.isin(rows),
                 table["filename"],
                 f"Clips of one recording that overlap but are in different {what}",
-                "Give them the same, or the same sound could be in training and test at once.",
+                "Give them the same one: otherwise the same sound could be in both the training and the test set.",
             )
 
 
 def _overlapping(keys: pd.DataFrame, values: pd.Series) -> list[int]:
-    """Return rows of one recording that overlap in time and differ in a column."""
+    """Return the rows that overlap in time with a row of the same recording that has another value."""
     rows: set[int] = set()
     for _, group in keys.sort_values("start", kind="stable").groupby("name", sort=False):
-        latest: dict = {}  # value -> the row with it that ends last, among those that started before
+        latest: dict = {}  # value -> of the rows so far with this value, the one that ends last
         for row, start, end in zip(group.index, group["start"], group["end"], strict=True):
             other = [each for value, each in latest.items() if value != values[row] and keys["end"][each] > start]
             rows.update([*other, row] if other else [])

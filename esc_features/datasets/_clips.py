@@ -1,4 +1,4 @@
-"""Data sets that are already on disk."""
+"""Clip tables of data sets that are already on disk."""
 
 from __future__ import annotations
 
@@ -34,45 +34,45 @@ def load_clips(
     folds_by: str | None = None,
     corrections: str | os.PathLike | pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Read the table of the clips of a data set and find their audio files.
+    """Read the clip table of a data set and find its audio files.
 
-    Use it for a data set as you unzipped it, or for recordings of your own. The whole table is checked before
-    anything is computed from it, and a mistake is reported with its line, because a wrong fold or a duplicate
-    file name would otherwise show only as a result that is too good.
+    Use it for a data set that you unzipped, or for recordings of your own. The whole table is checked before anything
+    is computed from it, and each mistake is reported with its line: a wrong fold or a duplicate file name would
+    otherwise show only as a score that is too good.
 
     Parameters
     ----------
     table : path or DataFrame
         The folder of a data set: ESC-50 (one table in ``meta/*.csv``, the recordings in ``audio/``), UrbanSound8K or
-        FSD50K under any name, a folder with a folder of recordings for each category, or a folder of recordings
+        FSD50K under any name, a folder that holds one folder of recordings per category, or a folder of recordings
         without labels. Or a table: a CSV file (UTF-8 or UTF-16; comma, semicolon or tab) or a DataFrame.
     audio_dir : path or URL, optional
-        Folder that the file names in the table are relative to; by default that of the layout, or for a CSV file its
-        own folder or ``audio/`` beside it. The names may have subfolders (``fold1/dog.wav``) but must stay inside this
-        folder.
+        The folder that the file names in the table are relative to. By default it is that of the layout, or for a CSV
+        file its own folder or ``audio/`` beside it. The names may have subfolders (``fold1/dog.wav``) but must stay
+        inside this folder.
     columns : mapping of str to str, optional
-        Our column names to those of the table, if they differ: ``{"filename": "file", "category": "label"}``;
-        None ignores a column. Ours are those below, and ``esc10``.
+        Maps the column names used here to those of the table, if they differ: ``{"filename": "file", "category":
+        "label"}``. None ignores a column. The names used here are those listed below, and ``esc10``.
     categories : str or iterable of str, optional
         Keep only these categories; a string is one category, or several separated by commas.
     folds : int or iterable of int, optional
         Keep only these folds.
     esc10 : bool, default=False
-        Keep only the clips whose column ``esc10`` is true. A folder whose audio is exactly the ESC-10 part
-        of its table is read as ESC-10 without being asked.
+        Keep only the clips whose column ``esc10`` is true. A folder whose recordings are exactly the ESC-10 subset of
+        its table is read as ESC-10 even if this is False.
     folds_by : str, optional
-        Make folds, in place of those of the table: ``"source:5"``, as in `assign_folds`.
+        Replace the folds of the table by new ones: ``"source:5"``, as in `assign_folds`.
     corrections : path or DataFrame, optional
         A table of corrected labels, as in `apply_corrections`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per clip, in the order of the table: ``filename`` (str), ``fold`` (int64), ``target`` (int64),
-        ``category`` (str) or, where clips have several, ``labels`` (tuple of str), ``src_file`` (str, the source
-        recording), ``take`` (str), ``start`` and ``end`` (float64, seconds in the recording) and ``path`` (str,
-        absolute, or a URL). ``clips.attrs["name"]`` is the name of the folder or CSV file, and of ESC-50 and ESC-10
-        theirs, whatever the folder is called.
+        The clip table, one row per clip in the order of the table: ``filename`` (str), ``fold`` (int64), ``target``
+        (int64), ``category`` (str) or, if clips have several labels, ``labels`` (tuple of str), ``src_file`` (str, the
+        source recording), ``take`` (str), ``start`` and ``end`` (float64, seconds in the recording) and ``path`` (str,
+        absolute, or a URL). ``clips.attrs["name"]`` is the name of the folder or CSV file; the complete ESC-50 and
+        ESC-10 are called "esc50" and "esc10", whatever the name of the folder.
 
     Raises
     ------
@@ -81,14 +81,14 @@ def load_clips(
 
     Notes
     -----
-    Only ``filename`` is needed. ``fold`` is 1 where the table has none; ``start`` and ``end`` are those of the
-    recording, 0 and infinity, where the cell is empty or missing. A missing ``target`` is the rank of the category in
-    sorted order *in the whole table*, so a subset keeps its numbers; a missing ``category`` is the target as text.
-    ``labels`` are written ``a;b``, ``a,b`` (in quotes) or as a list, and may be empty; ``target`` is then -1. A table
-    with none of these has recordings without labels, for prediction. Without ``src_file``, or where its cell is empty,
-    a clip's file is its source recording. Any other column is ignored.
+    Only ``filename`` is required. ``fold`` defaults to 1; ``start`` and ``end`` default to 0 and infinity, the start
+    and end of the recording. A missing ``target`` is the rank of the category in sorted order *in the whole table*, so
+    a subset keeps its numbers; a missing ``category`` is the target as text. ``labels`` are written as ``a;b``,
+    ``a,b`` (in quotes) or as a list, and may be empty; ``target`` is then -1. A table without any of these three
+    columns describes recordings without labels, for prediction. If ``src_file`` is missing or empty, the file of a
+    clip is its source recording. Other columns are ignored.
 
-    The folds of UrbanSound8K are its ten; those of FSD50K are 1 (train), 2 (val) and 3 (eval), of what is unzipped.
+    UrbanSound8K keeps its ten folds. FSD50K has the folds 1 (train), 2 (val) and 3 (eval), as far as they are unzipped.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def load_clips(
         clips, paths, there = clips[there], paths[there], there[there]
     if not there.all():
         raise ClipTableError(_missing_audio(clips, there, found))
-    _check_stretches(clips.assign(path=paths), found)
+    _check_segments(clips.assign(path=paths), found)
     if official == "esc50" and len(clips) == marked.sum() == OFFICIAL_DATASETS["esc10"].n_clips:
         official = official_name(clips)
     return finish(clips, paths, official or found.name)
@@ -118,20 +118,20 @@ def load_clips(
 def check_clips(clips: pd.DataFrame, columns: Mapping[str, str | None] | None = None) -> pd.DataFrame:
     """Check a clip table that was made or changed in Python, and complete it.
 
-    Every function that takes a clip table passes it through here, so a DataFrame meets the same checks as a CSV file:
-    call it to find mistakes early.
+    Every function that takes a clip table calls this one first, so a DataFrame gets the same checks as a CSV file.
+    Call it yourself to find mistakes early.
 
     Parameters
     ----------
     clips : DataFrame
-        As `load_clips` returns it; only ``filename`` and ``path`` are needed.
+        As returned by `load_clips`; only ``filename`` and ``path`` are required.
     columns : mapping of str to str, optional
         As in `load_clips`.
 
     Returns
     -------
     pandas.DataFrame
-        A new table with all columns; `attrs` are kept.
+        A new table with all columns; its `attrs` are those of `clips`.
 
     Raises
     ------
@@ -146,14 +146,14 @@ def check_clips(clips: pd.DataFrame, columns: Mapping[str, str | None] | None = 
     >>> check_clips(clips)["end"].tolist()
     [inf]
     """
-    raw = frame_table(clips, "The table of clips")
+    raw = frame_table(clips, "The clip table")
     table = read_clips(raw, columns)
     if "path" not in table:
         raise ClipTableError(
-            "The table of clips has no column 'path'. load_clips(table, audio_dir=...) adds it: say where the "
-            "recordings are."
+            "The clip table has no column 'path', which says where the recordings are. "
+            "load_clips(table, audio_dir=...) adds it."
         )
-    # A Path costs 10 µs, which a table of 100,000 windows would feel.
+    # Making a Path takes 10 µs, which is noticeable for a table of 100,000 windows.
     is_done = {path for path in table["path"].unique() if os.path.isabs(path) or is_url(path)}  # noqa: PTH117
     paths = [path if path in is_done else str(Path(path).absolute()) for path in table["path"]]
     table = finish(table, paths, clips.attrs.get("name", "dataset"))
@@ -165,25 +165,27 @@ def _find_table(
     table: str | os.PathLike | pd.DataFrame, audio: Path | str | None, columns: Mapping[str, str | None]
 ) -> Layout:
     if isinstance(table, pd.DataFrame):
-        found = Layout(frame_table(table, "The table of clips"), audio, table.attrs.get("name", "clips"))
+        found = Layout(frame_table(table, "The clip table"), audio, table.attrs.get("name", "clips"))
     else:
         found = recognise(Path(table).expanduser().absolute(), audio, columns)
     if isinstance(found.audio, Path) and not found.audio.is_dir():
         raise ClipTableError(
-            f"There is no folder {found.audio} for the recordings of {found.raw.where}. Name it with audio_dir= "
-            "(--audio on the command line)."
+            f"There is no folder {found.audio} with the recordings of {found.raw.where}. Name their folder with "
+            "audio_dir= (--audio on the command line)."
         )
     return found
 
 
 def _find_audio(clips: pd.DataFrame, found: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Return the path of each clip, and which are there; a URL is taken to be."""
+    """Return the path of each clip, and which of them exist; a URL is assumed to exist."""
     if found.audio is not None and not isinstance(found.audio, Path):
         base = found.audio.rstrip("/")
         quote = urllib.parse.quote if base.startswith("http") else str
         return np.array([f"{base}/{quote(name)}" for name in clips["filename"]], object), np.ones(len(clips), bool)
     if found.audio is None and "path" not in clips:
-        raise ClipTableError(f"{found.raw.where}: there is no column 'path'. Say where the recordings are: audio_dir=.")
+        raise ClipTableError(
+            f"{found.raw.where}: there is no column 'path'. Name the folder of the recordings with audio_dir=."
+        )
     names = clips["filename"] if found.audio is not None else clips["path"]
     unique = names.unique()
     if found.audio is not None:
@@ -196,15 +198,15 @@ def _find_audio(clips: pd.DataFrame, found: Layout) -> tuple[np.ndarray, np.ndar
     return names.map(places).to_numpy(object), there
 
 
-def _check_stretches(clips: pd.DataFrame, found: Layout) -> None:
-    """Refuse stretches beyond the end of their recording, where it can be read and is on this machine."""
+def _check_segments(clips: pd.DataFrame, found: Layout) -> None:
+    """Refuse segments beyond the end of their recording, if it is on this machine and can be read."""
     parts = clips[((clips["start"] > 0) | (clips["end"] < np.inf)) & ~clips["path"].map(is_url)]
     lengths = pd.to_numeric(parts["path"].map(lengths_of(parts["path"].unique())), errors="coerce")
     check_ends(parts, lengths, [f"{found.raw.where}: {found.raw.unit} {line}" for line in parts["line"]])
 
 
 def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str, str]:
-    """Return where each file is that is there; refuse links that lead out of the audio folder, and closed folders."""
+    """Return the paths of the files that exist; refuse links out of the audio folder, and unreadable folders."""
     root = os.path.realpath(audio)
     lines = clips.drop_duplicates("filename").set_index("filename")["line"]
 
@@ -226,27 +228,27 @@ def _inside(names: Iterable[str], audio: Path, clips: pd.DataFrame) -> dict[str,
             places[name] = str(audio) + os.sep + actual.replace("/", os.sep)
     except PermissionError as error:
         raise ClipTableError(
-            f"{error.filename or audio} may not be read: permission denied. Ask for the right to read it, or name "
+            f"{error.filename or audio} cannot be read: permission denied. Ask for the right to read it, or name "
             "another folder with audio_dir=."
         ) from error
     same = [name for name, count in Counter(places.values()).items() if count > 1]
     if same:
         twice = [f"{name!r} (line {lines[name]})" for name, path in places.items() if path in same]
         raise ClipTableError(
-            f"The same file under two names: {list_some(twice)}. They differ in Unicode "
-            "normalisation only (NFC, NFD) and look the same: write one of them everywhere."
+            f"The same file under two names: {list_some(twice)}. They look the same and differ only in Unicode "
+            "normalisation (NFC, NFD): use one of them throughout."
         )
     if escaping:
         raise ClipTableError(
             f"Links that lead out of the audio folder {audio}: "
             f"{list_some(f'{name!r} (line {lines[name]})' for name in escaping)}. "
-            "Put the recordings themselves there, or give the folder that they are in as audio_dir=."
+            "Put the recordings themselves there, or name the folder that holds them with audio_dir=."
         )
     return places
 
 
 def _actual_name(root: str, name: str) -> str | None:
-    """Return the name as the disk writes it: a table and a disk may compose accents differently (NFC, NFD)."""
+    """Return the name as it is on disk: a table and a disk may encode accents differently (NFC, NFD)."""
     for form in (None, "NFC", "NFD"):
         other = name if form is None else unicodedata.normalize(form, name)
         try:
@@ -262,16 +264,16 @@ def _actual_name(root: str, name: str) -> str | None:
 
 
 def _missing_audio(clips: pd.DataFrame, there: np.ndarray, found: Layout) -> str:
-    """Say what is missing, and which parts of the data set could be asked for instead."""
+    """Return a message that names the missing files, and the parts of the data set that are complete."""
     missing = clips[~there]
     unit = found.raw.unit
     named = (f"{name!r} ({unit} {at})" for name, at in zip(missing["filename"], missing["line"], strict=True))
     place = found.audio or "their place"
     message = f"{len(missing)} of {len(clips)} clips have no file in {place}: {list_some(named)}. "
     if isinstance(found.audio, Path) and (other := _other_case(found.audio, missing["filename"].iloc[0])):
-        return message + f"There is {other!r}: write upper and lower case in the table as on the disk."
+        return message + f"There is {other!r}: write upper and lower case in the table as on disk."
     if not there.any():
-        return message + "Is this the right folder? Name the one with the recordings as audio_dir=."
+        return message + "Is this the right folder? Name the folder of the recordings with audio_dir=."
     columns = (("category", "categories"), ("fold", "folds"))
     ways = [
         f"{option}={whole}"
@@ -280,7 +282,7 @@ def _missing_audio(clips: pd.DataFrame, there: np.ndarray, found: Layout) -> str
     ]
     if "esc10" in clips and not missing["esc10"].any() and clips["esc10"].any():
         ways.insert(0, "esc10=True")
-    advice = f"Ask for what is all there, {' or '.join(ways)}" if ways else "Take their lines out of the table"
+    advice = f"Select a complete part, {' or '.join(ways)}" if ways else "Remove their lines from the table"
     return f"{message}{advice}, or put the missing files there."
 
 

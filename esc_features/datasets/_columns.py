@@ -1,4 +1,4 @@
-"""The one schema of the clip table: its columns, what identifies a clip, and which names are safe."""
+"""The schema of the clip table: its columns, what identifies a clip, and which file names are safe."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ CLIP_COLUMNS: Mapping[str, str] = {
 }
 IDENTITY = ("filename", "start", "end")
 
-# Absolute, a Windows drive, a backslash, a control character, a folder instead of a file, or a part made of
-# dots and spaces ('..', which Windows also reads in '.. '). One rule, so that a table means the same everywhere.
+# An absolute path, a Windows drive, a backslash, a control character, a folder instead of a file, or a part made of
+# dots and spaces ('..', as which Windows also reads '.. '). The rule is the same on all platforms.
 _LEAVING = re.compile(r"^/|^.:|\\|[\x00-\x1f\x7f]|(?:^|/)(?: |[ .]{2,})(?:/|$)|(?:^|/)\.?$")
 
 
 def clip_keys(clips: pd.DataFrame | Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """Return what identifies each clip of a table: its file name and the seconds at which it starts and ends.
+    """Return what identifies each clip of a table: its file name, start and end.
 
-    Nothing may take the file name alone for a clip, because one recording can hold many. Use the keys to look up,
-    join or count clips.
+    Use the keys to look up, join or count clips. The file name alone does not identify a clip, because a recording can
+    hold many.
 
     Parameters
     ----------
     clips : DataFrame or mapping of columns
-        A clip table; without `start` or `end`, clips are whole recordings.
+        A clip table. Without `start` and `end`, clips are whole recordings.
 
     Returns
     -------
     list of tuple
-        (filename, start, end) of each row; whole recordings start at 0 and end at infinity.
+        (filename, start, end) of each row, in seconds; whole recordings start at 0 and end at infinity.
 
     Examples
     --------
@@ -59,14 +59,14 @@ def clip_keys(clips: pd.DataFrame | Mapping[str, Any]) -> list[tuple[str, float,
 
 
 def clip_name(filename: str, start: float = 0.0, end: float = math.inf) -> str:
-    """Write which clip is meant, for people: its file, and the seconds where it is a part of it.
+    """Return the name of a clip for messages: its file, and the times if it is a segment of it.
 
     Parameters
     ----------
     filename : str
-        The file's name in the clip table.
+        The name of the file in the clip table.
     start, end : float, default=0.0, inf
-        The stretch of the recording (s).
+        The segment of the recording, in seconds.
 
     Returns
     -------
@@ -90,19 +90,20 @@ def _seconds(value: float) -> str:
 
 
 def leaves_folder(name: str) -> bool:
-    """Tell whether a file name could lead out of the folder that it is relative to, on any platform.
+    """Return whether a file name could lead out of the folder that it is relative to, on any platform.
 
-    The one rule for names that come from a table or a store: no absolute path, no drive, no ``..``, no backslash, no
-    control character.
+    All names from tables and stores are checked by this rule: no absolute path, no drive, no ``..``, no backslash and
+    no control character.
 
     Parameters
     ----------
     name : str
-        A file's name, with '/' between folders.
+        A file name, with '/' between folders.
 
     Returns
     -------
     bool
+        True if the name is not safe.
 
     Examples
     --------

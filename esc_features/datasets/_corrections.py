@@ -1,4 +1,4 @@
-"""Labels that were corrected, kept apart from the data set."""
+"""Corrected labels, kept apart from the data set."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ _COLUMNS = ("filename", "start", "end", "category", "labels")
 
 
 def apply_corrections(clips: pd.DataFrame, corrections: str | os.PathLike | pd.DataFrame) -> pd.DataFrame:
-    """Change the labels of the clips that a table of corrections names.
+    """Correct labels of a clip table.
 
-    Use it to mend wrong labels without touching a published data set: the corrections are a small file of their own,
-    and a store is brought up to date with it without computing a row.
+    Use it to correct wrong labels without changing a published data set: the corrections are a small file of their
+    own, and updating a store with them computes no features.
 
     Parameters
     ----------
     clips : DataFrame
         A clip table.
     corrections : path or DataFrame
-        A table with the columns ``filename`` and ``category`` (or ``labels``), and ``start`` and ``end`` where a clip
-        is a part of a recording.
+        A table with the columns ``filename`` and ``category`` (or ``labels``), and ``start`` and ``end`` if clips are
+        segments of recordings.
 
     Returns
     -------
     pandas.DataFrame
-        A new table. A category that was not there gets the next number as its `target`.
+        A new table. A category that the table did not have gets the next number as its `target`.
 
     Raises
     ------
     ClipTableError
-        If a correction names a clip that is not in the table, or names one twice; the message has the line.
+        If the corrections cannot be read, name a clip that is not in the table, or name a clip twice; the message has
+        the lines.
 
     Examples
     --------
@@ -56,12 +57,12 @@ def apply_corrections(clips: pd.DataFrame, corrections: str | os.PathLike | pd.D
     if absent := [each for each in ("filename", column) if each not in positions]:
         raise ClipTableError(
             f"{raw.where}: there is no column {' and no column '.join(absent)}; it has "
-            f"{', '.join(map(repr, raw.header))}. Corrections are filename,{column}, and start,end where clips are "
-            "parts of recordings."
+            f"{', '.join(map(repr, raw.header))}. Corrections have the columns filename,{column}, and also start,end "
+            "if clips are segments of recordings."
         )
     check = Checks(raw, positions)
     names = check.file_names().map(posixpath.normpath)
-    start, end = check.stretch()
+    start, end = check.segment()
     values = check.labels() if column == "labels" else check.filled(column)
     rows = _rows_of(clips, list(zip(names, start, end, strict=True)), check)
     corrected = clips[column].astype(object).reset_index(drop=True)
@@ -90,7 +91,7 @@ def _rows_of(clips: pd.DataFrame, wanted: list[tuple[str, float, float]], check:
     if any(unknown):
         name, first = wanted[unknown.index(True)][0], shown[unknown.index(True)]
         parts = [clip_name(*key) for key in known if key[0] == name]
-        hint = f" Of this recording there are {', '.join(parts[:5])}." if parts else ""
+        hint = f" This recording has the clips {', '.join(parts[:5])}." if parts else ""
         hint = hint or did_you_mean(first, [clip_name(*key) for key in known])
         check.refuse(
             unknown, shown, "Corrections of clips that are not in the data set", f"Correct or remove these lines.{hint}"
@@ -99,7 +100,7 @@ def _rows_of(clips: pd.DataFrame, wanted: list[tuple[str, float, float]], check:
         pd.Series(wanted, dtype=object).duplicated(keep=False),
         shown,
         "Clips that are corrected more than once",
-        "Keep one line for each.",
+        "Keep one line per clip.",
     )
     return [known[key] for key in wanted]
 

@@ -1,4 +1,4 @@
-"""Long recordings cut into windows."""
+"""Cutting long recordings into windows."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from ..exceptions import ClipTableError
 from ._clips import check_clips
 from ._lengths import check_ends, lengths_of
 
-# Seconds; less than a sample, and more than what adding up times in floating point gets wrong.
+# Seconds; less than one sample, and more than the rounding errors of sums of times.
 _NOTHING = 1e-6
 
 
 def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, last: str = "drop") -> pd.DataFrame:
-    """Cut clips into windows of one length.
+    """Cut clips into windows of equal length.
 
-    Use it for recordings of minutes or hours, before `label_windows` or a prediction. Only headers are read; the
-    recordings stay as they are, and a window is a row with its start and end.
+    Use it for recordings of minutes or hours, before `label_windows` or prediction. Only headers are read: a window is
+    a row with its start and end, and the recordings are not changed.
 
     Parameters
     ----------
     clips : DataFrame
-        A clip table; the windows stay inside its stretches.
+        A clip table. Windows do not extend beyond their clip.
     duration : float
-        Length of a window (s).
+        Length of a window, in seconds.
     hop : float, optional
-        From the start of one window to the start of the next (s); `duration` by default, which is no overlap.
+        Time from the start of one window to the start of the next, in seconds; `duration` by default (no overlap).
     last : {"drop", "pad"}, default="drop"
-        What to do with the rest at the end that is shorter than a window: leave it out, or keep it as a shorter window,
-        which a feature pads with silence.
+        What to do with a rest at the end that is shorter than a window: leave it out, or keep it as a shorter window,
+        which features pad with zeros.
 
     Returns
     -------
     pandas.DataFrame
         A clip table with one row per window, in the order of the clips. The other columns are those of the clip;
-        `src_file` stays, so every splitter keeps the windows of one recording together.
+        `src_file` is kept, so that splitters keep the windows of a recording together.
 
     Raises
     ------
     ClipTableError
         If a clip reaches beyond its recording, a recording cannot be read, or no clip is long enough for a window.
     ValueError
-        If `duration`, `hop` or `last` is not usable.
+        If `duration`, `hop` or `last` is invalid.
 
     Notes
     -----
-    Window `k` of a clip starts at ``start + k * hop``. The last one is the first that reaches the end of the clip.
+    Window `k` of a clip starts at ``start + k * hop``. The last window is the first that reaches the end of the clip.
 
     Examples
     --------
@@ -59,9 +59,9 @@ def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, 
     hop = duration if hop is None else hop
     for name, value in (("duration", duration), ("hop", hop)):
         if isinstance(value, bool) or not np.isreal(value) or not _NOTHING < value < np.inf:
-            raise ValueError(f"{name} is a number of seconds above 0, not {value!r}.")
+            raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}.")
     if last not in ("drop", "pad"):
-        raise ValueError(f"last is 'drop' or 'pad', not {last!r}.")
+        raise ValueError(f"last must be 'drop' or 'pad', not {last!r}.")
     clips = check_clips(clips)
     ends = _ends(clips)
     rows, starts, stops = [], [], []
@@ -76,14 +76,14 @@ def cut_windows(clips: pd.DataFrame, duration: float, hop: float | None = None, 
     if not sum(map(len, rows)):
         raise ClipTableError(
             f"No clip is as long as a window of {duration:g} s; the longest has {(ends - clips['start']).max():g} s. "
-            "Set last='pad' to keep shorter ones, or a smaller duration."
+            "Use a shorter duration, or last='pad' to keep shorter windows."
         )
     windows = clips.iloc[np.concatenate(rows)].reset_index(drop=True)
     return windows.assign(start=np.concatenate(starts), end=np.concatenate(stops))
 
 
 def _count(length: float, duration: float, hop: float, last: str) -> int:
-    """Return how many windows a stretch has."""
+    """Return the number of windows in a clip of some length."""
     whole = int((length - duration + _NOTHING) / hop) + 1 if length + _NOTHING >= duration else 0
     covered = (whole - 1) * hop + duration if whole else 0.0
     rest = covered < length - _NOTHING and whole * hop < length - _NOTHING
@@ -91,7 +91,7 @@ def _count(length: float, duration: float, hop: float, last: str) -> int:
 
 
 def _add(starts: np.ndarray, duration: float) -> np.ndarray:
-    """Return ends that are not less than `duration` after their starts: rounding down would cost a sample."""
+    """Return ends that are at least `duration` after their starts: rounding down would lose a sample."""
     ends = starts + duration
     while (short := ends - starts < duration).any():
         ends = np.where(short, np.nextafter(ends, np.inf), ends)
@@ -99,7 +99,7 @@ def _add(starts: np.ndarray, duration: float) -> np.ndarray:
 
 
 def _ends(clips: pd.DataFrame) -> pd.Series:
-    """Return where each clip ends (s), in place of infinity the end of its recording."""
+    """Return the end of each clip in seconds, with the end of its recording instead of infinity."""
     found = lengths_of(clips["path"].unique())
     if wrong := [value for value in found.values() if isinstance(value, str)]:
         raise ClipTableError(

@@ -1,4 +1,4 @@
-"""A synthesised data set, to try everything with before any download."""
+"""A synthesised data set for trying things out without a download."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ FOLDS = (1, 2, 3, 4, 5)
 Random = np.random.Generator
 _TIME = np.arange(SAMPLES, dtype=np.float32) / RATE
 
-# Increment it when a change makes other samples, so that folders of an older version are made again.
+# Increment it when a change gives other samples, so that folders of an older version are made again.
 _VERSION = 1
 
 
@@ -34,41 +34,41 @@ def make_demo(
 ) -> pd.DataFrame:
     """Synthesise a small data set of everyday sounds in the layout of ESC-50.
 
-    Use it to try a pipeline in seconds and without a network. The sounds are caricatures, some of them faint or
-    mixed with another kind: a good classifier is far above chance and not always right, but its accuracy says
-    nothing about real recordings.
+    Use it to try a pipeline in seconds and without a network. The sounds are caricatures, some of them faint or mixed
+    with another category: a good classifier is far above chance level but not perfect, and its accuracy says nothing
+    about real recordings.
 
     Parameters
     ----------
     folder : path, optional
-        Where to put it; ``demo`` in ``$ESC_FEATURES_DATA`` or the user's cache folder by default (with the
-        settings in the folder's name where they differ from the defaults).
+        Where to write the data set; by default ``demo`` in ``$ESC_FEATURES_DATA`` or the user's cache folder (with the
+        settings in the name of the folder if they are not the defaults).
     n_categories : int, default=6
-        How many kinds of sound, 2 to 6: dog, chirping_birds, rain, siren, clock_tick, engine.
+        Number of categories, 2 to 6: dog, chirping_birds, rain, siren, clock_tick, engine.
     clips_per_category : int, default=20
-        Clips of 5 s of each kind, at least 5: they are dealt out to five folds.
+        Number of clips (5 s each) per category, at least 5, distributed over five folds.
     seed : int, default=0
-        Seed of everything random. The same seed gives the same bits.
+        Seed of all random numbers. The same seed gives the same bits.
 
     Returns
     -------
     pandas.DataFrame
-        The clip table as `load_clips` returns it; ``clips.attrs["name"]`` is ``"demo"``. In each fold, every third
-        source recording of a kind has two takes, the others one.
+        The clip table, as returned by `load_clips`; ``clips.attrs["name"]`` is ``"demo"``. In each fold, every third
+        source recording of a category has two takes, the others one.
 
     Raises
     ------
     ValueError
-        If a number is out of its range.
+        If a number is out of range.
     FileExistsError
-        If the folder holds anything but this very data set.
+        If the folder holds anything other than this data set with these settings.
     OSError
-        If it cannot be written.
+        If the folder cannot be written.
 
     Notes
     -----
-    The WAV files are 16-bit, mono, 44.1 kHz: 441 kB per clip, 53 MB by default. A folder that is complete is left
-    as it is; one that is not, because it was interrupted, is completed.
+    The WAV files are 16-bit, mono, 44.1 kHz: 441 kB per clip, 53 MB by default. A complete folder is left as it is;
+    one that was interrupted is completed.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def make_demo(
     except OSError as error:
         raise OSError(
             f"{folder} cannot be written: {error.strerror or error}. Name another folder, or set ESC_FEATURES_DATA "
-            "(--data-home on the command line); what is made already is kept."
+            "(--data-home on the command line); files that are finished are kept."
         ) from error
     clips = load_clips(folder)
     clips.attrs["name"] = "demo"
@@ -122,7 +122,7 @@ def _make(folder: Path, settings: dict[str, int]) -> None:
 
 
 def _claim(folder: Path, settings: dict) -> bool:
-    """Refuse a folder with anything else in it, or mark it as ours; tell whether its WAV files are of this version."""
+    """Mark a folder as a demo and refuse any other; return whether its WAV files are of this version."""
     label = folder / "demo.json"
     found: dict = {}
     if label.is_file():
@@ -153,7 +153,7 @@ def _write_if_other(path: Path, text: str) -> None:
 
 
 def _rows(n_categories: int, clips_per_category: int) -> list[dict]:
-    """List the clips; the recordings of a kind and fold have two takes, one, one, two, one, one ..."""
+    """Return the clips; the recordings of a category and fold have two, one, one, two, one, one ... takes."""
     rows = []
     source = 1000
     for fold in FOLDS:
@@ -188,8 +188,8 @@ def _wav(signal: np.ndarray) -> bytes:
 
 
 def _clip(row: dict, n_categories: int, seed: int) -> np.ndarray:
-    """Synthesise one clip: its sound, often some of another one, and the noise of the place."""
-    # What the takes of a source share (who barks, where) is drawn from `place`, what happens in a take from `take`.
+    """Synthesise one clip: its sound, often some of another category, and background noise."""
+    # `place` draws what the takes of a source share (which dog, where), `take` what happens in a take.
     place = np.random.default_rng([seed, row["src_file"]])
     take = np.random.default_rng([seed, row["src_file"], ord(row["take"])])
     sounds = list(_SOUNDS.values())[:n_categories]
@@ -210,7 +210,7 @@ def _gain(decibels: float) -> np.float32:
 
 
 def _noise(random: Random, slope: float, low: float, high: float) -> np.ndarray:
-    """Noise between two frequencies (Hz) whose amplitude is proportional to frequency ** slope."""
+    """Return noise between two frequencies (Hz) whose amplitude is proportional to frequency ** slope."""
     frequency = np.arange(SAMPLES // 2 + 1, dtype=np.float32) * np.float32(RATE / SAMPLES)
     inside = (frequency >= low) & (frequency <= high)
     spectrum = np.zeros(len(frequency), dtype=np.complex64)
@@ -221,7 +221,7 @@ def _noise(random: Random, slope: float, low: float, high: float) -> np.ndarray:
 
 
 def _moments(random: Random, period: float, jitter: float) -> np.ndarray:
-    """Onsets (s) that come every `period` seconds, more or less."""
+    """Return onsets (s), one about every `period` seconds."""
     steps = period * (1 + jitter * random.uniform(-1, 1, size=int(6 / period) + 2))
     onsets = np.cumsum(steps) - period * random.uniform(0, 1)
     return onsets[(onsets >= 0) & (onsets < 4.8)]
@@ -234,12 +234,12 @@ def _add(signal: np.ndarray, onset: float, event: np.ndarray) -> None:
 
 
 def _tone(phase: np.ndarray, amplitudes: Iterable[float]) -> np.ndarray:
-    """A sum of harmonics of one phase (radians)."""
+    """Return a sum of harmonics of one phase (radians)."""
     return sum(np.float32(a) * np.sin((k + 1) * phase) for k, a in enumerate(amplitudes))
 
 
 def _dog(place: Random, take: Random) -> np.ndarray:
-    """A few barks: short falling tones, rough and rich in harmonics."""
+    """Synthesise a few barks: short falling tones, rough and rich in harmonics."""
     signal = np.zeros(SAMPLES, dtype=np.float32)
     pitch, length = place.uniform(250, 900), place.uniform(0.08, 0.3)
     tilt = place.uniform(0.6, 0.9) ** np.arange(10)
@@ -252,7 +252,7 @@ def _dog(place: Random, take: Random) -> np.ndarray:
 
 
 def _chirping_birds(place: Random, take: Random) -> np.ndarray:
-    """Phrases of quick high whistles that sweep up or down."""
+    """Synthesise phrases of quick high whistles that sweep up or down."""
     signal = np.zeros(SAMPLES, dtype=np.float32)
     for _ in range(place.integers(1, 4)):
         pitch, sweep = place.uniform(1800, 6500), place.uniform(-0.4, 0.4)
@@ -267,7 +267,7 @@ def _chirping_birds(place: Random, take: Random) -> np.ndarray:
 
 
 def _rain(place: Random, take: Random) -> np.ndarray:
-    """A steady hiss with drops in it."""
+    """Synthesise a steady hiss with drops in it."""
     signal = _unit(_noise(take, place.uniform(-0.8, 0.3), place.uniform(50, 600), place.uniform(6000, 18000)))
     pitch = place.uniform(1500, 5000)
     t = _TIME[: int(0.01 * RATE)]
@@ -278,7 +278,7 @@ def _rain(place: Random, take: Random) -> np.ndarray:
 
 
 def _siren(place: Random, take: Random) -> np.ndarray:
-    """A loud tone that goes up and down, smoothly or in two steps."""
+    """Synthesise a loud tone that goes up and down, smoothly or in two steps."""
     turn = np.sin(2 * np.pi * (place.uniform(0.25, 4) * _TIME + take.uniform(0, 1))).astype(np.float32)
     if place.random() < 0.4:
         turn = np.sign(turn)
@@ -290,7 +290,7 @@ def _siren(place: Random, take: Random) -> np.ndarray:
 
 
 def _clock_tick(place: Random, take: Random) -> np.ndarray:
-    """Short clicks at a regular pace, every second one a little different."""
+    """Synthesise short clicks at a regular pace, every second one a little different."""
     signal = np.zeros(SAMPLES, dtype=np.float32)
     t = _TIME[: int(0.05 * RATE)]
     pitch, decay = place.uniform(1200, 6000), place.uniform(0.002, 0.012)
@@ -303,7 +303,7 @@ def _clock_tick(place: Random, take: Random) -> np.ndarray:
 
 
 def _engine(place: Random, take: Random) -> np.ndarray:
-    """A low hum of many harmonics over a rumble."""
+    """Synthesise a low hum of many harmonics over a rumble."""
     drift = 1 + place.uniform(0, 0.15) * np.sin(2 * np.pi * (take.uniform(0.05, 0.5) * _TIME + take.uniform(0, 1)))
     phase = np.cumsum(place.uniform(25, 110) * drift, dtype=np.float64) * (2 * np.pi / RATE)
     hum = _tone((phase % (2 * np.pi)).astype(np.float32), place.uniform(0.7, 0.92) ** np.arange(14))

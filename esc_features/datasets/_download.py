@@ -1,4 +1,4 @@
-"""Small files over HTTP from a server that is not trusted."""
+"""Downloading small files from a server that is not trusted."""
 
 import random
 import threading
@@ -13,12 +13,12 @@ import urllib3
 
 from ..exceptions import DownloadError
 
-#: Says what is wrong with the content of a file; None where nothing is.
+#: Returns what is wrong with the content of a file, or None.
 Problem = Callable[[bytes], str | None]
 
 
 class Refused(DownloadError):
-    """The server answered, and asking again will not help."""
+    """The server answered, and another attempt will not help."""
 
 
 class Failed(DownloadError):
@@ -26,10 +26,10 @@ class Failed(DownloadError):
 
 
 class Mirror:
-    """A place with the files of a data set: a URL (https, or http where the user says so) or a local folder.
+    """A place with the files of a data set: a URL (https, or http if the user gives one) or a local folder.
 
-    A mirror decides nothing but the content of a file: the names to write come from the caller, and a redirect
-    from https to anything else is refused.
+    A mirror controls only the content of files: the caller gives the names to write, and redirects from https to
+    anything else are refused.
     """
 
     connect_timeout = 10.0  # seconds
@@ -48,7 +48,7 @@ class Mirror:
             self.folder = Path(path if scheme == "file" else place).expanduser()
         else:
             raise DownloadError(
-                f"The mirror {place!r} is neither an https:// or http:// address nor a folder. Name one of these."
+                f"The mirror {place!r} is neither an https:// or http:// address nor a folder. Give one of these."
             )
         self.schemes = ("https", "http") if scheme == "http" else ("https",)
         self.stop = threading.Event()
@@ -62,7 +62,7 @@ class Mirror:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     def get(self, name: str, limit: int, problem: Problem) -> bytes:
-        """Return a file of at most `limit` bytes in which `problem` finds no fault, asking again if that helps."""
+        """Return a file of at most `limit` bytes in which `problem` finds no fault; retry if that may help."""
         if self.folder:
             return _read(self.folder / name, limit, problem)
         for pause in (*self.pauses, None):
@@ -81,8 +81,8 @@ class Mirror:
 
     def _ask(self, url: str, limit: int, problem: Problem) -> bytes:
         for _ in range(5):
-            # Redirects are followed here: requests would also go from https to http, and read a redirect's
-            # body into memory, however long it is.
+            # Redirects are followed here: requests would also go from https to http, and would read the body of a
+            # redirect into memory, however long it is.
             with self.session.get(
                 url,
                 stream=True,
@@ -108,7 +108,7 @@ class Mirror:
         length = int(announced) if announced.isdecimal() else None
         body = bytearray()
         deadline = time.monotonic() + self.whole_timeout
-        # read1 returns what has arrived, so that a server that trickles meets the deadline too.
+        # read1 returns what has arrived, so that the deadline also applies to a server that sends a few bytes a time.
         read = getattr(response.raw, "read1", response.raw.read)
         while len(body) <= limit and (length is None or length <= limit):
             block = read(1 << 16)
@@ -118,7 +118,7 @@ class Mirror:
             if time.monotonic() > deadline:
                 raise _TryAgain(f"{len(body)} bytes after {self.whole_timeout:g} s, too slow")
         else:
-            raise Refused(f"more than {limit} bytes, that cannot be the file")
+            raise Refused(f"more than {limit} bytes, so it cannot be the file")
         if length is not None and len(body) != length:
             raise _TryAgain(f"cut short: {len(body)} of {length} bytes")
         fault = problem(bytes(body))
@@ -135,14 +135,14 @@ def _read(path: Path, limit: int, problem: Problem) -> bytes:
             body = handle.read(limit + 1)
     except OSError as error:
         raise Refused(error.strerror or str(error)) from error
-    fault = f"more than {limit} bytes, that cannot be the file" if len(body) > limit else problem(body)
+    fault = f"more than {limit} bytes, so it cannot be the file" if len(body) > limit else problem(body)
     if fault:
         raise Refused(fault)
     return body
 
 
 class _TryAgain(Exception):
-    """A failure that may not happen the next time."""
+    """A failure after which another attempt may succeed."""
 
     def __init__(self, what: str, wait: float = 0.0):
         super().__init__(what)
@@ -150,7 +150,7 @@ class _TryAgain(Exception):
 
 
 def _plainly(error: Exception) -> str:
-    """Put an exception of the network into a few words."""
+    """Describe a network error in a few words."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection in time"
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):

@@ -1,4 +1,4 @@
-"""ESC-50, downloaded clip by clip."""
+"""Downloading ESC-50 clip by clip."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ ESC50_BIBTEX = """\
 
 _METADATA = "meta/esc50.csv"
 _MOST_BYTES = 16 * 2**20
-# The names of the official files, {fold}-{Freesound id}-{take}-{target}.wav, and nothing else becomes a file.
+# Only files with official names are written: {fold}-{Freesound id}-{take}-{target}.wav.
 _OFFICIAL_NAME = re.compile(r"[0-9][0-9A-Za-z_-]*\.wav")
-# So many files failing in a row mean that the network is gone, not that a file is.
+# If this many files fail in a row, the network is down, and not just a file missing.
 _FAILURES_IN_A_ROW = 16
 
 
@@ -64,48 +64,48 @@ def fetch_esc50(
     corrections: str | os.PathLike | pd.DataFrame | None = None,
     verbose: bool = True,
 ) -> pd.DataFrame:
-    """Download the ESC-50 clips asked for, and only those that are not there yet.
+    """Download clips of ESC-50, skipping those that are already on disk.
 
-    Use it instead of the 600 MB archive when a few categories are enough: the metadata comes first, the subset
-    is chosen from it, then its WAV files are fetched eight at a time. Run it again after an interruption: what
-    arrived whole stays, and once everything is there no network is needed.
+    Use it instead of the 600 MB archive if a few categories are enough: the metadata are downloaded first, the subset
+    is selected from them, and its WAV files are fetched eight at a time. Run it again after an interruption: finished
+    downloads are kept, and once all clips are there, no network is needed.
 
     Parameters
     ----------
     categories : str or iterable of str, optional
         The categories to fetch, ``"dog,cow"`` or ``["dog", "cow"]``; all 50 by default.
     esc10 : bool, default=False
-        Fetch only the ten categories of ESC-10.
+        Fetch only the clips of ESC-10.
     folds : int or iterable of int, optional
         Fetch only these official folds, 1 to 5.
     data_home : path, optional
-        Folder for data sets, ``$ESC_FEATURES_DATA`` or the user's cache folder by default. The clips go to
-        ``ESC-50/audio/`` in it, the metadata to ``ESC-50/meta/``: the layout of the official archive.
+        Folder for data sets; ``$ESC_FEATURES_DATA`` or the user's cache folder by default. The clips are written to
+        ``ESC-50/audio/`` in it and the metadata to ``ESC-50/meta/``, the layout of the official archive.
     mirror : str or path, optional
-        Where to fetch from: a URL, or a local folder, below which are ``meta/esc50.csv`` and ``audio/``;
-        ``$ESC50_MIRROR`` or GitHub by default. Plain http is used only if the mirror is given as ``http://``.
+        Where to fetch from: a URL or a local folder that has ``meta/esc50.csv`` and ``audio/``; ``$ESC50_MIRROR`` or
+        GitHub by default. Plain http is used only if the mirror is given as ``http://``.
     folds_by, corrections : optional
         As in `load_clips`.
     verbose : bool, default=True
-        Show a progress bar, where stderr is a terminal.
+        Show a progress bar if stderr is a terminal.
 
     Returns
     -------
     pandas.DataFrame
-        The clip table, as `load_clips` returns it; ``clips.attrs["name"]`` is ``"esc10"`` or ``"esc50"``.
+        The clip table, as returned by `load_clips`; ``clips.attrs["name"]`` is ``"esc10"`` or ``"esc50"``.
 
     Raises
     ------
     DownloadError
-        If something could not be fetched; the message says what, what is kept and what to type next. A file
-        that fails does not keep the others from being completed.
+        If files could not be fetched; the message says which, what is kept and what to do next. The other files are
+        downloaded nevertheless.
     ClipTableError
         If a category or fold does not exist.
 
     Notes
     -----
-    ESC-50 is licensed CC BY-NC 3.0 and its ESC-10 part CC BY 3.0: see ``esc_features.datasets.ESC50_LICENSE``,
-    and ``ESC50_BIBTEX`` for the citation.
+    ESC-50 is licensed under CC BY-NC 3.0 and its ESC-10 subset under CC BY 3.0; see
+    ``esc_features.datasets.ESC50_LICENSE``, and ``ESC50_BIBTEX`` for the citation.
 
     References
     ----------
@@ -119,7 +119,7 @@ def fetch_esc50(
     >>> len(clips)  # doctest: +SKIP
     32
     """
-    from ._download import Mirror  # requests is slow to import, and only needed here
+    from ._download import Mirror  # imports requests, which is slow
 
     place = Mirror(os.fspath(mirror or os.environ.get("ESC50_MIRROR") or ESC50_URL))
     folder = home_of(data_home) / "ESC-50"
@@ -133,9 +133,10 @@ def fetch_esc50(
 def fetch_esc50_metadata(
     data_home: str | os.PathLike | None = None, mirror: str | os.PathLike | None = None
 ) -> pd.DataFrame:
-    """Download the table of all ESC-50 clips, and none of them.
+    """Download the table of all ESC-50 clips, without any audio.
 
-    Use it to look at the data set before any audio is fetched; it is some 90 kB, and `fetch_esc50` finds it there.
+    Use it to look at the data set before downloading recordings. The table has about 90 kB, and `fetch_esc50` reuses
+    it.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def fetch_esc50_metadata(
     Raises
     ------
     DownloadError
-        If it could not be fetched.
+        If the table could not be fetched; the message says what to do next.
 
     Examples
     --------
@@ -172,7 +173,7 @@ def fetch_esc50_metadata(
 
 @contextlib.contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Make the folders of the data set; say what to do where they cannot be written."""
+    """Make the folders of the data set, and turn errors of writing them into DownloadError."""
     try:
         for part in ("meta", "audio"):
             (folder / part).mkdir(parents=True, exist_ok=True)
@@ -182,12 +183,12 @@ def _writable(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise DownloadError(
             f"{folder} cannot be written: {error.strerror or error}. Make room there, or name another folder with "
-            "data_home= (--data-home) or ESC_FEATURES_DATA, then run the same again: what has arrived is kept."
+            "data_home= (--data-home) or ESC_FEATURES_DATA, then run the same again: finished downloads are kept."
         ) from error
 
 
 def _metadata(place: Mirror, folder: Path) -> pd.DataFrame:
-    """Return the metadata of all clips: the present copy if it is sound, or a new one."""
+    """Return the metadata of all clips, downloaded unless there is a valid copy."""
     present = folder / _METADATA
     try:
         return _checked_metadata(present.read_bytes(), str(present))
@@ -196,7 +197,7 @@ def _metadata(place: Mirror, folder: Path) -> pd.DataFrame:
 
     def problem(content: bytes) -> str | None:
         try:
-            _checked_metadata(content, "what came")
+            _checked_metadata(content, "the downloaded table")
         except ClipTableError as error:
             return f"not the metadata of ESC-50 ({error})"
         return None
@@ -265,21 +266,21 @@ def _download_missing(place: Mirror, folder: Path, names: Iterable[str], verbose
         whole = sum(is_whole_wav(folder / "audio" / name) for name in wanted)
         raise DownloadError(
             f"{len(failures)} clips could not be fetched from {place}: {named}{gave_up}. {whole} of the {len(wanted)} "
-            f"clips asked for are whole in {folder / 'audio'} and will not be fetched again. "
+            f"requested clips are complete in {folder / 'audio'} and will not be fetched again. "
             f"{_advice(place, failures.values())}"
         )
 
 
 def _advice(place: Mirror, errors: Iterable[DownloadError]) -> str:
-    """Say what to do next: waiting helps only where no answer came."""
+    """Return what to do next: waiting helps only if the server did not answer."""
     from ._download import Failed
 
     if any(isinstance(error, Failed) for error in errors):
         first = "Run the same again when the network is back"
     else:
         first = (
-            f"Waiting will not help: look whether {place} has meta/esc50.csv and audio/, and whether the login page of "
-            "a network answers in its place; then run the same again"
+            f"Waiting will not help: check whether {place} has meta/esc50.csv and audio/, and whether the login page "
+            "of a network answers instead; then run the same again"
         )
     return (
         f"{first}, name another place with mirror= (--mirror) or ESC50_MIRROR, or unpack "

@@ -1,4 +1,4 @@
-"""A data set by name, folder, table or DataFrame: what every command accepts."""
+"""Data sets by name, folder, table or DataFrame, as all commands accept them."""
 
 from __future__ import annotations
 
@@ -33,29 +33,31 @@ def find_clips(
 ) -> pd.DataFrame:
     """Return the clip table of a data set that is given by name, folder or table.
 
-    What `extract`, `explain` and the command line take as DATASET: the demo and ESC-50 by name (synthesised or
-    downloaded where they are missing), a folder or table as `load_clips` reads it, or a clip table.
+    `extract`, `explain` and the command line use it for DATASET: the demo and ESC-50 by name (synthesised or downloaded
+    if necessary), a folder or table as for `load_clips`, or a clip table.
 
     Parameters
     ----------
     dataset : {"demo", "esc10", "esc50"}, path or DataFrame
-        A name wins over a folder of that name: write ``./esc50`` for the folder.
+        A name takes precedence over a folder of that name: write ``./esc50`` for the folder.
     audio_dir, columns, categories, folds, folds_by, corrections : optional
         As in `load_clips`.
     data_home, mirror : optional
         As in `fetch_esc50`.
     verbose : bool, default=True
-        Show a download's progress, and notes.
+        Show the progress of downloads, and notes.
 
     Returns
     -------
     pandas.DataFrame
-        A checked clip table, as `load_clips` returns it.
+        A checked clip table, as returned by `load_clips`.
 
     Raises
     ------
-    ClipTableError, DownloadError
-        As `load_clips` and `fetch_esc50`.
+    ClipTableError
+        If there is no such data set, or its table cannot be used.
+    DownloadError
+        If files could not be fetched.
 
     Examples
     --------
@@ -65,7 +67,7 @@ def find_clips(
     """
     if isinstance(dataset, str) and dataset in _NAMES:
         if verbose and Path(dataset).is_dir():
-            print(f"note: {dataset} is the data set of that name; write ./{dataset} for the folder")
+            print(f"note: {dataset} means the data set of that name; write ./{dataset} for the folder")
         if dataset != "demo":
             return fetch_esc50(
                 categories,

@@ -1,4 +1,4 @@
-"""Windows labelled by the annotations in them."""
+"""Labelling windows by the annotations in them."""
 
 from __future__ import annotations
 
@@ -26,40 +26,44 @@ def label_windows(
     *,
     categories: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Give windows the labels of the annotations that they overlap.
+    """Label windows with the annotations that they overlap.
 
-    Use it after `cut_windows`: a window can have several labels, one, or none.
+    Use it after `cut_windows`. A window can have several labels, one, or none.
 
     Parameters
     ----------
     windows : DataFrame
         A clip table.
     annotations : DataFrame or path
-        A table with the columns ``filename``, ``start``, ``end`` (s) and ``label``, or what `load_annotations` reads. A
-        file name without an extension, or without its folder, stands for the one recording that it can be.
+        A table with the columns ``filename``, ``start``, ``end`` (s) and ``label``, or anything that `load_annotations`
+        reads. A file name without its extension or folder is accepted if it fits only one recording.
     min_overlap : float, default=0.5
-        Above 0, at most 1: the share of the shorter of the two, window and annotation, that must overlap.
+        The share of the shorter of the two, window and annotation, that must overlap; above 0 and at most 1.
     categories : iterable of str, optional
-        The labels that exist; any other is an error, and ``attrs["categories"]`` of the result has them all, also
-        those that no window has. By default every label of the annotations is one.
+        The permitted labels; any other label is an error. ``attrs["categories"]`` of the result has all of them, even
+        those of no window. By default, all labels of the annotations are permitted.
 
     Returns
     -------
     pandas.DataFrame
-        The windows in their order, with ``labels`` (sorted tuple of str, empty where nothing was annotated) instead of
-        any labels they had.
+        The windows in their order, with ``labels`` (sorted tuple of str, empty if nothing was annotated) instead of
+        any labels that they had.
 
     Raises
     ------
     ClipTableError
-        If annotations are of a recording or have a label that does not exist; the message has the lines.
+        If an annotation has a recording or a label that does not exist; the message has the lines.
     ValueError
-        If `min_overlap` is out of its range.
+        If `min_overlap` is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If annotations label no window; the message has the lines.
 
     Notes
     -----
-    An annotation of a point in time labels the windows with ``start <= time < end``. A warning names annotations that
-    label no window.
+    An annotation of a point in time labels the windows with ``start <= time < end``.
 
     Examples
     --------
@@ -71,7 +75,7 @@ def label_windows(
     [(), ('bark',), ('bark',), ()]
     """
     if isinstance(min_overlap, bool) or not 0 < min_overlap <= 1:
-        raise ValueError(f"min_overlap is a number above 0, at most 1, not {min_overlap!r}.")
+        raise ValueError(f"min_overlap must be a number above 0 and at most 1, not {min_overlap!r}.")
     windows = check_clips(windows)
     if isinstance(annotations, pd.DataFrame):
         annotations = check_annotations(annotations)
@@ -101,19 +105,19 @@ def label_windows(
 
 
 def _overlapping(windows: pd.DataFrame, annotations: pd.DataFrame, min_overlap: float) -> Iterator[tuple[int, int]]:
-    """Yield the rows of each window and annotation of one recording that overlap enough."""
+    """Yield the row of the window and of the annotation for each pair of a recording that overlaps enough."""
     windows = windows.sort_values("start", kind="stable")
     starts, ends = windows["start"].to_numpy(), windows["end"].to_numpy()
     rows, longest = windows.index.to_numpy(), (ends - starts).max()
     for annotation, begin, end in annotations[["start", "end"]].itertuples():
-        # Only windows that start between these can overlap.
+        # Only windows that start in this range can overlap.
         near = slice(np.searchsorted(starts, begin - longest), np.searchsorted(starts, end, side="right"))
         if begin == end:
             enough = (starts[near] <= begin) & (begin < ends[near])
         else:
             overlap = np.minimum(ends[near], end) - np.maximum(starts[near], begin)
             shorter = np.minimum(ends[near] - starts[near], end - begin)
-            # Times are sums of decimal fractions: a millionth of a second decides nothing.
+            # Times are sums of decimal fractions: rounding errors must not decide.
             enough = (overlap > 0) & (overlap + 1e-6 >= min_overlap * shorter)
         for row in rows[near][enough]:
             yield row, annotation
@@ -123,14 +127,14 @@ def _warn_of_unused(unused: pd.DataFrame, count: int) -> None:
     shown = zip(unused["line"], unused["filename"], unused["start"], unused["end"], strict=True)
     found = list_some(f"{line} ({clip_name(name, start, end)})" for line, name, start, end in shown)
     warnings.warn(
-        f"{len(unused)} of {count} annotations label no window: {found}. Their times are seconds in the recording, and "
-        "min_overlap is the share that must be in one window.",
+        f"{len(unused)} of {count} annotations label no window: {found}. Check that their times are seconds in the "
+        "recording; min_overlap is the share that must be in one window.",
         stacklevel=3,
     )
 
 
 def _recordings(annotations: pd.DataFrame, names: Iterable[str]) -> pd.Series:
-    """Return the recording of each annotation, as the windows write it."""
+    """Return the recording of each annotation, spelled as in the windows."""
     known: dict[str, set[str]] = defaultdict(set)
     for name in names:
         for form in (name, posixpath.splitext(name)[0]):
@@ -143,9 +147,9 @@ def _recordings(annotations: pd.DataFrame, names: Iterable[str]) -> pd.Series:
         first = wrong["filename"].iloc[0]
         found = list_some(f"{line} ({name!r})" for line, name in zip(wrong["line"], wrong["filename"], strict=True))
         if meant[first]:
-            advice = f"{first!r} can be {' or '.join(sorted(meant[first])[:5])}: write which."
+            advice = f"{first!r} could be {' or '.join(sorted(meant[first])[:5])}: write the full name."
         else:
-            advice = f"Correct them, or leave these lines out.{did_you_mean(first, known)}"
+            advice = f"Correct or remove these lines.{did_you_mean(first, known)}"
         raise ClipTableError(f"Annotations of recordings that the windows do not have: {found}. {advice}")
     return annotations["filename"].map({name: next(iter(found)) for name, found in meant.items()})
 

@@ -1,4 +1,4 @@
-"""Data sets as they are unzipped, recognised by what is in the folder and not by its name."""
+"""Unzipped data sets, recognised by the content of their folder and not by its name."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..exceptions import ClipTableError
 from ._raw import RawTable, parse_table, read_file
 
 _LAYOUTS = (
-    "Known are ESC-50 (meta/*.csv, audio/), UrbanSound8K (metadata/UrbanSound8K.csv, audio/fold1/), FSD50K "
-    "(FSD50K.ground_truth/, FSD50K.dev_audio/), a folder for each category, and recordings without labels. For any "
+    "Known layouts are ESC-50 (meta/*.csv, audio/), UrbanSound8K (metadata/UrbanSound8K.csv, audio/fold1/), FSD50K "
+    "(FSD50K.ground_truth/, FSD50K.dev_audio/), one folder per category, and recordings without labels. For any "
     "other, name its table: load_clips('<table>.csv', '<folder of the recordings>', columns={...})."
 )
 
 
 @dataclass
 class Layout:
-    """A table as it is, and where its recordings are: a folder, a URL, or None if its `path` column says it."""
+    """An unchecked table, and the place of its recordings: a folder, a URL, or None if it has a column `path`."""
 
     raw: RawTable
     audio: Path | str | None
@@ -30,7 +30,7 @@ class Layout:
 
 
 def recognise(table: Path, audio: Path | str | None, columns: Mapping[str, str | None]) -> Layout:
-    """Return what a folder or CSV file holds."""
+    """Return the table in a folder or CSV file, and the place of its recordings."""
     if table.is_dir():
         return _recognise_folder(table, audio)
     if not os.path.lexists(table):
@@ -42,7 +42,7 @@ def recognise(table: Path, audio: Path | str | None, columns: Mapping[str, str |
 
 
 def audio_place(audio_dir: str | os.PathLike | None) -> Path | str | None:
-    """Return a URL as it is, and a folder absolute."""
+    """Return a URL unchanged, and a folder as an absolute path."""
     if audio_dir is None or is_url(os.fspath(audio_dir)):
         return None if audio_dir is None else str(audio_dir)
     return Path(audio_dir).expanduser().absolute()
@@ -61,7 +61,7 @@ def _recognise_folder(folder: Path, audio: Path | str | None) -> Layout:
         return Layout(_recordings(folder), audio or folder, name)
     except PermissionError as error:
         raise ClipTableError(
-            f"{error.filename} may not be read: permission denied. Ask for the right to read it."
+            f"{error.filename} cannot be read: permission denied. Ask for the right to read it."
         ) from error
 
 
@@ -69,27 +69,27 @@ def _only_table(folder: Path, tables: list[Path]) -> RawTable:
     if len(tables) > 1:
         raise ClipTableError(
             f"{folder} has {len(tables)} tables meta/*.csv: {list_some(file.name for file in tables)}; a folder in the "
-            "layout of ESC-50 has exactly one. Move the others away, or name one: "
+            "layout of ESC-50 has exactly one. Remove the others, or name one: "
             f"load_clips('meta/{tables[0].name}', 'audio')."
         )
     return parse_table(read_file(tables[0]), str(tables[0]))
 
 
 def _beside(table: Path, raw: RawTable, filename: str) -> Path:
-    """Return the folder from which the first file name of a table leads to a recording."""
+    """Return the folder that the file names of a table are relative to."""
     folders = [table.parent, table.parent / "audio", table.parent.parent / "audio"]
     names = raw.columns[raw.header.index(filename)] if filename in raw.header else []
     for folder in folders:
         if any(os.path.lexists(folder / name) for name in names[:10] if name):
             return folder
     raise ClipTableError(
-        f"{table} is a table, and its recordings are not beside it (looked in {list_some(folders)}). Say where they "
-        f"are: load_clips({table.name!r}, '<folder>'), or --audio on the command line."
+        f"The recordings of the table {table} are not beside it (looked in {list_some(folders)}). Name their folder: "
+        f"load_clips({table.name!r}, '<folder>'), or --audio on the command line."
     )
 
 
 def _urbansound(folder: Path) -> RawTable:
-    """UrbanSound8K: its `start` and `end` are places in the original recording, not in the clips that it holds."""
+    """Read UrbanSound8K, whose `start` and `end` are times in the original recording, not in the clip's file."""
     path = folder / "metadata/UrbanSound8K.csv"
     found = parse_table(read_file(path), str(path))
     theirs = {
@@ -108,7 +108,7 @@ def _urbansound(folder: Path) -> RawTable:
 
 
 def _fsd50k(folder: Path) -> RawTable:
-    """FSD50K: fold 1 is its training part, 2 its validation part, 3 its evaluation part."""
+    """Read FSD50K: fold 1 is its training part, fold 2 its validation part, fold 3 its evaluation part."""
     ground_truth = folder / "FSD50K.ground_truth"
     parts = [part for part in ("dev", "eval") if (ground_truth / f"{part}.csv").is_file()]
     there = [part for part in parts if (folder / f"FSD50K.{part}_audio").is_dir()] or parts
@@ -129,12 +129,12 @@ def _fsd50k(folder: Path) -> RawTable:
 
 
 def _recordings(folder: Path) -> RawTable:
-    """Recordings without a table: in a folder for each category, or without labels."""
+    """Read recordings without a table: in one folder per category, or without labels."""
     names = sorted(_find_audio(folder))
     if not names:
         inside = list_some(sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())) or "nothing"
         tables = sorted(path.name for path in folder.glob("*.csv"))
-        hint = f" If {tables[0]!r} is its table, name that file." if tables else ""
+        hint = f" If {tables[0]!r} is its clip table, name that file." if tables else ""
         raise ClipTableError(f"{folder} is not a known data set: it holds {inside}.{hint} {_LAYOUTS}")
     in_folders = [name.rpartition("/")[0] for name in names]
     if all(in_folders):
@@ -145,7 +145,7 @@ def _recordings(folder: Path) -> RawTable:
         loose = [name for name in names if "/" not in name]
         raise ClipTableError(
             f"{folder} has recordings in folders, which would be their categories, and {len(loose)} beside them: "
-            f"{list_some(loose)}. Put each into the folder of its category; or name the folder of those to be read."
+            f"{list_some(loose)}. Put each into the folder of its category, or name the folder to read."
         )
     return RawTable(str(folder), header, columns, list(range(1, len(names) + 1)), "file")
 

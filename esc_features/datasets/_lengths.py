@@ -1,4 +1,4 @@
-"""How long the recordings of clips are, by their headers, and clips that reach beyond them."""
+"""Lengths of recordings, from their headers, and the check that clips do not reach beyond them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._columns import clip_keys, clip_name
 
 
 def lengths_of(paths: Iterable[str]) -> dict[str, float | str]:
-    """Return the length (s) of each recording, or why it cannot be read."""
+    """Return the length of each recording in seconds, or the reason why it cannot be read."""
 
     def length(path: str) -> float | str:
         try:
@@ -29,12 +29,12 @@ def lengths_of(paths: Iterable[str]) -> dict[str, float | str]:
 
 
 def check_ends(clips: pd.DataFrame, lengths: pd.Series, places: Iterable[str]) -> None:
-    """Raise ClipTableError for clips that reach beyond the end of their recording, whose length may be NaN."""
+    """Raise ClipTableError if clips reach beyond the end of their recording; a length of NaN is not checked."""
     beyond = (clips["start"] >= lengths) | (lengths + END_TOLERANCE < clips["end"]) & np.isfinite(clips["end"])
     if beyond.any():
         found = [each for each in zip(places, clip_keys(clips), lengths, beyond, strict=True) if each[-1]]
         named = [f"{place} ({clip_name(*key)}, but it has {length:g} s)" for place, key, length, _ in found]
         raise ClipTableError(
             f"Clips that reach beyond the end of their recording: {list_some(named)}. Correct their start and end; an "
-            "end of infinity is the recording's."
+            "end of infinity is the end of the recording."
         )

@@ -1,4 +1,4 @@
-"""Data sets through soundata, which knows where two dozen of them are and how they are unpacked."""
+"""Data sets of soundata, which has loaders for two dozen of them."""
 
 from __future__ import annotations
 
@@ -24,35 +24,37 @@ def load_soundata(
     categories: str | Iterable[str] | None = None,
     folds: int | Iterable[int] | None = None,
 ) -> pd.DataFrame:
-    """Turn a data set of soundata into a clip table.
+    """Convert a data set of soundata to a clip table.
 
-    Use it for the data sets that soundata has a loader for; it needs ``pip install esc_features[soundata]``. Download
-    one first: ``soundata.initialize("urbansound8k", data_home=...).download()``.
+    Use it for data sets that soundata has a loader for. It requires ``pip install esc_features[soundata]``. Download
+    the data set first: ``soundata.initialize("urbansound8k", data_home=...).download()``.
 
     Parameters
     ----------
     dataset : str or soundata.core.Dataset
-        The name of a loader, or a data set that was initialised.
+        The name of a loader, or an initialised data set.
     data_home : path, optional
-        Where it is; soundata's own place by default.
+        Folder of the data set; by default the one that soundata uses.
     categories, folds : optional
         As in `load_clips`.
 
     Returns
     -------
     pandas.DataFrame
-        A clip table, as `load_clips` returns it, of the recordings that are on disk.
+        A clip table, as returned by `load_clips`, of the recordings that are on disk.
 
     Raises
     ------
     ClipTableError
-        If there is no such loader, or no recording of it is there.
+        If there is no such loader, or none of the recordings is on disk.
+    ImportError
+        If soundata is not installed.
 
     Notes
     -----
-    A clip's tags are its category where every clip has exactly one, else its labels; so are the labels of its events,
-    wherever they are in the recording (for windows, give the events to `label_windows`). ``fold`` is the data set's
-    fold, or its splits numbered: train, validation, test.
+    If every clip has exactly one tag, the tag is its category; otherwise the tags are its labels. The labels of events
+    are treated like tags, wherever they are in the recording (to label windows, pass the events to `label_windows`).
+    ``fold`` is the fold of the data set, or the number of its split in the order train, validation, test.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def load_soundata(
         known = soundata.list_datasets()
         if dataset not in known:
             raise ClipTableError(
-                f"soundata has no loader {dataset!r}.{did_you_mean(dataset, known)} There are {', '.join(known)}."
+                f"soundata has no loader {dataset!r}.{did_you_mean(dataset, known)} Choose from {', '.join(known)}."
             )
         dataset = soundata.initialize(dataset, data_home=None if data_home is None else os.fspath(data_home))
     try:
@@ -75,13 +77,13 @@ def load_soundata(
     except FileNotFoundError as error:
         raise ClipTableError(
             f"soundata has no {dataset.name} in {dataset.data_home}. Run soundata.initialize({dataset.name!r}, "
-            f"data_home={dataset.data_home!r}).download(), or name its folder as data_home=."
+            f"data_home={dataset.data_home!r}).download(), or name its folder with data_home=."
         ) from error
     there = [clip for clip in clips if Path(clip.audio_path).is_file()]
     if not there:
         raise ClipTableError(
             f"None of the {len(clips)} recordings of {dataset.name} is in {dataset.data_home} (first: "
-            f"{clips[0].audio_path}). Name the folder that it was unpacked in as data_home=."
+            f"{clips[0].audio_path}). Name the folder that it was unpacked in with data_home=."
         )
     home = os.path.realpath(dataset.data_home)
     table = pd.DataFrame(

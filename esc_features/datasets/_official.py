@@ -1,4 +1,4 @@
-"""What is official about ESC-50 and ESC-10: how many clips, which folds, which licence, and the digest that tells."""
+"""Official facts about ESC-50 and ESC-10: their clips, folds and licences, and the digests that identify them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OfficialDataset:
-    """The facts of a published data set.
+    """Facts about a published data set.
 
     Parameters
     ----------
     name : str
         "esc10" or "esc50".
     n_clips, n_categories : int
-        How many there are.
+        Number of clips and of categories.
     folds : tuple of int
         The official folds.
     digest : str
-        Of the file name, fold and target of every clip; see `official_name`.
+        Digest of the file name, fold and target of every clip; see `official_name`.
     licence : str
-        Of the recordings: its name and address.
+        Licence of the recordings: its name and URL.
 
     Examples
     --------
@@ -54,10 +54,10 @@ OFFICIAL_DATASETS = {
 
 
 def official_name(clips: pd.DataFrame) -> str | None:
-    """Return which official data set a clip table is: the whole of it, with its folds and targets.
+    """Return which official data set a clip table is, if it is complete and has the official folds and targets.
 
-    Decided by a digest of the file name, fold and target of every clip, in any order, and not by the name of a folder:
-    ESC-50 with other folds, or with a label corrected, is not the official one any more.
+    The table is recognised by a digest of the file name, fold and target of every clip, in any order, and not by the
+    name of a folder: ESC-50 with other folds, or with a corrected label, is no longer the official data set.
 
     Parameters
     ----------
@@ -67,6 +67,7 @@ def official_name(clips: pd.DataFrame) -> str | None:
     Returns
     -------
     {"esc10", "esc50"} or None
+        The name; None if the table is not an official data set.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The cells of a table as they are in a file or a DataFrame, each with its line."""
+"""The unchecked cells of a file or DataFrame, with their lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..exceptions import ClipTableError
 
 @dataclass
 class RawTable:
-    """A table before any check: None where a cell of a DataFrame is missing."""
+    """A table before any check; missing cells of a DataFrame are None."""
 
     where: str
     header: list[str]
@@ -27,10 +27,10 @@ class RawTable:
     unit: str = "line"
 
     def positions(self, known: tuple[str, ...], names: Mapping[str, str | None]) -> dict[str, int]:
-        """Return the position of each of our columns that the table has; `names` maps ours to the table's."""
+        """Return the positions of the known columns that the table has; `names` maps known names to the table's."""
         for ours in names:
             if ours not in known:
-                raise ClipTableError(f"columns= has {ours!r}, which is not a column here: {', '.join(known)}.")
+                raise ClipTableError(f"columns= has the unknown name {ours!r}. Use {', '.join(known)}.")
         absent = [
             f"{ours} (mapped to {theirs!r})" for ours, theirs in names.items() if theirs not in (*self.header, None)
         ]
@@ -45,12 +45,12 @@ class RawTable:
     def refuse_header(self, absent: list[str], further: str = "") -> None:
         raise ClipTableError(
             f"{self.where}: there is no column for {', '.join(absent)}; it has {', '.join(map(repr, self.header))}. "
-            "Say which column is which with columns={'filename': '<its name in the table>', ...}" + (further or ".")
+            "Map the names with columns={'filename': '<its name in the table>', ...}" + (further or ".")
         )
 
 
 def read_file(path: Path) -> bytes:
-    """Return the content of a table's file; a pipe or device is refused and not waited for."""
+    """Return the content of a table's file; refuse a pipe or device instead of waiting for it."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ClipTableError(f"{path} is not a regular file. Write the table to a CSV file and name that.")
@@ -62,7 +62,7 @@ def read_file(path: Path) -> bytes:
 
 
 def parse_table(content: bytes, where: str) -> RawTable:
-    """Read CSV: UTF-8 or UTF-16; comma, semicolon or tab."""
+    """Read a CSV table: UTF-8 or UTF-16, separated by commas, semicolons or tabs."""
     text = decode(content, where)
     first = text.lstrip("\r\n").partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
@@ -76,24 +76,24 @@ def parse_table(content: bytes, where: str) -> RawTable:
                 header = [name.strip() for name in row]
             elif len(row) != len(header):
                 raise ClipTableError(
-                    f"{where}: line {reader.line_num} has {len(row)} fields, the header has {len(header)}. "
-                    "Correct the line; a name that holds the separator must be in quotes."
+                    f"{where}: line {reader.line_num} has {len(row)} fields, but the header has {len(header)}. "
+                    "Correct the line; a name that contains the separator must be in quotes."
                 )
             else:
                 rows.append([cell.strip() for cell in row])
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise ClipTableError(
-            f"{where}: line {reader.line_num} is not CSV ({error}). Correct the quotes there or before."
+            f"{where}: line {reader.line_num} is not CSV ({error}). Correct the quotes in this line or before it."
         ) from None
     if not header:
-        raise ClipTableError(f"{where} is empty. It needs a line of column names and one line for each row.")
+        raise ClipTableError(f"{where} is empty. It needs a line of column names and one line per clip.")
     columns = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in header]
     return RawTable(where, header, columns, lines)
 
 
 def frame_table(frame: pd.DataFrame, where: str) -> RawTable:
-    """Take the cells of a DataFrame; its rows are named by position, from 0, as `iloc` takes them."""
+    """Return the cells of a DataFrame; messages name its rows by position, from 0, as `iloc` does."""
     columns = [
         [_plain(value) for value in frame.iloc[:, number].astype(object).tolist()] for number in range(frame.shape[1])
     ]
@@ -101,7 +101,7 @@ def frame_table(frame: pd.DataFrame, where: str) -> RawTable:
 
 
 def decode(content: bytes, where: str) -> str:
-    """Return the text of a table, or raise ClipTableError with the line that is not text."""
+    """Return the text of a table; raise ClipTableError with the line that cannot be decoded."""
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return content.decode(encoding)

@@ -1,4 +1,4 @@
-"""From the cells of a table to a clip table: what is checked, completed and chosen."""
+"""From the cells of a table to a clip table: checking, completing and selecting its rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LABELLED = ("category", "target", "labels")
 
 
 def read_clips(raw: RawTable, columns: Mapping[str, str | None] | None = None) -> pd.DataFrame:
-    """Return the checked table: the columns of a clip table, `esc10` where there is one, and `line`.
+    """Return the checked table: the columns of a clip table, `esc10` if the table has it, and `line`.
 
-    `columns` maps our column names to the table's, or to None for a column that is to be ignored. `path` is there only
-    where the table has it.
+    `columns` maps our column names to those of the table, or to None to ignore a column. The result has `path` only if
+    the table has it.
     """
     names = columns or {}
     positions = raw.positions(_KNOWN, names)
@@ -41,7 +41,7 @@ def read_clips(raw: RawTable, columns: Mapping[str, str | None] | None = None) -
         table["target"], table["labels"] = np.int64(-1), pd.Series([()] * len(table), dtype=object)
     table["src_file"] = check.text("src_file", default=table["filename"])
     table["take"] = check.text("take")
-    table["start"], table["end"] = check.stretch()
+    table["start"], table["end"] = check.segment()
     if "path" in check:
         table["path"] = check.filled("path")
     if "esc10" in check:
@@ -53,7 +53,7 @@ def read_clips(raw: RawTable, columns: Mapping[str, str | None] | None = None) -
 
 @dataclass(frozen=True)
 class Choice:
-    """What is wanted of a data set: corrected labels, new folds, and a part of it."""
+    """What to use of a data set: corrected labels, new folds, and a selection of clips."""
 
     categories: str | Iterable[str] | None = None
     folds: int | Iterable[int] | None = None
@@ -62,7 +62,7 @@ class Choice:
     corrections: str | os.PathLike | pd.DataFrame | None = None
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows that are wanted of a whole table."""
+        """Apply the corrections and folds to a whole table, and return the selected rows."""
         if self.corrections is not None:
             table = apply_corrections(table, self.corrections)
         if self.folds_by is not None:
@@ -76,19 +76,19 @@ def select_clips(
     folds: int | Iterable[int] | None = None,
     esc10: bool = False,
 ) -> pd.DataFrame:
-    """Return the rows asked for; a category or fold that is not in the table is an error, not an empty result.
+    """Return the selected rows; a category or fold that is not in the table is an error.
 
-    Clips with several labels are kept if any is among the categories, and lose their other labels.
+    Clips with several labels are kept if any of them is among the categories, and lose their other labels.
     """
     if esc10:
         if "esc10" not in table:
             raise ClipTableError(
-                "The table has no column 'esc10'. Choose by categories=[...] instead, or say which column marks "
+                "The table has no column 'esc10'. Select with categories=[...] instead, or name the column that marks "
                 "the ESC-10 clips with columns={'esc10': '<its name>'}."
             )
         table = table[table["esc10"]]
         if table.empty:
-            raise ClipTableError("No clip of the table is marked in its column 'esc10'. Leave esc10=True out.")
+            raise ClipTableError("No clip of the table is marked in its column 'esc10'. Omit esc10=True.")
     chosen = np.ones(len(table), dtype=bool)
     if categories is not None:
         wanted = set(_known_categories(categories, categories_of(table)))
@@ -103,16 +103,16 @@ def select_clips(
         chosen &= table["fold"].isin(_known_folds(folds, sorted(table["fold"].unique().tolist()))).to_numpy()
     table = table[chosen]
     if esc10 or categories is not None or folds is not None:
-        table.attrs["chosen"] = True  # a store keeps the clips that were not
+        table.attrs["chosen"] = True  # a store keeps the clips that were not selected
     if table.empty:
         raise ClipTableError(
-            "No clip is left: these categories do not occur in these folds. Restrict one of the two only."
+            "No clip is left: these categories do not occur in these folds. Restrict only one of the two."
         )
     return table
 
 
 def finish(table: pd.DataFrame, path: Iterable[str], name: str) -> pd.DataFrame:
-    """Return checked rows in the form that the rest of the library reads."""
+    """Return checked rows as a clip table."""
     table = table.reset_index(drop=True).assign(path=list(path))
     table = table[[column for column in CLIP_COLUMNS if column in table]]
     table = table.astype({column: CLIP_COLUMNS[column] for column in table})
@@ -121,31 +121,29 @@ def finish(table: pd.DataFrame, path: Iterable[str], name: str) -> pd.DataFrame:
 
 
 def categories_of(table: pd.DataFrame) -> list[str]:
-    """Return the categories that occur in a table, or the labels, sorted."""
+    """Return the categories or labels that occur in a table, sorted."""
     if "labels" in table:
         return sorted({label for labels in table["labels"] for label in labels})
     return sorted(table["category"].unique().tolist())
 
 
 def _check_header(raw: RawTable, positions: Mapping[str, int], names: Mapping[str, str | None]) -> None:
-    """Refuse a table whose columns do not say what a clip is, or how it is labelled."""
+    """Refuse a table without file names, without clips, or with unclear labels."""
     if "filename" not in positions:
         raw.refuse_header(["filename"])
     if "labels" in positions and "category" in positions:
         raise ClipTableError(
-            f"{raw.where}: there is a column for labels and one for category. Ignore one: columns={{'labels': None}} "
-            "or columns={'category': None}."
+            f"{raw.where}: there is a column for labels and one for category. Ignore one of them with "
+            "columns={'labels': None} or columns={'category': None}."
         )
-    # Without a column that could be the label, the recordings have none: for prediction.
+    # If no column could be the label, these are recordings without labels, for prediction.
     ignored = {names.get(ours, ours) for ours in names} | {raw.header[at] for at in positions.values()}
     strange = [theirs for theirs in raw.header if theirs not in ignored]
     said = any(ours in names for ours in _LABELLED)
     if not set(_LABELLED) & set(positions) and strange and not said:
-        raw.refuse_header(
-            ["target, category or labels"], ", or {'category': None} where the recordings have no labels."
-        )
+        raw.refuse_header(["target, category or labels"], ", or {'category': None} if the recordings have no labels.")
     if not raw.places:
-        raise ClipTableError(f"{raw.where} has column names but no clips. Add one line for each clip.")
+        raise ClipTableError(f"{raw.where} has column names but no clips. Add one line per clip.")
 
 
 def _add_category(table: pd.DataFrame, check: Checks) -> None:
@@ -165,12 +163,12 @@ def _known_categories(categories: str | Iterable[str], present: list[str]) -> li
         categories = [categories] if categories in present else categories.split(",")
     wanted = [str(category).strip() for category in categories]
     if not wanted:
-        raise ClipTableError("categories=[] asks for no clip. Name some, or leave it out for all.")
+        raise ClipTableError("categories=[] selects no clip. Name some categories, or omit it for all.")
     for category in wanted:
         if category not in present:
             raise ClipTableError(
                 f"There is no category {category!r} here.{did_you_mean(category, present)} "
-                f"There are {', '.join(present) or 'none'}."
+                f"The categories are {', '.join(present) or 'none'}."
             )
     return wanted
 
@@ -179,6 +177,6 @@ def _known_folds(folds: int | Iterable[int], present: list[int]) -> list[int]:
     wanted = list(folds) if isinstance(folds, Iterable) else [folds]
     unknown = [fold for fold in wanted if isinstance(fold, bool) or fold not in present]
     if unknown or not wanted:
-        what = f"There is no fold {', '.join(map(repr, unknown))} here" if unknown else "folds=[] asks for no clip"
-        raise ClipTableError(f"{what}. Choose from {present}, or leave folds out for all.")
+        what = f"There is no fold {', '.join(map(repr, unknown))} here" if unknown else "folds=[] selects no clip"
+        raise ClipTableError(f"{what}. Choose from {present}, or omit folds for all.")
     return wanted

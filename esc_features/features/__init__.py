@@ -1,10 +1,10 @@
-"""How one clip becomes one array: scikit-learn transformers from a recording to a feature."""
+"""Features: scikit-learn transformers that turn each clip into an array."""
 
 import importlib
 
 from ._registry import FEATURES as _FEATURES
 
-# Public name -> the module that holds it, looked up on first use.
+# Public name -> module, imported on first use.
 _HOME = {
     "Feature": "_base",
     **{kind: module for kind, (module, _) in _FEATURES.items()},

@@ -1,4 +1,4 @@
-"""What all features have in common: parameters that are their whole configuration, and a fingerprint of them."""
+"""The base class of all features: their parameters are their complete configuration, and have a fingerprint."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _BLOCK = 64
 
 
 class Feature(TransformerMixin, BaseEstimator):
-    """Base of the features: a stateless scikit-learn transformer from recordings to arrays.
+    """Base class of the features: a stateless scikit-learn transformer from recordings to arrays.
 
-    A subclass says what one clip becomes (`compute`, `output_shape`) and has ``sample_rate``, ``duration`` and
-    ``dtype`` among its parameters. In return it can be computed on the spot, stored, and found again.
+    Derive from it to add a feature of your own. A subclass defines `compute` and `output_shape` and has
+    ``sample_rate``, ``duration`` and ``dtype`` among its parameters; it can then be computed for any recording, stored,
+    and found again in a store.
 
     Examples
     --------
-    A feature of your own, in a module that can be imported:
+    A feature of your own, in an importable module:
 
     >>> import numpy as np
     >>> from esc_features.features import Feature
@@ -48,51 +49,53 @@ class Feature(TransformerMixin, BaseEstimator):
 
     #: Increment it whenever the same parameters give other numbers: stored features are then stale.
     version = 1
-    #: Its name in a store, by default.
+    #: Its default name in a store.
     name = "feature"
-    #: Parameters that were added later, with the value that means what the feature did before: what was stored then
-    #: stays up to date. ``{"power": 2.0}``, say.
+    #: Parameters that were added later, each with the value that keeps the earlier behaviour, such as
+    #: ``{"power": 2.0}``: features that were stored before stay up to date.
     neutral_parameters: dict[str, Any] = {}  # noqa: RUF012
-    #: Packages beyond numpy, scipy, soxr and soundfile whose versions decide the numbers; recorded in a store.
+    #: Packages beyond numpy, scipy, soxr and soundfile whose versions affect the numbers; recorded in a store.
     libraries: tuple[str, ...] = ()
     sample_rate: int
     duration: float
     dtype: str
     _dtypes: tuple[str, ...] = ("float32", "float16")
-    # Parameters that say where something is; `description` says what it is in another way.
+    # Parameters with the place of something, of which `description` has the content instead.
     _described_elsewhere: tuple[str, ...] = ()
 
     def fit(self, X: Any = None, y: Any = None) -> Feature:
-        """Learn nothing: a feature has no state. It only remembers which recordings of a store it was given.
+        """Do nothing but remember which recordings of a store were given: a feature has no state.
 
-        This lets `transform` warn where other clips of the same recordings are to be scored.
+        `transform` can then warn if it is given other clips of the same recordings, to be scored.
 
         Parameters
         ----------
         X : any
             Clips, as for `transform`.
         y : ignored
+            Not used; present for scikit-learn.
 
         Returns
         -------
-        self
+        self : Feature
+            The feature itself.
         """
         remember_sources(self, X)
         return self
 
     def transform(self, X: Any, sampling_rate: float | None = None) -> Any:
-        """Compute the feature of recordings, or find it in their store.
+        """Compute the feature of clips, or find it in their store.
 
         Parameters
         ----------
         X : sequence of paths, DataFrame, array of shape (n, samples), or ``store.audio``
-            Paths (or URLs) are decoded, resampled and cut or padded to ``duration``. A table of clips has a column
-            ``path`` (or ``filename``) and may have ``start`` and ``end`` in seconds; a recording is opened once,
-            however many of its stretches the table names. Waveforms are floats, and are cut or padded. A store's
-            recordings give the stored feature.
+            Files (or URLs) are decoded, resampled, and cut or padded to ``duration``. A clip table has a column
+            ``path`` (or ``filename``) and may have ``start`` and ``end`` in seconds; each recording is opened once,
+            however many clips it has. Waveforms must be floats, and are cut or padded. For the recordings of a store,
+            the stored feature is returned.
         sampling_rate : float, default=None
-            The rate of waveforms (Hz), which are resampled if it is not the feature's ``sample_rate``; None means that
-            it is.
+            Sample rate of waveforms, in Hz. They are resampled if it differs from the feature's ``sample_rate``; None
+            means that it does not.
 
         Returns
         -------
@@ -102,9 +105,11 @@ class Feature(TransformerMixin, BaseEstimator):
         Raises
         ------
         AudioError
-            A file cannot be used.
-        ValueError, TypeError
-            ``X`` is none of the above, holds waveforms of another rate, or a parameter makes no sense.
+            If a file cannot be used.
+        StoreError
+            If the feature is neither in the store nor can be computed from its waveforms or recordings.
+        TypeError, ValueError
+            If ``X`` is none of the above or holds waveforms of another rate, or if a parameter is invalid.
         """
         if is_recordings(X):
             warn_source_leak(self, X)
@@ -118,69 +123,74 @@ class Feature(TransformerMixin, BaseEstimator):
         if clips is None:
             return self._of_waveforms(as_waveforms(X), sampling_rate)
         if sampling_rate is not None:
-            raise ValueError("sampling_rate is for waveforms: recordings know their own rate.")
+            raise ValueError("sampling_rate is for waveforms: omit it for recordings, whose files state their rate.")
         return self._of_clips(clips)
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
-        """Compute the feature of waveforms that have the right rate and length.
+        """Compute the feature of waveforms of the right sample rate and length.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n, samples), float32
-            At ``sample_rate``, ``duration`` long.
+            Waveforms at ``sample_rate``, each ``duration`` long.
 
         Returns
         -------
         ndarray of shape (n, ``*output_shape()``)
-            Of ``dtype``. Each row depends on its own waveform only, bit for bit, in any thread or process.
+            The features, of ``dtype``. Each row depends only on its own waveform, bit for bit, in any thread or
+            process.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define how it is computed: write compute().")
 
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of the feature of one clip.
+        """Return the shape of the feature of one clip.
 
         Returns
         -------
         tuple of int
+            The shape.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define its shape: write output_shape().")
 
     def waveform(self) -> WaveformSpec:
-        """The rate and length of the waveforms that this feature is computed from.
+        """Return the sample rate and length of the waveforms that this feature is computed from.
 
         Returns
         -------
         WaveformSpec
+            The specification.
         """
         return WaveformSpec(self.sample_rate, self.duration)
 
     def check_parameters(self) -> None:
-        """Check that the parameters make sense together.
+        """Check the parameters.
 
         Raises
         ------
         ValueError
-            The message names the parameter, its value and what it may be.
+            If a parameter is invalid; the message names it, its value and the valid ones.
         """
         check_number(self, "sample_rate", at_least=1, whole=True)
         check_number(self, "duration", above=0)
         if self.waveform().n_samples < 1:
-            raise ValueError(f"duration={self.duration} s at sample_rate={self.sample_rate} Hz is not one sample.")
+            raise ValueError(
+                f"duration={self.duration} s at sample_rate={self.sample_rate} Hz is not one sample: increase one."
+            )
         if dtype_name(self.dtype) not in self._dtypes:
             raise ValueError(f"dtype must be one of {', '.join(self._dtypes)}, not {self.dtype!r}.")
 
     def description(self) -> dict[str, Any]:
-        """All that decides the numbers: class, algorithm version, every parameter, and what it is computed from.
+        """Return everything that determines the numbers: class, algorithm version, parameters, and input.
 
         Returns
         -------
         dict
-            Can be written as JSON.
+            The description, which can be written as JSON.
 
         Raises
         ------
         ValueError
-            A parameter cannot be described in a file, such as a function.
+            If a parameter cannot be described in a file, such as a function.
         """
         described = describe(self, leave_out=self._described_elsewhere)
         if "dtype" in described["parameters"]:
@@ -188,9 +198,9 @@ class Feature(TransformerMixin, BaseEstimator):
         return {**described, "computed_from": self._computed_from()}
 
     def fingerprint(self) -> str:
-        """A digest of `description`: equal for equal settings, different for different ones.
+        """Return a digest of `description`, equal for equal settings and different for different ones.
 
-        Paths, times, worker counts and library versions do not enter.
+        It does not depend on paths, times, numbers of workers or versions of libraries.
 
         Returns
         -------
@@ -263,14 +273,14 @@ class Feature(TransformerMixin, BaseEstimator):
 def check_number(
     feature: Any, name: str, *, at_least: float | None = None, above: float | None = None, whole: bool = False
 ) -> None:
-    """Raise ValueError unless a parameter of a feature is a number in the given range."""
+    """Raise ValueError if a parameter of a feature is not a number in the given range."""
     check_value(name, getattr(feature, name), at_least=at_least, above=above, whole=whole)
 
 
 def check_value(
     name: str, value: Any, *, at_least: float | None = None, above: float | None = None, whole: bool = False
 ) -> None:
-    """Raise ValueError unless a value is a number in the given range."""
+    """Raise ValueError if a value is not a number in the given range."""
     wanted = "a whole number" if whole else "a number"
     if at_least is not None:
         wanted += f" of at least {at_least}"
@@ -284,11 +294,11 @@ def check_value(
 
 
 def check_waveforms(feature: Feature, waveforms: np.ndarray) -> np.ndarray:
-    """Return waveforms as float32, or raise ValueError unless they have the length that a feature computes from."""
+    """Return waveforms as float32; raise ValueError if they do not have the length that a feature computes from."""
     spec = feature.waveform()
     if waveforms.ndim != 2 or waveforms.shape[1] != spec.n_samples:
         raise ValueError(
-            f"compute takes waveforms of shape (n, {spec.n_samples}), {spec.duration} s at {spec.sample_rate} Hz, and "
-            f"was given {waveforms.shape}. transform cuts and pads."
+            f"compute takes waveforms of shape (n, {spec.n_samples}), {spec.duration} s at {spec.sample_rate} Hz, but "
+            f"was given {waveforms.shape}. Use transform, which cuts and pads."
         )
     return np.asarray(waveforms, dtype=np.float32)

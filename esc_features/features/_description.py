@@ -1,4 +1,4 @@
-"""What determines the numbers of a feature, as JSON, and the digest of it."""
+"""Descriptions of features as JSON, with everything that determines their numbers, and digests of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..audio import WaveformSpec
 
 
 def fingerprint_of(description: dict[str, Any]) -> str:
-    """Digest the description of a feature.
+    """Return the digest of the description of a feature.
 
-    Equal for equal settings and different for different ones; a stored file is found again by it.
+    It is equal for equal settings and different for different ones; stored features are found by it.
 
     Parameters
     ----------
     description : dict
-        As `Feature.description` gives it.
+        A description, as returned by `Feature.description`.
 
     Returns
     -------
@@ -43,8 +43,8 @@ def fingerprint_of(description: dict[str, Any]) -> str:
 def describe(estimator: BaseEstimator, leave_out: Collection[str] = ()) -> dict[str, Any]:
     """Describe an estimator as JSON values: its class, the version of its algorithm and its parameters.
 
-    A parameter in the class's ``neutral_parameters`` is left out where it has the value given there: it was added
-    later, and that value means what the class did before, so that what was stored then stays up to date.
+    A parameter in the class's ``neutral_parameters`` is left out if it has the value given there: it was added later,
+    and that value keeps the earlier behaviour, so features that were stored before stay up to date.
     """
     parameters = {
         name: describe_value(name, value)
@@ -62,7 +62,7 @@ def describe(estimator: BaseEstimator, leave_out: Collection[str] = ()) -> dict[
 
 
 def describe_waveform(spec: WaveformSpec) -> dict[str, Any]:
-    """Describe the waveform that a feature is computed from, as ``Waveform`` of that setting describes itself."""
+    """Describe the waveform that a feature is computed from, as the ``Waveform`` with these parameters does."""
     return {
         "class": "esc_features.features.Waveform",
         "version": spec.version,
@@ -76,7 +76,7 @@ def describe_waveform(spec: WaveformSpec) -> dict[str, Any]:
 
 
 def describe_value(name: str, value: Any) -> Any:
-    """Return one parameter as a JSON value: whole floats are integers (5.0 is 5), tuples are lists, True is not 1."""
+    """Return one parameter as a JSON value: whole floats become integers (5.0 is 5), tuples lists; True is not 1."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, np.bool_):
@@ -95,26 +95,26 @@ def describe_value(name: str, value: Any) -> Any:
     if isinstance(value, BaseEstimator):
         return describe(value)
     raise ValueError(
-        f"The parameter {name}={value!r} cannot be described in a file, so that its feature can be computed but not "
-        "stored and found again. To store it use numbers, strings, True, False, None, lists and dicts of them, or "
+        f"The parameter {name}={value!r} cannot be described in a file, so its feature can be computed but not stored "
+        "and found again. To store it, use numbers, strings, True, False, None, lists and dicts of these, or "
         "estimators."
     )
 
 
 def class_name(kind: type) -> str:
-    """Return where a user imports a class from, without private modules."""
+    """Return the name by which users import a class, without private modules."""
     if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
         raise ValueError(
             f"{kind.__qualname__} is defined in {'a script' if kind.__module__ == '__main__' else 'a function'}, so "
-            "that its feature can be computed but not stored: a store could not say what its numbers are. Move the "
-            "class to a module that can be imported."
+            "its feature can be computed but not stored: a store could not say what its numbers are. Move the class "
+            "to a module that can be imported."
         )
     public = [part for part in kind.__module__.split(".") if not part.startswith("_")]
     return ".".join([*public, kind.__qualname__])
 
 
 def dtype_name(dtype: Any) -> str:
-    """Return the name of a dtype, for messages and descriptions; of anything else, how it prints."""
+    """Return the name of a dtype for messages and descriptions; for anything else, its repr."""
     try:
         return np.dtype(dtype).name if dtype is not None else "None"
     except TypeError:

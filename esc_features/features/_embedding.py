@@ -1,4 +1,4 @@
-"""What the embeddings share: the file of the weights, its digest, and the way from a sound to an image."""
+"""Base classes of the embeddings: the file of the weights, its digest, and the conversion of a sound to an image."""
 
 import functools
 import hashlib
@@ -12,7 +12,7 @@ import numpy as np
 from ._base import Feature
 from ._mel_spectrogram import MelSpectrogram
 
-# Images are shown to networks that were trained on photographs of this size.
+# Size of the photographs that the networks were trained on, in pixels.
 _IMAGE_SIZE = 224
 _RANGE_DB = 80.0
 
@@ -20,23 +20,23 @@ _loading = threading.Lock()
 
 
 class Embedding(Feature):
-    """Base of the features that are the inner numbers of a trained network.
+    """Base class of the features that are activations of a pretrained network.
 
-    The network is not part of the instance, which is only a few parameters to pickle and clone: it is loaded once per
+    The network is not part of the instance, which has only a few parameters to pickle and clone: it is loaded once per
     process, on first use. The fingerprint covers the bytes of the weights, wherever the file is.
     """
 
-    #: Licence of the weights, which may bind those who use what was trained on the embedding.
+    #: Licence of the weights, which may also apply to models trained on the embedding.
     licence: str = ""
-    #: Packages whose versions are recorded with what is extracted.
+    #: Packages whose versions are recorded in a store.
     libraries: tuple[str, ...] = ()
-    #: What the network was pretrained on, and what is known of clips which that shares with ESC-50.
+    #: The data that the network was pretrained on, and what is known about clips that they share with ESC-50.
     pretraining = "not stated"
     overlap = ""
     _outputs: tuple[tuple[str, int], ...] = ()
 
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of the embedding of one clip.
+        """Return the shape of the embedding of one clip.
 
         Returns
         -------
@@ -46,30 +46,32 @@ class Embedding(Feature):
         return (sum(count for _, count in self._outputs),)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the numbers.
+        """Return the names of the numbers.
 
         Parameters
         ----------
         input_features : ignored
+            Not used; present for scikit-learn.
 
         Returns
         -------
         ndarray of str objects
+            The names.
         """
         return np.array([f"{prefix}_{i}" for prefix, count in self._outputs for i in range(count)], dtype=object)
 
     def description(self) -> dict[str, Any]:
-        """All that determines the numbers, including the digest of the weights.
+        """Return everything that determines the numbers, including the digest of the weights.
 
         Returns
         -------
         dict
-            Can be written as JSON. The weights appear as their SHA-256 and not as a name or path.
+            The description, which can be written as JSON. The weights appear as their SHA-256, not as a name or path.
 
         Raises
         ------
         ImportError
-            The package that holds the weights is not installed.
+            If the package that holds the weights is not installed.
         """
         return {**super().description(), "weights": f"sha256:{_digest(self._weights_file())}"}
 
@@ -78,25 +80,32 @@ class Embedding(Feature):
 
 
 class ImageEmbedding(Embedding):
-    """Base of the embeddings that take the mel spectrogram as an image."""
+    """Base class of the embeddings that take the mel spectrogram as an image."""
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
-        """Compute the embeddings of waveforms of the right rate and length.
+        """Compute the embeddings of waveforms of the right sample rate and length.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n, samples), float32
+            Waveforms at ``sample_rate``, each ``duration`` long.
 
         Returns
         -------
         ndarray of shape (n, numbers)
+            The embeddings, of ``dtype``.
+
+        Raises
+        ------
+        ImportError
+            If a package that the network requires is not installed.
         """
         from ._forward import steady_forward
 
         self.check_parameters()
         network = _network(type(self), self._weights_file())
         embeddings = np.empty((len(waveforms), *self.output_shape()), self.dtype)
-        # One clip at a time: in a larger batch its last digits differ, and on a CPU it is no faster.
+        # One clip at a time: in a larger batch the last digits differ, and on a CPU it is no faster.
         with steady_forward():
             for waveform, row in zip(waveforms, embeddings, strict=True):
                 row[:] = self._embed(network, waveform)
@@ -116,7 +125,7 @@ class ImageEmbedding(Embedding):
         import torch
 
         decibels = torch.from_numpy(self._mel().compute(waveform[np.newaxis]))
-        brightness = decibels[:, np.newaxis] / _RANGE_DB + 1  # 0 is silence, 1 the loudest
+        brightness = decibels[:, np.newaxis] / _RANGE_DB + 1  # 0 is silence, 1 the maximum
         size = (_IMAGE_SIZE, _IMAGE_SIZE)
         grey = torch.nn.functional.interpolate(brightness, size=size, mode="bilinear", align_corners=False)
         image = self._normalize(grey.expand(1, 3, *size)).contiguous(memory_format=torch.channels_last)
@@ -125,11 +134,11 @@ class ImageEmbedding(Embedding):
 
     @classmethod
     def _load(cls, path):
-        """Return the network with the weights of a file."""
+        """Return the network with the weights in a file."""
         raise NotImplementedError
 
     def _normalize(self, image):
-        """Scale an image from 0 to 1 to the range that the network was trained with."""
+        """Scale an image from the range 0 to 1 to the range that the network was trained with."""
         raise NotImplementedError
 
     def _feature_maps(self, network, image):
@@ -138,7 +147,7 @@ class ImageEmbedding(Embedding):
 
 
 def import_package(module: str, extra: str, who: str):
-    """Import a package of an extra, or raise an ImportError that says what to install."""
+    """Import a package of an extra; if it is missing, raise an ImportError that says what to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -147,7 +156,7 @@ def import_package(module: str, extra: str, who: str):
 
 def missing_package(module: str, extra: str, who: str) -> ImportError:
     """Return the error for a package that is not installed."""
-    return ImportError(f'{who} needs the package {module}: pip install "esc_features[{extra}]".', name=module)
+    return ImportError(f'{who} requires the package {module}: pip install "esc_features[{extra}]".', name=module)
 
 
 def _network(kind, path):
@@ -173,6 +182,6 @@ def _sha256(path, identity):
 
 
 def _identity(path):
-    """What changes when a file does, without reading it."""
+    """Return values that change when a file does, without reading it."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino

@@ -1,4 +1,4 @@
-"""Forward passes of torch networks on the CPU that give the same bits however torch is set up. Imports torch."""
+"""Forward passes of torch networks on the CPU whose bits do not depend on the settings of torch. Imports torch."""
 
 import contextlib
 import functools
@@ -10,20 +10,20 @@ from torch.overrides import TorchFunctionMode
 
 @contextlib.contextmanager
 def steady_forward():
-    """Let torch compute in the calling thread alone and by one library; other threads keep their settings.
+    """Let torch compute in the calling thread only, with one library; other threads keep their settings.
 
-    With another number of threads, sums are computed in another order and the last digits differ; and an extraction has
-    one worker per core anyway.
+    With another number of threads, sums are computed in another order and the last digits differ; and an extraction
+    has one worker per core anyway.
     """
-    torch.get_num_threads()  # a thread's first call sets its number: not after this
+    torch.get_num_threads()  # the first call in a thread sets its number, so it must come before the limit
     with torch.inference_mode(), _openmp().limit(limits=1, user_api="openmp"), _OneLibrary():
         yield
 
 
 class _OneLibrary(TorchFunctionMode):
-    """Convolutions by oneDNN only.
+    """Computes convolutions with oneDNN only.
 
-    Torch gives small ones to MKL instead, whose number of threads can be set for the whole process only.
+    Torch computes small ones with MKL instead, whose number of threads can be set only for the whole process.
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):

@@ -15,7 +15,7 @@ from ..lazy import LazyArray
 
 @dataclass(frozen=True)
 class Clips:
-    """Stretches of recordings: paths or URLs, and where each clip starts and ends, in seconds."""
+    """Segments of recordings: paths or URLs, and the start and end of each clip, in seconds."""
 
     paths: Sequence[str | os.PathLike]
     starts: np.ndarray
@@ -29,9 +29,9 @@ class Clips:
 
 
 def as_clips(X: Any) -> Clips | None:
-    """Return the clips of X, a list of paths or a table of clips; None if it is neither."""
+    """Return the clips of X, a list of paths or a clip table; None if it is neither."""
     if isinstance(X, (str, bytes, os.PathLike)):
-        raise TypeError(f"transform takes a list of recordings. For one, put it in a list: transform([{X!r}]).")
+        raise TypeError(f"transform takes a list of recordings. Put a single one into a list: transform([{X!r}]).")
     if hasattr(X, "columns") and {"path", "filename"} & set(X.columns):
         return _from_table(X)
     if isinstance(X, np.ndarray) or hasattr(X, "dtype"):
@@ -54,8 +54,8 @@ def _from_table(table: Any) -> Clips:
     if len(wrong):
         row = wrong[0]
         raise ValueError(
-            f"Row {table.index[row]} of the table, {paths[row]!r}, is from {starts[row]} to {ends[row]} s: start is at "
-            "least 0, end is after it, and neither is missing."
+            f"Row {table.index[row]} of the table, {paths[row]!r}, is from {starts[row]} to {ends[row]} s: start must "
+            "be at least 0, end must be after it, and neither may be missing."
         )
     return Clips(paths, starts, ends)
 
@@ -66,15 +66,15 @@ def _seconds(table: Any, column: str, default: float) -> np.ndarray:
     try:
         return table[column].to_numpy(float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"The column {column!r} of the table is not numbers of seconds: {error}.") from error
+        raise ValueError(f"The column {column!r} of the table must hold seconds as numbers: {error}.") from error
 
 
 def as_waveforms(X: Any) -> np.ndarray:
-    """Return X as an array of waveforms (n, samples) of some float type, or raise an error that says why it is not."""
+    """Return X as an array of waveforms, (n, samples) of a float type; raise an error that says why it is not one."""
     if hasattr(X, "toarray"):
         raise TypeError("transform takes paths or a dense array of waveforms, not a sparse matrix.")
     if X is None or np.isscalar(X):
-        raise TypeError(f"transform takes a list of paths, a table of clips, waveforms or store.audio, not {X!r}.")
+        raise TypeError(f"transform takes a list of paths, a clip table, waveforms or store.audio, not {X!r}.")
     try:
         waveforms = np.asarray(X)
     except ValueError as error:
@@ -84,14 +84,14 @@ def as_waveforms(X: Any) -> np.ndarray:
             waveforms = waveforms.astype(float)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                "transform takes a list of paths, a table of clips, an array of waveforms or store.audio, not a "
-                f"{type(X).__name__} of other things: {error}."
+                "transform takes a list of paths, a clip table, an array of waveforms or store.audio, not a "
+                f"{type(X).__name__} of other objects: {error}."
             ) from error
     if waveforms.dtype.kind == "c":
-        raise ValueError("Complex data not supported: waveforms are real numbers.")
+        raise ValueError("Complex data not supported: waveforms must be real numbers.")
     if waveforms.dtype.kind != "f":
         raise TypeError(
-            f"Waveforms are floats with full scale 1, not {waveforms.dtype}: divide 16-bit integers by 32768."
+            f"Waveforms must be floats with full scale 1, not {waveforms.dtype}: divide 16-bit integers by 32768."
         )
     if waveforms.ndim != 2:
         raise ValueError(
@@ -105,29 +105,36 @@ def as_waveforms(X: Any) -> np.ndarray:
         raise ValueError(f"Found array with 0 feature(s) (shape={waveforms.shape}) while a minimum of 1 is required.")
     bad = np.flatnonzero(~np.isfinite(waveforms).all(axis=1))
     if len(bad):
-        raise ValueError(f"Input X contains NaN or infinity, first in row {bad[0]} ({len(bad)} rows).")
+        raise ValueError(
+            f"Input X contains NaN or infinity, first in row {bad[0]} ({len(bad)} rows). Leave these rows out."
+        )
     if max(waveforms.max(), -waveforms.min()) > LOUDEST:
-        raise ValueError(f"The waveforms have values as large as {np.abs(waveforms).max():.3g}; full scale is 1.")
+        raise ValueError(
+            f"The waveforms have values as large as {np.abs(waveforms).max():.3g}, but full scale is 1: scale them."
+        )
     return waveforms
 
 
 def check_stored_waveforms(X: LazyArray, spec: WaveformSpec, feature: Any) -> None:
-    """Raise ValueError unless an array of a store holds waveforms of the rate that a feature is computed from."""
+    """Raise ValueError if an array of a store does not hold waveforms of the rate that a feature is computed from."""
     parameters = getattr(X, "parameters", {})
     if len(X.shape) != 2 or X.shape[0] == 0:
-        raise ValueError(f"{feature!r} is computed from waveforms (clips, samples), and X has the shape {X.shape}.")
+        raise ValueError(
+            f"{feature!r} is computed from waveforms (clips, samples), but X has the shape {X.shape}. Give it the "
+            "recordings, store.audio."
+        )
     if "sample_rate" not in parameters:
         return
     stored = WaveformSpec(parameters["sample_rate"], parameters.get("duration", spec.duration))
     if stored.n_samples != X.shape[1]:
         raise ValueError(
-            f"{feature!r} is computed from waveforms, and X is another feature: {stored.duration} s at "
-            f"{stored.sample_rate} Hz are {stored.n_samples} samples, and X has {X.shape[1]} numbers per clip. Give it "
+            f"{feature!r} is computed from waveforms, but X is another feature: {stored.duration} s at "
+            f"{stored.sample_rate} Hz are {stored.n_samples} samples, but X has {X.shape[1]} numbers per clip. Give it "
             "the recordings, store.audio."
         )
     if stored.sample_rate != spec.sample_rate:
         raise ValueError(
-            f"X holds waveforms at {stored.sample_rate} Hz, and {feature!r} reads {spec.sample_rate} Hz: its numbers "
+            f"X holds waveforms at {stored.sample_rate} Hz, but {feature!r} takes {spec.sample_rate} Hz: its numbers "
             f"would differ from those of the recordings. Give it the recordings, store.audio, or set "
             f"sample_rate={stored.sample_rate}."
         )

@@ -9,9 +9,9 @@ from ._spectra import MelTransform, decibels, mel_frames
 
 
 class MelSpectrogram(Feature):
-    """Power on the mel scale over time, in decibels.
+    """Mel spectrogram in decibels.
 
-    The usual input of a convolutional network. The numbers are librosa's, within 0.001 dB::
+    It is the usual input of convolutional networks. The values equal those of librosa within 0.001 dB::
 
         power = librosa.feature.melspectrogram(y=y, sr=16000, n_mels=128, fmax=8000)
         librosa.power_to_db(power, ref=np.max)
@@ -19,24 +19,25 @@ class MelSpectrogram(Feature):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Of the waveform, Hz.
+        Sample rate of the waveform, in Hz.
     duration : float, default=5.0
-        Of the waveform, seconds.
+        Length of the waveform, in seconds.
     n_fft : int, default=2048
-        Samples of one frame, weighted by a Hann window.
+        Length of a frame, in samples. Frames are weighted by a Hann window.
     hop_length : int, default=512
-        Samples from one frame to the next. Frames are centred, with zeros beyond both ends.
+        Number of samples from one frame to the next. Frames are centred; beyond both ends, the waveform is zero.
     n_mels : int, default=128
-        Mel filters (Slaney's scale and area).
+        Number of mel bands (Slaney's scale and area normalisation).
     fmin, fmax : float, default=0.0, 8000.0
-        Lowest and highest frequency of the filters, Hz. ``fmax=None`` is half the sample rate.
+        Lowest and highest frequency of the mel bands, in Hz. ``fmax=None`` is half the sample rate.
     reference : "max" or float, default="max"
-        The power that is 0 dB: the loudest value of the clip, or the same for all clips (1.0, say), which keeps
-        loud and quiet clips apart.
+        The power that corresponds to 0 dB: the maximum of the clip, or a number for all clips, such as 1.0, which
+        preserves the differences in level between clips.
     top_db : float or None, default=80.0
-        Values further than this below the clip's maximum are raised to it; None leaves them.
+        Dynamic range: values more than ``top_db`` below the maximum of the clip are raised to that level. None leaves
+        them.
     dtype : {"float32", "float16"}, default="float32"
-        Of the output. Computed in float32 either way.
+        Data type of the output. The computation is in float32 either way.
 
     Examples
     --------
@@ -76,7 +77,7 @@ class MelSpectrogram(Feature):
         self.dtype = dtype
 
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of one spectrogram.
+        """Return the shape of one spectrogram.
 
         Returns
         -------
@@ -86,15 +87,17 @@ class MelSpectrogram(Feature):
         return int(self.n_mels), int(mel_frames(self.waveform().n_samples, self.n_fft, self.hop_length))
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
-        """Compute spectrograms of waveforms of the right rate and length.
+        """Compute spectrograms of waveforms of the right sample rate and length.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n, samples), float32
+            Waveforms at ``sample_rate``, each ``duration`` long.
 
         Returns
         -------
         ndarray of shape (n, n_mels, frames)
+            The spectrograms in dB, of ``dtype``.
         """
         self.check_parameters()
         waveforms = check_waveforms(self, waveforms)
@@ -115,7 +118,7 @@ class MelSpectrogram(Feature):
             if self.fmax > self.sample_rate / 2:
                 raise ValueError(
                     f"fmax={self.fmax} Hz is above half of sample_rate={self.sample_rate} Hz, the highest frequency "
-                    "there is; lower it, or use None."
+                    "of the waveform: lower it, or use None."
                 )
         if self.fmin >= (self.sample_rate / 2 if self.fmax is None else self.fmax):
             raise ValueError(f"fmin={self.fmin} Hz must be below fmax={self.fmax} Hz.")
@@ -128,7 +131,7 @@ class MelSpectrogram(Feature):
 
 
 def check_frames(feature: Any) -> None:
-    """Check the parameters of a short-time Fourier transform and its mel filters."""
+    """Check the parameters of a short-time Fourier transform and its mel bands."""
     check_number(feature, "n_fft", at_least=2, whole=True)
     check_number(feature, "hop_length", at_least=1, whole=True)
     check_number(feature, "n_mels", at_least=1, whole=True)
@@ -136,5 +139,5 @@ def check_frames(feature: Any) -> None:
     if feature.n_fft > samples:
         raise ValueError(
             f"n_fft={feature.n_fft} is longer than the waveform: duration={feature.duration} s at "
-            f"sample_rate={feature.sample_rate} Hz are {samples} samples."
+            f"sample_rate={feature.sample_rate} Hz are {samples} samples. Use a smaller n_fft."
         )

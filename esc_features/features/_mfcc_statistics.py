@@ -1,4 +1,4 @@
-"""The 26 numbers of the ESC paper."""
+"""The features of the ESC paper: statistics of MFCCs and zero-crossing rate."""
 
 from typing import Any
 
@@ -13,27 +13,28 @@ from ._spectra import MelTransform, decibels
 class MFCCStatistics(Feature):
     """Mean and standard deviation of MFCCs and zero-crossing rate over a clip.
 
-    The features of the paper that introduced ESC-50, for its three baselines and as a first look at new data: 12
-    means and 12 standard deviations of the mel-frequency cepstral coefficients (the zeroth, loudness, left out), then
-    mean and standard deviation of the zero-crossing rate. The paper scales them no further.
+    These are the features of the paper that introduced ESC-50. Use them for its three baselines, or for a first look at
+    new data. By default there are 26: 12 means and 12 standard deviations of the mel-frequency cepstral coefficients
+    (without the zeroth, which is loudness), then mean and standard deviation of the zero-crossing rate. The paper does
+    not scale them.
 
     Parameters
     ----------
     sample_rate : int, default=44100
-        Of the waveform, Hz.
+        Sample rate of the waveform, in Hz.
     duration : float, default=5.0
-        Of the waveform, seconds.
+        Length of the waveform, in seconds.
     n_mfcc : int, default=13
-        Coefficients computed, the zeroth included.
+        Number of coefficients, including the zeroth, which is left out of the statistics.
     n_fft : int, default=2048
-        Samples of one frame of the spectrum.
+        Length of a frame of the spectrum, in samples.
     hop_length : int, default=512
-        Samples from one frame to the next; also the length of the frames of the zero-crossing rate, which do not
-        overlap.
+        Number of samples from one frame to the next; also the length of the frames of the zero-crossing rate, which do
+        not overlap.
     n_mels : int, default=128
-        Mel filters, from 0 Hz to half the sample rate.
+        Number of mel bands, from 0 Hz to half the sample rate.
     dtype : {"float32", "float16"}, default="float32"
-        Of the output.
+        Data type of the output.
 
     References
     ----------
@@ -73,21 +74,22 @@ class MFCCStatistics(Feature):
         self.dtype = dtype
 
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of one clip's statistics.
+        """Return the shape of the statistics of one clip.
 
         Returns
         -------
         tuple of int
-            ``(26,)`` by default.
+            ``(2 * n_mfcc,)``
         """
         return (2 * int(self.n_mfcc),)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the numbers.
+        """Return the names of the numbers.
 
         Parameters
         ----------
         input_features : ignored
+            Not used; present for scikit-learn.
 
         Returns
         -------
@@ -99,21 +101,23 @@ class MFCCStatistics(Feature):
         return np.array([*names, "zcr_mean", "zcr_std"], dtype=object)
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
-        """Compute the statistics of waveforms of the right rate and length.
+        """Compute the statistics of waveforms of the right sample rate and length.
 
         Parameters
         ----------
         waveforms : ndarray of shape (n, samples), float32
+            Waveforms at ``sample_rate``, each ``duration`` long.
 
         Returns
         -------
-        ndarray of shape (n, 26)
+        ndarray of shape (n, 2 * n_mfcc)
+            The statistics, of ``dtype``.
         """
         self.check_parameters()
         waveforms = check_waveforms(self, waveforms)
         statistics = np.empty((len(waveforms), *self.output_shape()), self.dtype)
         for waveform, row in zip(waveforms, statistics, strict=True):
-            # The paper's floats: (integer + 0.5) / 32767.5, so that no sample is zero and a zero counts as positive.
+            # As in the paper, floats are (integer + 0.5) / 32767.5: no sample is zero, and a zero counts as positive.
             shifted = (waveform * np.float32(32768) + np.float32(0.5)) / np.float32(32767.5)
             mfcc = self._mfcc(shifted)
             crossings = _zero_crossing_rate(shifted, int(self.hop_length))
@@ -125,9 +129,9 @@ class MFCCStatistics(Feature):
         check_frames(self)
         check_number(self, "n_mfcc", at_least=2, whole=True)
         if self.n_mfcc > self.n_mels:
-            raise ValueError(f"n_mfcc={self.n_mfcc} is more than n_mels={self.n_mels}, from which they are computed.")
+            raise ValueError(f"n_mfcc={self.n_mfcc} must not be more than n_mels={self.n_mels}.")
         if self.hop_length < 2:
-            raise ValueError("hop_length must be at least 2: a zero crossing is seen between two samples.")
+            raise ValueError("hop_length must be at least 2: a zero crossing is a change between two samples.")
 
     def _mfcc(self, waveform: np.ndarray) -> np.ndarray:
         highest = self.sample_rate / 2
@@ -137,7 +141,7 @@ class MFCCStatistics(Feature):
 
 
 def _zero_crossing_rate(waveform: np.ndarray, frame_length: int) -> np.ndarray:
-    """Share of neighbouring samples of different sign, in frames that do not overlap; the last may be shorter."""
+    """Return the share of sign changes per frame; frames do not overlap, and the last may be shorter."""
     positive = waveform > 0
     crossings = positive[1:] != positive[:-1]
     starts = np.arange(0, len(waveform) - 1, frame_length)

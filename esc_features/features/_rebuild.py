@@ -1,4 +1,4 @@
-"""Features made from their descriptions in a store or a model, and classes from their names, where that is safe."""
+"""Rebuilding features from their descriptions in a store or model, importing only trusted classes."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ if TYPE_CHECKING:
     from ._base import Feature
 
 _PREFIX = "esc_features.features."
-# Limit of what a feature computes for one clip, above any sensible value.
+# Limit, in bytes, of what a feature computes for one clip; above any sensible value.
 _LARGEST = 1 << 30
 
 
 def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) -> Feature:
-    """Make a feature from its description in a store or a model.
+    """Make a feature from its description in a store or model.
 
-    The classes of this package are made as described. Any other class is imported only from modules that the user
-    trusts by name: nothing may run only because a file names it.
+    Classes of this package are always made. Other classes are imported only from modules that the user trusts, so that
+    no code runs just because a file names it.
 
     Parameters
     ----------
     description : dict
-        As `Feature.description` gives it.
+        A description, as returned by `Feature.description`.
     trusted : collection of str, default=()
         Modules or packages whose classes may be imported.
 
     Returns
     -------
     Feature
+        The feature, with the described parameters.
 
     Raises
     ------
     ValueError
-        The class is not trusted, is not a transformer, does not take these parameters, or would need more than a
+        If the class is not trusted, is not a transformer, does not take these parameters, or would require more than a
         gigabyte for one clip.
 
     Examples
@@ -62,7 +63,7 @@ def rebuild_feature(description: dict[str, Any], trusted: Collection[str] = ()) 
 
 def _check_size(feature: Feature) -> None:
     sizes = {"waveform": feature.waveform().n_samples}
-    if hasattr(feature, "n_fft"):  # others would have to compute to know
+    if hasattr(feature, "n_fft"):  # other features would have to compute one clip to know their shape
         sizes |= {"filter bank": feature.n_mels * feature.n_fft, "output": math.prod(feature.output_shape())}
     for what, size in sizes.items():
         if 4 * size > _LARGEST:
@@ -70,15 +71,15 @@ def _check_size(feature: Feature) -> None:
 
 
 def trusted_class(name: str, trusted: Collection[str]) -> type:
-    """Import a transformer's class, "module:Class", if the user named its module or package as trusted.
+    """Import a transformer's class, "module:Class", if the user trusts its module or package.
 
-    It is checked before an instance of it is made. Raises ValueError if there is no such class.
+    Raises ValueError if it is not trusted, does not exist or is not a transformer.
     """
     module, _, attribute = name.partition(":")
     if not is_trusted(module, trusted):
         raise ValueError(
-            f"{name!r} is not imported because a file names it: anything may run then. If you know the module, say "
-            f"so: --trust {module} on the command line, trusted=[{module!r}] in Python."
+            f"{name!r} is not imported just because a file names it: importing a module runs its code. If you trust "
+            f"it, use --trust {module} on the command line, or trusted=[{module!r}] in Python."
         )
     try:
         kind = getattr(importlib.import_module(module), attribute)
@@ -92,7 +93,7 @@ def trusted_class(name: str, trusted: Collection[str]) -> type:
 
 
 def is_trusted(module: str, trusted: Collection[str]) -> bool:
-    """Tell whether a module, or a package that contains it, was named as trusted."""
+    """Return whether a module, or a package that contains it, is trusted."""
     names = [trusted] if isinstance(trusted, str) else trusted
     return any(module == name or module.startswith(f"{name}.") for name in names)
 
@@ -112,7 +113,7 @@ def _rebuild(description: dict[str, Any], trusted: Collection[str]) -> Any:
 
 
 def _defaults_among(parameters: dict[str, Any], kind: type) -> dict[str, Any]:
-    """Return the defaults that parameters equal: a description holds 5.0 as 5, which would print as a change."""
+    """Return the defaults that parameters equal: a description has 5 for 5.0, which repr would show as changed."""
     known = inspect.signature(kind).parameters
     defaults = {key: known[key].default for key in parameters if key in known}
     return {

@@ -1,4 +1,4 @@
-"""Features by name, from a recipe file, or from a user's own transformer."""
+"""Making features from names, recipe files, or a user's own transformers."""
 
 import inspect
 import os
@@ -22,24 +22,26 @@ def make_features(
     Parameters
     ----------
     features : str, list, dict or Feature, default=None
-        Names (``"waveform,mel"`` or a list), instances, a mix of both in a list, or a dict from the name in the store
-        to a name or instance. None takes all features of the recipe, or ``waveform`` and ``mel`` without one.
+        Names (``"waveform,mel"`` or a list), instances, a list of both, or a dict from names in the store to names or
+        instances. None means all features of the recipe, or ``waveform`` and ``mel`` if there is no recipe.
     recipe : path, default=None
-        A TOML file. Each table ``[features.NAME]`` has a ``class``, one of ours (``"MelSpectrogram"``) or
-        ``"module:Class"`` of a module in `trusted`, and its parameters.
+        A TOML file. Each table ``[features.NAME]`` has a ``class``, either one of this package (``"MelSpectrogram"``)
+        or ``"module:Class"`` of a trusted module, and its parameters.
     trusted : collection of str, default=()
-        Modules or packages that a recipe may import classes from. Importing a module runs it, so being named in a
-        recipe is not enough.
+        Modules or packages from which a recipe may import classes. Importing a module runs its code, so it is not
+        enough that a recipe names it.
 
     Returns
     -------
     dict of str to Feature
-        Name in the store -> feature, in the order given.
+        Name in the store to feature, in the given order.
 
     Raises
     ------
     ValueError
-        An unknown name, class or parameter, or a module that is not trusted; the message says what there is.
+        If a name, class or parameter is unknown, or a module is not trusted; the message says what to use.
+    TypeError
+        If an instance is not a transformer.
 
     Examples
     --------
@@ -60,7 +62,7 @@ def make_features(
     else:
         made = _from_list(features, known)
     if not made:
-        raise ValueError("No feature was named: give at least one, such as 'waveform,mel'.")
+        raise ValueError("No feature was named: name at least one, such as 'waveform,mel'.")
     return made
 
 
@@ -73,7 +75,7 @@ def _from_list(features: Any, known: Mapping[str, Feature]) -> dict[str, Feature
         name = feature if isinstance(feature, str) else instance.name
         if name in made:
             raise ValueError(
-                f"Two features are called {name!r}: give them names of their own, "
+                f"Two features are called {name!r}: give them different names, "
                 f"{{'{name}': ..., '{name}_2': ...}} in Python or [features.{name}_2] in a recipe."
             )
         made[_check_name(name)] = instance
@@ -90,14 +92,14 @@ def _make(feature: Any, known: Mapping[str, Feature]) -> Feature:
     except KeyError:
         names = [*known, *FEATURE_NAMES]
         raise ValueError(
-            f"There is no feature {feature!r}.{did_you_mean(feature, names)} There are: {', '.join(names)}."
+            f"There is no feature {feature!r}.{did_you_mean(feature, names)} The features are {', '.join(names)}."
         ) from None
 
 
 def _check_name(name: Any) -> str:
     plain = isinstance(name, str) and name.replace("_", "").replace("-", "").isalnum() and name.isascii()
     if not plain:
-        raise ValueError(f"A feature's name becomes a folder: use letters, digits, - and _, not {name!r}.")
+        raise ValueError(f"The name of a feature becomes a folder: use letters, digits, - and _, not {name!r}.")
     return name
 
 
@@ -137,8 +139,8 @@ def _class(name: str, trusted: Collection[str]) -> type:
         return trusted_class(name, trusted)
     if name not in FEATURES:
         raise ValueError(
-            f"There is no class {name!r}.{did_you_mean(name, FEATURES)} Those of esc_features are: "
-            f"{', '.join(FEATURES)}; your own is written 'module:Class'."
+            f"There is no class {name!r}.{did_you_mean(name, FEATURES)} The classes of esc_features are "
+            f"{', '.join(FEATURES)}; write a class of your own as 'module:Class'."
         )
     return feature_class(name)
 
@@ -148,5 +150,6 @@ def _check_names_of_parameters(name: str, kind: type, parameters: Iterable[str])
     for key in parameters:
         if key not in allowed:
             raise ValueError(
-                f"{name} has no parameter {key!r}.{did_you_mean(key, allowed)} It has: {', '.join(allowed) or 'none'}."
+                f"{name} has no parameter {key!r}.{did_you_mean(key, allowed)} "
+                f"Its parameters are {', '.join(allowed) or 'none'}."
             )

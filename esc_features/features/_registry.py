@@ -1,4 +1,4 @@
-"""The one list of the features of the package: for imports, names, recipes and stored descriptions."""
+"""The list of the features of this package, for imports, names, recipes and stored descriptions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._base import Feature
 
-# Class -> the module that holds it, and its name in a store. Imported on first use, so that a feature that needs
-# torch costs nothing to those who use another.
+# Class -> its module, and its name in a store. Modules are imported on first use, so that features that require torch
+# do not slow down the others.
 FEATURES = {
     "Waveform": ("_waveform", "waveform"),
     "MelSpectrogram": ("_mel_spectrogram", "mel"),
@@ -22,21 +22,22 @@ FEATURE_NAMES = tuple(name for _, name in FEATURES.values())
 
 
 def feature_class(name: str) -> type[Feature]:
-    """Return the class of one of the package's features.
+    """Return the class of a feature of this package.
 
     Parameters
     ----------
     name : str
-        The class (``"MelSpectrogram"``) or the name in a store (``"mel"``).
+        The name of the class (``"MelSpectrogram"``) or the name in a store (``"mel"``).
 
     Returns
     -------
     type
+        The class.
 
     Raises
     ------
     KeyError
-        There is no feature of this name.
+        If there is no feature of this name.
 
     Examples
     --------

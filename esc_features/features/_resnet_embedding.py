@@ -5,30 +5,31 @@ import os
 from .._resnet_weights import find_resnet18_weights, load_resnet18_backbone
 from ._embedding import ImageEmbedding
 
-# Mean and standard deviation of the photographs' red, green and blue, which torchvision trains with.
+# Mean and standard deviation of red, green and blue in the photographs, with which torchvision trains.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
 
 class ResNetEmbedding(ImageEmbedding):
-    """Embedding of a spectrogram by a network trained on photographs: 1024 numbers of torchvision's ResNet18.
+    """Embedding of a spectrogram by ResNet18, a network trained on photographs: 1024 numbers.
 
-    A common baseline under any scikit-learn classifier, also with weights of your own. The picture is the mel
-    spectrogram (128 bands up to half the sample rate, 80 dB down from the clip's loudest) as 224×224 pixels in three
-    channels, normalised as torchvision does; the numbers are the average and the maximum of each of the last 512 maps.
+    It is a common baseline for any scikit-learn classifier, and takes weights of your own. Its input is the mel
+    spectrogram (128 bands up to half the sample rate, 80 dB down from the maximum of the clip) as an image of 224×224
+    pixels in three channels, normalised as in torchvision; the embedding is the mean and the maximum of each of the
+    last 512 feature maps.
 
     Parameters
     ----------
     weights : str or path, default="IMAGENET1K_V1"
-        A name of torchvision's ``ResNet18_Weights``, downloaded once to torch's cache (45 MB), or a file that holds
-        the ``state_dict()`` of a ``resnet18``, of any number of classes. The fingerprint covers what is in the file,
-        not where it is.
+        A name of torchvision's ``ResNet18_Weights``, downloaded once to torch's cache (45 MB), or a file with the
+        ``state_dict()`` of a ``resnet18`` with any number of classes. The fingerprint depends on the content of the
+        file, not on its path.
     sample_rate : int, default=44100
-        Of the waveform, Hz.
+        Sample rate of the waveform, in Hz.
     duration : float, default=5.0
-        Of the waveform, seconds.
+        Length of the waveform, in seconds.
     dtype : {"float32", "float16"}, default="float32"
-        Of the output.
+        Data type of the output.
 
     References
     ----------
@@ -70,7 +71,7 @@ class ResNetEmbedding(ImageEmbedding):
         import torch
         from torchvision.models import resnet18
 
-        with torch.device("meta"):  # no initial weights are drawn: the caller's random numbers stay as they are
+        with torch.device("meta"):  # draws no initial weights, so the caller's random state does not change
             network = resnet18()
         network.fc = network.avgpool = torch.nn.Identity()
         load_resnet18_backbone(network, path, assign=True)

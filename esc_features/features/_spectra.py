@@ -1,4 +1,4 @@
-"""Mel power spectra: the numbers of librosa, at the speed of the Fourier transform."""
+"""Mel power spectra that equal those of librosa and take hardly longer than the Fourier transform."""
 
 import functools
 import math
@@ -12,36 +12,37 @@ import scipy.sparse
 
 from .._mel_scale import hz_to_mel, mel_to_hz
 
-# Frames transformed at a time, so that long recordings need no more memory than short ones.
+# Frames transformed at a time, so that long recordings require no more memory than short ones.
 _BLOCK = 256
 _AMIN = 1e-10
-# Single precision is off by about 1e-7 of a frame's loudest part. Where the power of a bin of a filter is this far
-# below that of its frame, the frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
+# Single precision has an error of about 1e-7 of the loudest part of a frame. If the power of a bin of a filter is this
+# far below that of its frame, the frame is computed again in double precision, to stay well within 1e-3 dB of librosa.
 _FAR_BELOW = 7e6
 
 _scratch = threading.local()
 
 
 def mel_frames(n_samples: int, n_fft: int, hop_length: int) -> int:
-    """Frames of a waveform of ``n_samples``, when each frame is centred on its sample."""
+    """Return the number of frames of a waveform of ``n_samples``, if each frame is centred on its sample."""
     return 1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length
 
 
 def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
-    """Make Slaney's triangular mel filters of equal area.
+    """Return Slaney's triangular mel filters of equal area.
 
-    What `MelSpectrogram` and `MFCCStatistics` multiply power spectra by, as ``librosa.filters.mel`` makes it.
+    `MelSpectrogram` and `MFCCStatistics` multiply power spectra by this matrix. It equals that of
+    ``librosa.filters.mel``.
 
     Parameters
     ----------
     sample_rate : float
-        Samples per second, Hz.
+        Sample rate in Hz.
     n_fft : int
-        Samples per frame.
+        Length of a frame, in samples.
     n_mels : int
         Number of bands.
     fmin, fmax : float
-        Lowest and highest frequency, Hz.
+        Lowest and highest frequency, in Hz.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def mel_filterbank(sample_rate: float, n_fft: int, n_mels: int, fmin: float, fma
 
 @dataclass(frozen=True)
 class MelTransform:
-    """From a waveform to its power on the mel scale: short-time Fourier transform, then mel filters."""
+    """Computes mel power spectra of waveforms: a short-time Fourier transform, then mel filters."""
 
     sample_rate: int
     n_fft: int
@@ -74,9 +75,9 @@ class MelTransform:
     fmax: float
 
     def power(self, waveform: np.ndarray, floor: float | None = None) -> np.ndarray:
-        """Mel power spectrum of one float32 waveform: (n_mels, frames) float32.
+        """Return the mel power spectrum of one float32 waveform, (n_mels, frames) float32.
 
-        ``floor`` (a share of the largest value) says below which power the caller does not care for precision.
+        Below ``floor``, a share of the largest value, the caller does not need precision.
         """
         tools = _tools(self)
         frames = _frames(waveform, self.n_fft, self.hop_length)
@@ -93,16 +94,16 @@ class MelTransform:
 
 
 def _imprecise_frames(mel: np.ndarray, total: np.ndarray, peaks: np.ndarray, floor: float | None) -> np.ndarray:
-    """Find the frames in which a filter that counts is too weak for single precision."""
+    """Return the frames in which a filter that counts is too weak for single precision."""
     lowest = np.float32(_AMIN) if floor is None else max(mel.max() * np.float32(floor), np.float32(_AMIN))
-    # What lies below the floor is raised to it, however imprecise.
+    # Values below the floor are raised to it, so their precision does not matter.
     counts = mel >= lowest * np.float32(0.9)
     weakest_bin = np.where(counts, mel / peaks, np.float32(np.inf)).min(axis=0)
     return np.flatnonzero(total > weakest_bin * np.float32(_FAR_BELOW))
 
 
 def decibels(power: np.ndarray, reference: str | float, top_db: float | None) -> np.ndarray:
-    """Turn power into dB in place, as ``librosa.power_to_db``; ``reference`` is a number or ``"max"``."""
+    """Convert power to dB in place, as ``librosa.power_to_db`` does; ``reference`` is a number or ``"max"``."""
     np.maximum(power, np.float32(_AMIN), out=power)
     np.log10(power, out=power)
     power *= np.float32(10)
@@ -113,9 +114,9 @@ def decibels(power: np.ndarray, reference: str | float, top_db: float | None) ->
 
 
 class _Tools(NamedTuple):
-    window: np.ndarray  # Hann, in double precision
-    filters: Any  # sparse
-    peaks: np.ndarray  # the largest weight of each filter, as a column
+    window: np.ndarray  # Hann window in double precision
+    filters: Any  # sparse matrix
+    peaks: np.ndarray  # largest weight of each filter, as a column
 
 
 @functools.lru_cache(maxsize=64)
@@ -124,8 +125,8 @@ def _tools(mel: MelTransform) -> _Tools:
     filters = mel_filterbank(mel.sample_rate, mel.n_fft, mel.n_mels, mel.fmin, mel.fmax)
     peaks = filters.max(axis=1, keepdims=True)
     peaks[peaks == 0] = 1  # filters between two bins are empty
-    # A filter is a short run of bins. The sparse product is several times faster than BLAS, and adds up in the same
-    # order whatever the number of threads.
+    # A filter covers few bins. The sparse product is several times faster than BLAS, and adds in the same order for any
+    # number of threads.
     return _Tools(window, scipy.sparse.csr_array(filters), peaks)
 
 
@@ -137,7 +138,7 @@ def _frames(waveform: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
 
 
 def _power(frames: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Power of frames in the precision of the window: (bins, frames), so that a filter reads whole rows."""
+    """Return the power of frames in the precision of the window, (bins, frames), so that filters read whole rows."""
     windowed = np.multiply(frames, window, out=_buffer("frames", frames.shape, window.dtype))
     spectrum = scipy.fft.rfft(windowed.T, axis=0, workers=1, overwrite_x=True)
     squares = spectrum.view(window.dtype)
@@ -146,7 +147,7 @@ def _power(frames: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def _buffer(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    # Kept from clip to clip: fresh memory of this size would come from the kernel page by page, each time.
+    # Kept from clip to clip: new memory of this size would come from the kernel page by page, each time.
     size = math.prod(shape) * dtype.itemsize
     kept = getattr(_scratch, name, None)
     if kept is None or kept.nbytes < size:

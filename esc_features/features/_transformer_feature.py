@@ -1,4 +1,4 @@
-"""A user's own transformer of waveforms as a feature."""
+"""Features made from a user's own transformers of waveforms."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from ._description import describe
 def as_feature(transformer: Any) -> Feature:
     """Make a feature from a scikit-learn transformer of waveforms.
 
+    Use it to compute or store the output of a transformer that was not written as a `Feature`.
+
     Parameters
     ----------
     transformer : Feature or transformer
-        An instance with ``transform`` of a float32 array ``(n, samples)``. Its ``sample_rate`` (Hz) and ``duration``
-        (s) say which waveforms it gets; 16000 and 5.0 if it has none. It must not need fitting. To be stored and not
-        only computed, its class must be in an importable module and its parameters must be plain values.
+        An instance whose ``transform`` takes a float32 array of shape ``(n, samples)``. Its ``sample_rate`` (Hz) and
+        ``duration`` (s) determine the waveforms that it is given; they default to 16000 and 5.0. It must not require
+        fitting. To be stored, its class must be in an importable module and its parameters must be plain values.
 
     Returns
     -------
     Feature
-        The transformer itself if it is a feature already.
+        The feature; the transformer itself if it already is one.
 
     Raises
     ------
     TypeError
-        It has no ``transform`` or no ``get_params``, or is a class and not an instance.
+        If it has no ``transform`` or no ``get_params``, or is a class and not an instance.
 
     Examples
     --------
@@ -51,7 +53,7 @@ def as_feature(transformer: Any) -> Feature:
 
 
 class TransformerFeature(Feature):
-    """A user's transformer of waveforms, as a feature; made by `as_feature`."""
+    """A transformer of waveforms as a feature; made by `as_feature`."""
 
     def __init__(self, transformer: Any):
         self.transformer = transformer
@@ -84,13 +86,13 @@ class TransformerFeature(Feature):
         return self.transformer.get_feature_names_out(input_features)
 
     def compute(self, waveforms: np.ndarray) -> np.ndarray:
-        # One clip at a time: a transformer may compute a row differently in another batch.
+        # One clip at a time: the result of a transformer may depend on the rest of the batch.
         computed = [np.asarray(self.transformer.transform(waveform[np.newaxis])) for waveform in waveforms]
         for rows in computed:
             if rows.ndim < 1 or len(rows) != 1:
                 raise ValueError(
-                    f"{self.transformer!r} made an array of shape {rows.shape} of one waveform: "
-                    "the first axis must be 1."
+                    f"{self.transformer!r} returned an array of shape {rows.shape} for one waveform: "
+                    "its first axis must have length 1."
                 )
         return np.concatenate(computed) if computed else np.empty((0, *self.output_shape()), self.dtype)
 

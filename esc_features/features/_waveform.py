@@ -1,4 +1,4 @@
-"""The waveform itself, at a given rate and of a given length."""
+"""The waveform itself, at a given sample rate and length."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from ._base import Feature
 
 
 class Waveform(Feature):
-    """The samples of a recording: one channel, one sample rate, one length.
+    """The samples of a recording, with one channel and a fixed sample rate and length.
 
-    What every other feature is computed from, and the input of networks that take raw audio. Channels are averaged, the
-    rate is changed by soxr's HQ resampler, long recordings are cut to their first ``duration`` seconds and short ones
-    padded with zeros: ``librosa.load(path, sr=sample_rate, duration=duration)``, bit for bit, with zeros at the end.
+    It is the input of networks that take raw audio, and all other features are computed from it. Channels are averaged,
+    the recording is resampled by soxr's HQ resampler, and it is cut to its first ``duration`` seconds or padded with
+    zeros. Up to the zeros, the samples are those of ``librosa.load(path, sr=sample_rate, duration=duration)``, bit for
+    bit.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Samples per second, Hz.
+        Sample rate in Hz.
     duration : float, default=5.0
-        Seconds.
+        Length in seconds.
     dtype : {"float32", "float16", "int16"}, default="float32"
-        Of the output. ``"int16"`` holds ``sample * 32768``, rounded and clipped: half the size, and as precise as a CD.
+        Data type of the output. ``"int16"`` is ``sample * 32768``, rounded and clipped: half the size of float32, with
+        the precision of a CD.
 
     Examples
     --------
@@ -45,11 +47,11 @@ class Waveform(Feature):
 
     @property
     def n_samples(self) -> int:
-        """Samples per waveform."""
+        """Number of samples per waveform."""
         return self.waveform().n_samples
 
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of one waveform.
+        """Return the shape of one waveform.
 
         Returns
         -------
@@ -64,10 +66,12 @@ class Waveform(Feature):
         Parameters
         ----------
         waveforms : ndarray of shape (n, samples), float32
+            Waveforms at ``sample_rate``, each ``duration`` long.
 
         Returns
         -------
         ndarray of shape (n, samples)
+            The waveforms, of ``dtype``.
         """
         if np.dtype(self.dtype) != np.int16:
             return waveforms.astype(self.dtype, copy=False)
@@ -79,15 +83,17 @@ class Waveform(Feature):
 
     @classmethod
     def of(cls, spec: WaveformSpec) -> Waveform:
-        """The waveform, as float32, that features of this specification are computed from.
+        """Return the waveform feature, in float32, from which features with this specification are computed.
 
         Parameters
         ----------
         spec : WaveformSpec
+            Sample rate and length.
 
         Returns
         -------
         Waveform
+            The feature.
 
         Examples
         --------

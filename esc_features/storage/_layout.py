@@ -59,13 +59,13 @@ class Layout:
         return () if name in self.texts else ({**self.numbers, **self.measured}[name],)
 
 
-_STRETCH = {"start": "<f8", "end": "<f8"}
+_SEGMENT = {"start": "<f8", "end": "<f8"}
 _CLASS = {"fold": "<i8", "target": "<i8"}
 FEATURE_1 = Layout(1, ("filename", "category", "src_file", "take"), _CLASS, MEASURED_COLUMNS)
-FEATURE_2 = Layout(2, ("filename",), _STRETCH, MEASURED_COLUMNS)
-CLIPS_2 = Layout(2, ("filename", "category", "src_file", "take", "path"), _STRETCH | _CLASS, {})
+FEATURE_2 = Layout(2, ("filename",), _SEGMENT, MEASURED_COLUMNS)
+CLIPS_2 = Layout(2, ("filename", "category", "src_file", "take", "path"), _SEGMENT | _CLASS, {})
 # Where clips have several labels they are a table of their own, `/labels` (clips, classes).
-CLIPS_2_LABELS = Layout(2, ("filename", "src_file", "take", "path"), _STRETCH | _CLASS, {})
+CLIPS_2_LABELS = Layout(2, ("filename", "src_file", "take", "path"), _SEGMENT | _CLASS, {})
 
 
 @dataclass(frozen=True)

@@ -125,15 +125,15 @@ def test_what_is_cut_and_padded_is_noted(sounds, start, end, duration, notes):
 @pytest.mark.parametrize(
     "start, end, message",
     [
-        (6.0, math.inf, "is 6 s long and has no stretch from 6 to inf s"),
-        (100.0, 103.0, "is 6 s long and has no stretch from 100 to 103 s"),
-        (4.0, 7.0, "is 6 s long and has no stretch from 4 to 7 s"),
-        (3.0, 2.0, "from 3.0 to 2.0 s is not a stretch"),
-        (3.0, 3.0, "is not a stretch"),
-        (-1.0, 2.0, "is not a stretch"),
-        (math.nan, 2.0, "is not a stretch"),
-        (1.0, math.nan, "is not a stretch"),
-        (math.inf, math.inf, "is not a stretch"),
+        (6.0, math.inf, "is 6 s long and has no segment from 6 to inf s"),
+        (100.0, 103.0, "is 6 s long and has no segment from 100 to 103 s"),
+        (4.0, 7.0, "is 6 s long and has no segment from 4 to 7 s"),
+        (3.0, 2.0, "from 3.0 to 2.0 s is not a segment"),
+        (3.0, 3.0, "is not a segment"),
+        (-1.0, 2.0, "is not a segment"),
+        (math.nan, 2.0, "is not a segment"),
+        (1.0, math.nan, "is not a segment"),
+        (math.inf, math.inf, "is not a segment"),
         (1.0, 1.00001, "has no sample"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_failure_leaves_the_reader_usable(sounds, tmp_path):
     with RecordingReader() as recordings:
         with pytest.raises(AudioError, match="does not exist"):
             recordings.read(tmp_path / "none.wav")
-        with pytest.raises(AudioError, match="no stretch"):
+        with pytest.raises(AudioError, match="no segment"):
             recordings.read(path, 9, 10)
         assert len(recordings.read(path, 1, 2).mono) == RATE
 

@@ -77,7 +77,7 @@ def test_path_types(tmp_path, path_type):
 
 
 def test_not_a_path():
-    with pytest.raises(TypeError, match="A path is a str"):
+    with pytest.raises(TypeError, match="A path must be a str"):
         read_recording(3)
 
 

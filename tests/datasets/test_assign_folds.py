@@ -28,7 +28,7 @@ def test_sources_stay_whole_no_fold_is_empty_and_order_does_not_matter(rows, n_f
     labels = {"labels": [tuple(set(c) - {"c"}) for c in categories]} if several else {"category": categories}
     clips = table([f"s{source}" for source in sources], **labels)
     if len(set(sources)) < n_folds:
-        with pytest.raises(ClipTableError, match=rf"Ask for at most {len(set(sources))}\."):
+        with pytest.raises(ClipTableError, match=rf"Use at most {len(set(sources))} folds\."):
             assign_folds(clips, f"source:{n_folds}:{seed}")
         return
     folds = assign_folds(clips, f"source:{n_folds}:{seed}")

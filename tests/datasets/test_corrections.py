@@ -64,11 +64,11 @@ def test_before_anything_is_chosen(demo_folder, tmp_path):
     [
         (
             ["filename,label", "b.wav,dog"],
-            r"no column category; it has 'filename', 'label'. Corrections are filename,c",
+            r"no column category; it has 'filename', 'label'. Corrections have the columns filename,c",
         ),
         (["filename,category", "b.wav,"], r"Empty cells in category: line 2"),
         (["filename,category", "b.wav,cow", "d.wav,cow"], r"not in the data set: line 3 \('d.wav'\)\. .*Did you mean"),
-        (["filename,category", "a.wav,cow"], r"line 2 \('a.wav'\)\..*there are a.wav 0-3 s, a.wav 3-6 s\."),
+        (["filename,category", "a.wav,cow"], r"line 2 \('a.wav'\)\..*has the clips a.wav 0-3 s, a.wav 3-6 s\."),
         (["filename,start,end,category", "a.wav,0,4,cow"], r"line 2 \('a.wav 0-4 s'\)"),
         (["filename,category", "b.wav,cow", "b.wav,dog"], r"more than once: line 2 \('b.wav'\), line 3"),
         (["filename,start,end,category", "a.wav,3,1,cow"], r"End must be after start: line 2 \('3 to 1 s'\)"),

@@ -401,7 +401,7 @@ def test_waiting_is_advised_only_where_it_helps(server, tmp_path, monkeypatch, m
         fetch_esc50_metadata(tmp_path / "other", mirror=server.url)
     for message in (str(clip.value), str(metadata.value)):
         assert ("when the network is back" in message) == waiting
-        assert ("Waiting will not help: look whether" in message and "login page" in message) != waiting
+        assert ("Waiting will not help: check whether" in message and "login page" in message) != waiting
         assert message.endswith("extract_features <its folder>).")
 
 

@@ -73,7 +73,9 @@ def test_categories_of_labelled_clips(tmp_path):
     read(tmp_path, "a.wav,rain;dog", "b.wav,cow", "c.wav,")
     clips = load_clips(tmp_path / "table.csv", categories="dog,cow")
     assert clips["labels"].tolist() == [("dog",), ("cow",)], "only what was asked for is a category"
-    with pytest.raises(ClipTableError, match=r"no category 'dgo' here\. Did you mean 'dog'\? There are cow, dog, rain"):
+    with pytest.raises(
+        ClipTableError, match=r"no category 'dgo' here\. Did you mean 'dog'\? The categories are cow, dog, rain"
+    ):
         load_clips(tmp_path / "table.csv", categories="dgo")
 
 

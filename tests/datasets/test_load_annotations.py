@@ -94,7 +94,7 @@ def test_folders_and_lists(tmp_path):
         (["0\t1\tdog", "zero\tone\tdog"], r"line 2 is not an Audacity label \('zero\\tone\\tdog'\)"),
         (["0\t1\tdog", "1\t2\t"], r"Empty cells in label: line 2"),
         (["2\t1\tdog"], r"end before they start: line 1 \('2 to 1 s'\)"),
-        (["0\tnan\tdog"], r"End must be a number of seconds from 0: line 1 \('nan'\)"),
+        (["0\tnan\tdog"], r"End must be a number of seconds, at least 0: line 1 \('nan'\)"),
         (["filename,start,end,label", "../a.wav,0,1,dog"], r"not a file inside the audio folder: line 2"),
         ([RAVEN[0], RAVEN[1].replace("2.5", "x")], r"End must be .*line 2 \('x'\)"),
     ],

@@ -126,7 +126,7 @@ BAD_TABLES = {
     "no file name": (["file,fold,category", "a.wav,1,dog"], "no column for filename"),
     "no label": (["filename,fold,label", "a.wav,1,dog"], "no column for target, category or labels; it has.*None"),
     "a column twice": (["filename,fold,fold,target", "a.wav,1,2,0"], "more than one column 'fold'"),
-    "too few fields": ([HEADER, ROWS[0], "b.wav,1,0"], "line 3 has 3 fields, the header has 6"),
+    "too few fields": ([HEADER, ROWS[0], "b.wav,1,0"], "line 3 has 3 fields, but the header has 6"),
     "too many fields": ([HEADER, ROWS[0], ROWS[1] + ",x"], "line 3 has 7 fields"),
     "open quote": ([HEADER, ROWS[0], '"b.wav,1,0,dog,77,B', ROWS[2]], r"line 4 is not CSV .*quotes"),
     "same file twice": ([HEADER, *ROWS, ROWS[1]], r"same clip more than once: line 3 \('b.wav'\), line 6"),
@@ -250,15 +250,15 @@ def test_mixed_encodings_name_the_line(data):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"categories": "dgo"}, "no category 'dgo' here. Did you mean 'dog'.*There are cat, dog"),
-        ({"categories": []}, "asks for no clip"),
+        ({"categories": "dgo"}, "no category 'dgo' here. Did you mean 'dog'.*The categories are cat, dog"),
+        ({"categories": []}, "selects no clip"),
         ({"folds": [1, 9]}, r"no fold 9 here. Choose from \[1, 2\]"),
-        ({"folds": []}, "asks for no clip"),
+        ({"folds": []}, "selects no clip"),
         ({"folds": ["1"]}, "no fold '1' here"),
         ({"folds": [True]}, "no fold True here"),
         ({"categories": "dog", "folds": 2}, "No clip is left"),
         ({"esc10": True}, "no column 'esc10'"),
-        ({"columns": {"file": "filename"}}, "'file', which is not a column here: filename, fold"),
+        ({"columns": {"file": "filename"}}, "the unknown name 'file'. Use filename, fold"),
         ({"columns": {"fold": "split"}}, r"no column for fold \(mapped to 'split'\)"),
         ({"columns": {"filename": None}}, "no column for filename"),
         ({"audio_dir": "nowhere"}, "There is no folder .*nowhere"),
@@ -278,10 +278,12 @@ def test_wrong_place(data, tmp_path):
     folder = data(HEADER, *ROWS)
     with pytest.raises(ClipTableError, match=r"There is no .*nowhere. Give the folder"):
         load_clips(tmp_path / "nowhere")
-    with pytest.raises(ClipTableError, match=r"is not a known data set: it holds pets.csv. If 'pets.csv' is its"):
+    with pytest.raises(
+        ClipTableError, match=r"is not a known data set: it holds pets.csv. If 'pets.csv' is its clip table"
+    ):
         load_clips(folder / "meta")
     (tmp_path / "pets.csv").write_bytes((folder / "meta" / "pets.csv").read_bytes())
-    with pytest.raises(ClipTableError, match=r"pets.csv is a table, and its recordings are not beside it .*--audio"):
+    with pytest.raises(ClipTableError, match=r"The recordings of the table .*pets.csv are not beside it .*--audio"):
         load_clips(tmp_path / "pets.csv")
     (folder / "meta" / "second.csv").touch()
     with pytest.raises(ClipTableError, match=r"has 2 tables meta/\*.csv: pets.csv, second.csv;"):
@@ -297,7 +299,7 @@ def test_what_was_found_missing_can_be_asked_for(data):
     with pytest.raises(ClipTableError, match=r"1 of 3 clips .*categories=\['dog'\]"):
         load_clips(folder, categories="dog,cow")
     (folder / "audio" / "d.wav").unlink()
-    with pytest.raises(ClipTableError, match=r"2 of 5 clips .*all there, categories=\['dog'\],"):
+    with pytest.raises(ClipTableError, match=r"2 of 5 clips .*Select a complete part, categories=\['dog'\],"):
         load_clips(folder)
     with pytest.raises(ClipTableError, match=r"1 of 1 clips"):
         load_clips(folder, categories="cow")

@@ -82,7 +82,7 @@ def test_events_and_splits(tmp_path):
 
 
 def test_unknown_or_not_there(tmp_path):
-    with pytest.raises(ClipTableError, match=r"no loader 'urbansound'\. Did you mean 'urbansound8k'\? There are "):
+    with pytest.raises(ClipTableError, match=r"no loader 'urbansound'\. Did you mean 'urbansound8k'\? Choose from "):
         load_soundata("urbansound")
     with pytest.raises(ClipTableError, match=r"soundata has no urbansound8k in .*nowhere. Run .*download\(\)"):
         load_soundata("urbansound8k", tmp_path / "nowhere")

@@ -96,7 +96,7 @@ def test_clips_of_every_length_in_one_table(recordings):
     ],
 )
 def test_questions_that_make_no_sense(recordings, options):
-    with pytest.raises(ValueError, match=f"{list(options)[-1]} is "):
+    with pytest.raises(ValueError, match=f"{list(options)[-1]} must be "):
         cut_windows(table(recordings, ["long.wav"]), **options)
 
 
@@ -169,10 +169,15 @@ def test_a_recording_may_be_named_in_short(written):
 @pytest.mark.parametrize(
     "annotation, options, error, message",
     [
-        (("dgo.wav", 0, 1, "x"), {}, ClipTableError, r"row 1 \('dgo.wav'\)\. .*leave these lines out.*mean 'dog.wav'"),
-        (("dog", 0, 1, "x"), {}, ClipTableError, r"'dog' can be dog.flac or dog.wav: write which"),
+        (("dgo.wav", 0, 1, "x"), {}, ClipTableError, r"row 1 \('dgo.wav'\)\. .*Correct or remove .*mean 'dog.wav'"),
+        (("dog", 0, 1, "x"), {}, ClipTableError, r"'dog' could be dog.flac or dog.wav: write the full name"),
         (("dog.wav", 2, 1, "x"), {}, ClipTableError, r"end before they start: row 1 \('2 to 1 s'\)"),
-        (("dog.wav", np.nan, 1, "x"), {}, ClipTableError, r"Start must be a number of seconds from 0: row 1 \(None\)"),
+        (
+            ("dog.wav", np.nan, 1, "x"),
+            {},
+            ClipTableError,
+            r"Start must be a number of seconds, at least 0: row 1 \(None\)",
+        ),
         (("dog.wav", -1, 1, "x"), {}, ClipTableError, r"Start must be .*row 1 \(-1"),
         (("dog.wav", 0, 1, ""), {}, ClipTableError, r"Empty cells in label: row 1"),
         (
@@ -181,8 +186,8 @@ def test_a_recording_may_be_named_in_short(written):
             ClipTableError,
             r"row 1 \('brak'\)\. Did you mean 'b",
         ),
-        (("dog.wav", 0, 1, "x"), {"min_overlap": 0}, ValueError, "min_overlap is a number above 0"),
-        (("dog.wav", 0, 1, "x"), {"min_overlap": 1.1}, ValueError, "min_overlap is a number above 0"),
+        (("dog.wav", 0, 1, "x"), {"min_overlap": 0}, ValueError, "min_overlap must be a number above 0"),
+        (("dog.wav", 0, 1, "x"), {"min_overlap": 1.1}, ValueError, "min_overlap must be a number above 0"),
     ],
 )
 def test_bad_annotations(annotation, options, error, message):

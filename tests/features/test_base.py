@@ -87,9 +87,9 @@ def test_waveforms_are_cut_and_padded():
 @pytest.mark.parametrize(
     "X, error, message",
     [
-        ("clip.wav", TypeError, r"put it in a list: transform\(\['clip.wav'\]\)"),
-        (Path("clip.wav"), TypeError, "put it in a list"),
-        (b"clip.wav", TypeError, "put it in a list"),
+        ("clip.wav", TypeError, r"Put a single one into a list: transform\(\['clip.wav'\]\)"),
+        (Path("clip.wav"), TypeError, "Put a single one into a list"),
+        (b"clip.wav", TypeError, "Put a single one into a list"),
         (SOUND[0], ValueError, r"Reshape your data: .*reshape\(1, -1\)"),
         (SOUND[None], ValueError, "Expected 2D array"),
         ((SOUND * 32768).astype(np.int16), TypeError, "not int16: divide 16-bit integers by 32768"),
@@ -105,7 +105,7 @@ def test_waveforms_are_cut_and_padded():
         ([[0.0, 1.0], [0.0]], ValueError, "differ in length"),
         (["a.wav", 3], TypeError, "floats|list of paths"),
         (None, TypeError, "list of paths"),
-        (pd.DataFrame({"sound": ["a.wav"], "fold": [1]}), TypeError, "a table of clips"),
+        (pd.DataFrame({"sound": ["a.wav"], "fold": [1]}), TypeError, "a clip table"),
         (iter(["a.wav"]), TypeError, "list of paths"),
     ],
 )

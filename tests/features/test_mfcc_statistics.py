@@ -73,7 +73,7 @@ def test_the_same_bits_however_clips_are_grouped():
     "parameters, message",
     [
         ({"n_mfcc": 1}, "n_mfcc must be a whole number of at least 2"),
-        ({"n_mfcc": 41, "n_mels": 40}, "n_mfcc=41 is more than n_mels=40"),
+        ({"n_mfcc": 41, "n_mels": 40}, "n_mfcc=41 must not be more than n_mels=40"),
         ({"hop_length": 1}, "hop_length must be at least 2"),
     ],
 )

@@ -96,7 +96,7 @@ def test_recipe(recipe, own):
 @pytest.mark.parametrize(
     "features, message",
     [
-        ("mell", "There is no feature 'mell'. Did you mean 'mel'. There are: waveform, mel, mfcc"),
+        ("mell", "There is no feature 'mell'. Did you mean 'mel'. The features are waveform, mel, mfcc"),
         ("", "No feature was named"),
         ([], "No feature was named"),
         ({"../up": "mel"}, "letters, digits, - and _, not '../up'"),
@@ -121,7 +121,7 @@ def test_mistakes_in_names(features, message):
         ("[features.a]\nclass='MelSpektrogram'", "no class 'MelSpektrogram'. Did you mean 'MelSpectrogram'"),
         (
             "[features.a]\nclass='MelSpectrogram'\nn_mel=3",
-            "no parameter 'n_mel'. Did you mean 'n_mels'. It has: sample_rate",
+            "no parameter 'n_mel'. Did you mean 'n_mels'. Its parameters are sample_rate",
         ),
         ("[features.a]\nclass='MelSpectrogram'\nfmax=9000", r"\[features.a\] of .*: fmax=9000 Hz is above"),
         ("[features.a]\nclass='own_features:Nothing'", "'own_features:Nothing' cannot be imported"),
@@ -157,7 +157,7 @@ def test_a_users_own_transformer(own, tmp_path):
 
 
 def test_a_transformer_that_mixes_clips_is_refused(own):
-    with pytest.raises(ValueError, match="the first axis must be 1"):
+    with pytest.raises(ValueError, match="its first axis must have length 1"):
         as_feature(own.Mixing()).compute(np.zeros((2, 8000), np.float32))
 
 

@@ -27,7 +27,7 @@ def test_it_computes_what_the_store_holds(tiny_store, demo_folder):
 
 def test_a_class_of_somebody_else_is_not_imported(write_store, tmp_path):
     store = open_store(write_store(tmp_path / "store"))
-    with pytest.raises(ValueError, match="not imported because a file names it"):
+    with pytest.raises(ValueError, match="not imported just because a file names it"):
         store.feature("mel")
 
 
