@@ -4,7 +4,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-# Looked up on first use: importing the package must not import torch, librosa or scikit-learn.
+# Imported on first use: importing the package must not import torch, librosa or scikit-learn.
 _HOME = {
     "evaluate": "evaluation",
     "extract": "extraction",

@@ -1,4 +1,4 @@
-"""`python -m esc_features COMMAND`, the same as the program `esc_features`."""
+"""Run `python -m esc_features COMMAND`, the same as the program `esc_features`."""
 
 import sys
 

@@ -10,13 +10,13 @@ from . import __version__
 from ._suggest import did_you_mean
 from ._terminal import ends_with_its_reader, never_fail_to_encode, printable, say
 
-# Name of each command -> what it does, in the order of `--help`. The module of that name in `_commands` does it.
+# Command -> description, in the order of `--help`. Each command is a module of that name in `_commands`.
 COMMANDS = {
     "extract": "compute features into a store; the same as extract_features",
     "show": "print the content of a store, or the card of a model",
     "verify": "check the integrity of a store",
-    "repair": "mend what verify finds, and compute nothing else",
-    "explain": "tell which files would be recomputed, and why",
+    "repair": "repair what verify reports, and compute nothing else",
+    "explain": "show which files would be recomputed, and why",
     "view": "browse and play the clips in a web browser",
     "evaluate": "evaluate methods over the official folds, and rank them",
     "train": "fit a method on all folds of a store, and save it as one file",
@@ -27,20 +27,20 @@ COMMANDS = {
 
 @ends_with_its_reader()
 def main(arguments: list[str] | None = None) -> int:
-    """Run `esc_features COMMAND`; return 0, 1 if something was found wrong, or 2 if it was used incorrectly."""
+    """Run `esc_features COMMAND`; return 0, 1 if the command found problems, or 2 if it could not run."""
     never_fail_to_encode()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments and arguments[0] in COMMANDS:
         return _run(arguments[0], f"esc_features {arguments[0]}", arguments[1:])
     parser = _Parser(
         prog="esc_features",
-        description="Make, check, view and use stores of precomputed features of sounds.",
+        description="Create, check, view and use stores of precomputed audio features.",
         epilog="commands:\n" + "\n".join(f"  {name:11}{what}" for name, what in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
-        "command", choices=COMMANDS, metavar="COMMAND", help="one of those below; COMMAND --help describes it"
+        "command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below; see COMMAND --help"
     )
     parser.parse_args(arguments)
     return 2
@@ -76,13 +76,13 @@ def _run(name: str, program: str, arguments: list[str]) -> int:
 
 
 def _description(command: ModuleType) -> str:
-    """Return `DESCRIPTION`, or what follows the name of the command in the docstring."""
+    """Return `DESCRIPTION` of a command, or what follows its name in the docstring."""
     text = (command.__doc__ or "").partition(": ")[2].strip()
     return getattr(command, "DESCRIPTION", text[:1].upper() + text[1:])
 
 
 class _Parser(argparse.ArgumentParser):
-    """Suggests the option or command that was probably meant."""
+    """A parser that suggests the option or command that was probably meant."""
 
     def parse_args(self, args=None, namespace=None):  # type: ignore[override]
         options, unknown = self.parse_known_args(args, namespace)

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 _LOCAL = "local"
-# Ctrl-C in a terminal reaches the workers, too, and each would print a traceback; this process ends them.
+# Ctrl-C in a terminal also reaches the workers, and each would print a traceback; this process ends them instead.
 _IGNORE_CTRL_C = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Let joblib use a Dask cluster: "tcp://HOST:PORT" of its scheduler, or "local[:N]" for N processes started here.
+    """Let joblib use a Dask cluster: "tcp://HOST:PORT" of its scheduler, or "local[:N]" to start N processes here.
 
-    None changes nothing. A cluster that is started here ends with the block; one that was running before goes on.
+    None changes nothing. A cluster started here ends with the block; one that was already running continues.
     """
     if address is None:
         yield
@@ -24,7 +24,7 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError("A Dask cluster needs the extra: pip install 'esc_features[dask]'.") from error
+        raise ImportError("A Dask cluster requires the extra dask: pip install 'esc_features[dask]'.") from error
     import joblib
 
     with ExitStack() as stack:
@@ -35,8 +35,9 @@ def connected(address: str | None) -> Iterator[None]:
             client = stack.enter_context(Client(place))
         except (OSError, TimeoutError, ValueError) as error:
             raise ValueError(
-                f"No Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, and give the "
-                "address that it prints, such as tcp://192.168.0.1:8786; or use local:N for N processes here."
+                f"No Dask scheduler answers at {address} ({error}). Start one with `dask scheduler`, and use the "
+                "address that it prints, such as tcp://192.168.0.1:8786; or use local:N for N processes on this "
+                "machine."
             ) from error
         stack.enter_context(joblib.parallel_config("dask", client=client))
         yield
@@ -58,8 +59,8 @@ def _processes(count: int) -> Iterator[object]:
     try:
         yield cluster
     finally:
-        # After Ctrl-C, Dask may find workers in a state that it did not expect. They end with this process at the
-        # latest, so nothing is tried a second time when it exits.
+        # After Ctrl-C, Dask may find workers in an unexpected state. They end with this process at the latest, so
+        # closing the cluster is not tried again at exit.
         with suppress(Exception):
             cluster.close(timeout=10)
         cluster.shutdown_on_close = False
@@ -68,5 +69,5 @@ def _processes(count: int) -> Iterator[object]:
 def _number(address: str) -> int:
     text = address.removeprefix(_LOCAL).removeprefix(":") or str(os.cpu_count() or 1)
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{address!r} should be local:N with a number of processes, such as local:4.")
+        raise ValueError(f"{address!r} must be local:N with a number of processes, such as local:4.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Slaney's mel scale, as ``librosa.hz_to_mel``: linear up to 1000 Hz, 15 mel; above it 27 mel per factor of 6.4."""
+"""Slaney's mel scale, as in ``librosa.hz_to_mel``: linear up to 1000 Hz (15 mel), then 27 mel per factor of 6.4."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Clips as small files that any browser shows and plays: PNG pictures and WAV sounds, made with numpy and zlib."""
+"""Small files that any browser shows or plays: PNG images and WAV sounds, made with numpy and zlib."""
 
 import base64
 import functools
@@ -9,24 +9,24 @@ import zlib
 
 import numpy as np
 
-# Quieter than this below the loudest is drawn black, in the unit of the values: dB where they are a spectrogram's.
+# Values further than this below the maximum are drawn black, in the unit of the values (dB for spectrograms).
 _RANGE = 80.0
 
 
 def spectrogram_png(values: np.ndarray, height: int | None = None, width: int | None = None) -> bytes:
-    """Draw an array (bands, frames), the first band at the bottom, in matplotlib's colours "magma".
+    """Draw an array (bands, frames) in matplotlib's colour map "magma", with the first band at the bottom.
 
     Parameters
     ----------
     values : array-like of shape (bands, frames)
-        Numbers; those that are not finite are drawn as the lowest.
+        Numbers. NaN and minus infinity are drawn as the minimum, infinity as the maximum.
     height, width : int, optional
-        At most so many pixels: neighbours are averaged. By default a pixel is a number.
+        Maximum size in pixels; neighbouring numbers are averaged to reach it. By default, each number is a pixel.
 
     Returns
     -------
     bytes
-        A PNG file with a palette, 8 bits a pixel.
+        A PNG file with a palette, 8 bits per pixel.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def spectrogram_png(values: np.ndarray, height: int | None = None, width: int | 
 
 
 def wav_bytes(samples: np.ndarray, sample_rate: int) -> bytes:
-    """Return a waveform as a WAV file, 16 bits, one channel; beyond full scale it is clipped.
+    """Return a waveform as a WAV file with 16 bits and one channel, clipped to full scale.
 
     Examples
     --------
@@ -68,18 +68,19 @@ def wav_bytes(samples: np.ndarray, sample_rate: int) -> bytes:
 
 
 def envelope(samples: np.ndarray, parts: int) -> np.ndarray:
-    """Return the lowest and the highest sample of each part of a waveform, for a picture of it.
+    """Return the minimum and maximum of each part of a waveform, to draw it.
 
     Parameters
     ----------
     samples : ndarray of shape (samples,)
-        One or more.
+        A waveform of at least one sample.
     parts : int
-        How many equal parts at most.
+        Maximum number of parts of equal length.
 
     Returns
     -------
     ndarray of shape (2, parts)
+        Minima and maxima.
 
     Examples
     --------
@@ -93,12 +94,12 @@ def envelope(samples: np.ndarray, parts: int) -> np.ndarray:
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """Return a file as an address that holds it, for a page that asks for nothing from elsewhere."""
+    """Return a file as a data URI, for pages that load nothing from elsewhere."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _averaged(values: np.ndarray, most: int | None) -> np.ndarray:
-    """Average neighbouring rows until there are at most so many."""
+    """Average neighbouring rows so that at most `most` are left."""
     if most is None or len(values) <= most:
         return values
     starts = np.arange(most) * len(values) // most
@@ -107,7 +108,7 @@ def _averaged(values: np.ndarray, most: int | None) -> np.ndarray:
 
 def _png(levels: np.ndarray) -> bytes:
     height, width = levels.shape
-    lines = np.zeros((height, width + 1), np.uint8)  # each line starts with its filter: none
+    lines = np.zeros((height, width + 1), np.uint8)  # each line starts with the number of its filter, 0 for none
     lines[:, 1:] = levels
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),

@@ -1,6 +1,6 @@
-"""What differs between operating systems: positioned writes, reserved space, page hints and locks.
+"""Calls that differ between operating systems: positioned writes, reserved space, page hints and locks.
 
-Each function uses the best call that the platform offers, or a plain one if it is missing.
+Each function uses the best call that the platform offers, or a portable one.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ _seek_and_write = threading.Lock()
 
 
 def write_at(descriptor: int, data, offset: int) -> None:
-    """Write all of `data` (bytes-like, contiguous) at `offset`, without moving the file position, which others use."""
+    """Write all of `data` (bytes-like, contiguous) at `offset`, whatever the file position, which others move."""
     view = memoryview(data).cast("B")
     while len(view):
         if hasattr(os, "pwrite"):
@@ -27,11 +27,11 @@ def write_at(descriptor: int, data, offset: int) -> None:
 
 
 def reserve_space(descriptor: int, size: int) -> None:
-    """Allocate `size` bytes on disk for the file now, so that a full disk is an error here and not halfway."""
+    """Allocate `size` bytes on disk for a file now, so that a full disk raises an error here and not later."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return
-    # A resumed file has content that zeros would overwrite, so only the part after its end is written.
+    # A resumed file has content that zeros would overwrite, so only the part beyond its end is written.
     zeros = bytes(1 << 20)
     end = os.lseek(descriptor, 0, os.SEEK_END)
     while end < size:
@@ -41,7 +41,7 @@ def reserve_space(descriptor: int, size: int) -> None:
 
 
 def will_need(mapping: mmap.mmap, ranges: Iterable[Sequence[int]]) -> None:
-    """Tell the kernel which byte ranges (start, length) of a memory map are read next, if the platform supports it."""
+    """Tell the kernel which byte ranges (start, length) of a memory map will be read next, if the platform can."""
     if not hasattr(mmap, "MADV_WILLNEED"):
         return
     page = mmap.PAGESIZE
@@ -51,7 +51,7 @@ def will_need(mapping: mmap.mmap, ranges: Iterable[Sequence[int]]) -> None:
 
 
 def read_ahead(paths: Iterable[str], most: int = 4 << 20) -> None:
-    """Ask the kernel to fetch the first `most` bytes of files that are read soon, skipping those that do not open."""
+    """Ask the kernel to fetch the first `most` bytes of files that will be read soon; skip those that do not open."""
     if not hasattr(os, "posix_fadvise"):
         return
     for path in paths:
@@ -65,10 +65,10 @@ def read_ahead(paths: Iterable[str], most: int = 4 << 20) -> None:
 
 
 def waits_for_disk() -> int:
-    """Return how often this thread, or this process if threads are not counted, waited for mapped bytes to be read.
+    """Return how often this thread waited for mapped bytes to be read (the process, if threads are not counted).
 
-    It grows when a page of a memory map is not in the page cache: when it is read first, and after the kernel evicted
-    it. Always 0 if the platform does not count this.
+    The count grows when a page of a memory map is not in the page cache: when it is read for the first time, or after
+    the kernel has evicted it. It is always 0 if the platform does not count this.
     """
     try:
         import resource
@@ -78,9 +78,9 @@ def waits_for_disk() -> int:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the operating system's lock on an open file; False if another process holds it.
+    """Take the operating system's lock on an open file; return False if another process holds it.
 
-    The system releases the lock when the process ends, however it ends.
+    The system releases the lock when the process ends, in whatever way.
     """
     try:
         import fcntl
@@ -112,7 +112,7 @@ def is_locked(descriptor: int) -> bool:
 def _try_lock_on_windows(descriptor: int) -> bool:
     import msvcrt
 
-    # A byte far behind the text: Windows locks are mandatory, and others must be able to read the text.
+    # A byte far beyond the text: locks of Windows are mandatory, and other processes must be able to read the text.
     os.lseek(descriptor, 1 << 30, os.SEEK_SET)
     try:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
@@ -122,7 +122,7 @@ def _try_lock_on_windows(descriptor: int) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` survive a power cut, if the platform can synchronise folders."""
+    """Make renames in `folder` survive a power failure, if the platform can synchronise folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

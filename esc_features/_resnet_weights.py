@@ -11,7 +11,7 @@ from .exceptions import DownloadError
 
 
 def find_resnet18_weights(weights: str | os.PathLike) -> Path:
-    """Return the file of some weights, downloaded to torch's cache where a name is given and it is not there yet."""
+    """Return the file of weights that are given by name or path; by name, download it to torch's cache if needed."""
     from torchvision.models import ResNet18_Weights
 
     if isinstance(weights, str) and weights in ResNet18_Weights.__members__:
@@ -21,14 +21,14 @@ def find_resnet18_weights(weights: str | os.PathLike) -> Path:
     path = Path(weights)
     if not path.is_file():
         raise ValueError(
-            f"weights={str(weights)!r} is neither a file nor the name of weights: "
-            f"torchvision has {', '.join(ResNet18_Weights.__members__)}."
+            f"weights={str(weights)!r} is neither a file nor a name of weights in torchvision: "
+            f"use {', '.join(ResNet18_Weights.__members__)} or a path."
         )
     return path
 
 
 def load_resnet18_backbone(network: Any, path: Path, assign: bool = False) -> None:
-    """Load the weights of a file into a resnet18, but for the last layer, which is for other classes; or ValueError."""
+    """Load the weights in a file into a resnet18, except for the last layer; raise ValueError if they do not fit."""
     try:
         missing, unexpected = network.load_state_dict(_read_backbone(path), strict=False, assign=assign)
     except RuntimeError as error:  # a shape is wrong
@@ -37,8 +37,8 @@ def load_resnet18_backbone(network: Any, path: Path, assign: bool = False) -> No
     missing = [name for name in missing if not name.startswith("fc.")]
     if missing or unexpected:
         raise ValueError(
-            f"{path} holds no weights of a torchvision resnet18: it lacks {missing[:3]} and has {unexpected[:3]} too "
-            "many."
+            f"{path} holds no weights of a torchvision resnet18: missing are {missing[:3]}, unexpected are "
+            f"{unexpected[:3]}. Save the state_dict() of one."
         )
 
 
@@ -47,11 +47,11 @@ def _read_backbone(path: Path) -> dict[str, Any]:
 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip, end of file: torch raises whatever the bytes lead to
-        # Torch's own message advises to read the file unsafely.
+    except Exception as error:  # depending on the bytes, torch raises errors of pickle, zip and others
+        # Torch's own message advises reading the file unsafely, so it is not passed on.
         raise ValueError(
             f"{path} holds no weights that torch can read safely ({type(error).__name__}): save the state_dict() of a "
-            "torchvision resnet18, by torch.save."
+            "torchvision resnet18 with torch.save."
         ) from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds a {type(state).__name__}: save the state_dict() of a torchvision resnet18.")
@@ -66,11 +66,11 @@ def _cached(url, name):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # The file is named after its digest: resnet18-f37072fd.pth.
+        # The name of the file contains its digest: resnet18-f37072fd.pth.
         torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
     except (OSError, RuntimeError) as error:  # RuntimeError: the digest is wrong
         raise DownloadError(
-            f"The weights {name} of torchvision's resnet18 cannot be downloaded ({error}). On a machine with a "
-            f"network get {url} and copy it to {path}, or give its path: weights='path/to/{path.name}'."
+            f"The weights {name} of torchvision's resnet18 cannot be downloaded ({error}). Download {url} on another "
+            f"machine and copy it to {path}, or give its path: weights='path/to/{path.name}'."
         ) from error
     return path

@@ -1,13 +1,13 @@
-"""The one place that asks "did you mean ...?"."""
+"""Suggestions ("Did you mean ...?") and shortened lists for messages."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return " Did you mean 'mel'?" for a name that is similar to a known one, "" if none is similar.
+    """Return " Did you mean 'mel'?" for a name that is similar to a known one; "" if none is similar.
 
-    Known names that contain the name ("chirping_birds" for "bird") take precedence over those that only look alike.
+    Known names that contain the name ("chirping_birds" for "bird") take precedence over names with a similar spelling.
     """
     wanted = str(name).casefold()
     folded = {each.casefold(): each for each in known}
@@ -17,7 +17,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def list_some(items: Iterable[object], most: int = 5) -> str:
-    """Return the first few items, and how many more there are."""
+    """Return the first few items as text, and the number of the others."""
     texts = [str(item) for item in items]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more

@@ -1,4 +1,4 @@
-"""Printing: file names cannot send escape codes to the terminal, and an ASCII-only terminal causes no error."""
+"""Safe printing: file names cannot send escape codes to the terminal, and an ASCII-only terminal causes no error."""
 
 import codecs
 import contextlib
@@ -7,15 +7,15 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 
-# The characters beyond ASCII in our own texts.
+# Replacements for the characters beyond ASCII in our own texts.
 _PLAIN = {"±": "+-", "≈": "~", "–": "-", "—": "-", "…": "...", "×": "x", "≥": ">=", "≤": "<=", "·": "|", "→": "->"}
-# Marks, embeddings, overrides and isolates, which change the order in which a text is displayed.
+# Marks, embeddings, overrides and isolates: they change the order in which a text is displayed.
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def printable(text: object, *, one_line: bool = False) -> str:
-    """Write control and bidirectional characters as escapes; lines and tabs stay, unless it is to be one line.
+    """Escape control and bidirectional characters; keep line ends and tabs unless `one_line` is True.
 
     Examples
     --------
@@ -27,13 +27,13 @@ def printable(text: object, *, one_line: bool = False) -> str:
 
 
 def say(text: object = "", *, error: bool = False) -> None:
-    """Print a text, made `printable`, to standard output, or to standard error."""
+    """Print a text, made `printable`, to standard output or standard error."""
     stream = sys.stderr if error else sys.stdout
     print(printable(text), file=stream, flush=True)
 
 
 def never_fail_to_encode() -> None:
-    """Make both streams write characters that their encoding lacks in ASCII, rather than raise."""
+    """Make both streams replace characters that their encoding lacks by ASCII, instead of raising an error."""
     codecs.register_error("esc_features.plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -42,7 +42,7 @@ def never_fail_to_encode() -> None:
 
 @contextlib.contextmanager
 def ends_with_its_reader() -> Iterator[None]:
-    """End quietly, as other programs do, once nobody reads the output any more: `esc_features show STORE | head`."""
+    """Exit quietly if nobody reads the output any more, as in `esc_features show STORE | head`."""
     try:
         try:
             yield
@@ -50,9 +50,9 @@ def ends_with_its_reader() -> Iterator[None]:
             sys.stdout.flush()
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):  # what they still hold is written at exit
+        for stream in (sys.stdout, sys.stderr):  # what they have buffered is written at exit
             os.dup2(nowhere, stream.fileno())
-        sys.exit(128 + 13)  # as if ended by SIGPIPE
+        sys.exit(128 + 13)  # as after SIGPIPE
 
 
 def _is_safe(character: str) -> bool:

@@ -1,7 +1,7 @@
-"""Changes to training batches: given to an estimator, they are applied in training and never in prediction.
+"""Data augmentation: random changes to training batches, which estimators apply in training only.
 
 ``ConvNetClassifier(iterator_train__transforms=[TimeShift(0.2), Mixup()])`` applies them in this order to each batch,
-with random numbers that follow from the estimator's `random_state`.
+with random numbers that depend on the estimator's `random_state`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["AddNoise", "BatchTransform", "Gain", "Mixup", "SpecAugment", "TimeSh
 
 
 class BatchTransform(BaseEstimator):
-    """Base class of the changes to training batches, and of those that you write.
+    """Base class of the augmentations.
 
-    A subclass writes `change(X, y, generator)`. It has scikit-learn's parameters, so that it prints, clones and can be
-    a value in a grid.
+    Derive from it to write one of your own: a subclass defines `change`. It has parameters in the style of
+    scikit-learn, so it can be printed, cloned and used as a value in a grid.
 
     Examples
     --------
@@ -41,29 +41,34 @@ class BatchTransform(BaseEstimator):
         X : torch.Tensor of shape (n, samples) or (n, bands, frames), float32
             Waveforms or spectrograms.
         y : torch.Tensor of shape (n,) or (n, n_classes), optional
-            Class numbers, or a share of each class once labels have been mixed.
+            Class numbers, or the share of each class if labels have been mixed.
         generator : torch.Generator, optional
-            Where random numbers come from; PyTorch's global one by default.
+            Source of random numbers; PyTorch's global generator by default.
         n_classes : int, optional
-            How many classes there are, to mix labels.
+            Number of classes, which is required to mix labels.
 
         Returns
         -------
         X : torch.Tensor
-            Of the same shape, a new one: the batch that came in is left alone.
+            The changed batch, of the same shape. The given batch is not modified.
         y : torch.Tensor or None
-            The labels.
+            The labels; shares of the classes if they were mixed.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid, or the batch is of a kind that this augmentation cannot change.
         """
         self.check_parameters()
         if y is not None and y.ndim == 1 and n_classes is not None and self.mixes_labels:
             y = torch.nn.functional.one_hot(y, n_classes).to(X.dtype)
         return self.change(X, y, generator)
 
-    #: Whether `change` wants `y` as shares, float32 (n, n_classes), instead of class numbers.
+    #: Whether `change` takes `y` as shares of the classes, float32 (n, n_classes), instead of class numbers.
     mixes_labels = False
 
     def change(self, X, y, generator):
-        """Return the changed (X, y).
+        """Return the changed batch; subclasses define it.
 
         Parameters
         ----------
@@ -72,27 +77,34 @@ class BatchTransform(BaseEstimator):
         y : torch.Tensor or None
             Labels.
         generator : torch.Generator or None
-            For every random number.
+            Source of all random numbers.
+
+        Returns
+        -------
+        X : torch.Tensor
+            The changed batch.
+        y : torch.Tensor or None
+            The labels.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what it changes: write change().")
+        raise NotImplementedError(f"{type(self).__name__} does not define what it changes: write change().")
 
     def check_parameters(self) -> None:
-        """Raise ValueError if a parameter makes no sense."""
+        """Raise ValueError if a parameter is invalid."""
 
 
 class TimeShift(BatchTransform):
-    """Shift each clip in time, by its own random amount.
+    """Shift each clip in time, by a random amount.
 
-    A sound means the same a moment earlier or later. What is shifted out is lost and the gap is filled, unless the clip
-    wraps around.
+    The class of a sound does not depend on when it occurs. Audio that is shifted out of the clip is lost and the gap is
+    filled, unless the clip wraps around.
 
     Parameters
     ----------
     max_shift : float, default=0.2
-        Largest shift either way, as a share of the clip, in [0, 1].
+        Largest shift in either direction, as a share of the clip, in [0, 1].
     fill : {"minimum", "wrap"} or float, default="minimum"
-        "minimum" is silence: the minimum of the clip in a spectrogram, zero in a waveform. "wrap" rolls the clip
-        around. A number is what to fill with.
+        How to fill the gap. "minimum" is silence: the minimum of the clip for spectrograms, zero for waveforms. "wrap"
+        wraps the clip around. A number is used as it is.
 
     Examples
     --------
@@ -118,7 +130,7 @@ class TimeShift(BatchTransform):
             else:
                 fill = torch.full([1] * X.ndim, 0.0 if self.fill == "minimum" else float(self.fill))
             before = after = fill.expand(*X.shape[:-1], most)
-        # Every shifted clip is a window of the extended one.
+        # Each shifted clip is a window of the extended clip.
         windows = torch.cat([before, X, after], dim=-1).unfold(-1, length, 1)
         start = most - torch.randint(-most, most + 1, (n,), generator=generator)
         return windows[torch.arange(n), ..., start, :], y
@@ -129,15 +141,15 @@ class TimeShift(BatchTransform):
 
 
 class Gain(BatchTransform):
-    """Make each clip louder or softer, by its own random amount.
+    """Make each clip louder or softer, by a random amount.
 
-    Recordings differ in level for no reason that a classifier should learn.
+    Recordings differ in level for reasons that a classifier should not learn.
 
     Parameters
     ----------
     max_gain : float, default=6.0
-        Largest change either way: decibels for waveforms and for spectrograms in decibels. To a spectrogram it is added
-        as it is, so for a standardised one it counts in standard deviations.
+        Largest change in either direction, in decibels. It is added to the values of spectrograms, so for standardised
+        spectrograms the unit is standard deviations.
 
     Examples
     --------
@@ -161,16 +173,16 @@ class Gain(BatchTransform):
 
 
 class AddNoise(BatchTransform):
-    """Add white noise to each waveform, at its own random level below the clip's.
+    """Add white noise to each waveform, at a random signal-to-noise ratio.
 
-    Rooms and fields are never silent, and a network that learnt from clean clips may rely on silence around a sound.
-    This is for waveforms: put it in front of a feature.
+    Real places are never silent, and a network trained on clean clips may rely on silence around a sound. This is for
+    waveforms: put it in front of a feature.
 
     Parameters
     ----------
     min_snr, max_snr : float, default=10.0 and 40.0
-        Range of the signal-to-noise ratio, 20 log10 of the clip's root mean square over that of the noise, in decibels.
-        Each clip's ratio is drawn uniformly. A silent clip stays silent.
+        Range of the signal-to-noise ratio in decibels: 20 log10 of the root mean square of the clip over that of the
+        noise. The ratio of each clip is drawn uniformly. A silent clip stays silent.
 
     Examples
     --------
@@ -201,24 +213,24 @@ class AddNoise(BatchTransform):
     def check_parameters(self) -> None:
         if not (_is_number(self.min_snr) and _is_number(self.max_snr) and self.min_snr <= self.max_snr):
             raise ValueError(
-                f"min_snr and max_snr must be numbers, the first not above the second; not {self.min_snr!r} and "
+                f"min_snr and max_snr must be numbers, and min_snr not above max_snr, not {self.min_snr!r} and "
                 f"{self.max_snr!r}."
             )
 
 
 class SpecAugment(BatchTransform):
-    """Blank random bands and stretches of time of each spectrogram.
+    """Mask random ranges of bands and frames of each spectrogram.
 
-    The network must then not rely on one detail. Widths are drawn for each clip and mask, from nothing to the largest.
+    The network then cannot rely on a single detail. The width of each mask is drawn between 0 and the largest width.
 
     Parameters
     ----------
     frequency_width, time_width : float, default=0.125
         Largest width of a mask, as a share of the bands and of the frames, in [0, 1].
     n_frequency_masks, n_time_masks : int, default=2
-        How many masks of each kind; they may overlap.
+        Number of masks of each kind; they may overlap.
     fill : {"mean", "minimum"} or float, default="mean"
-        What to blank with: the mean or the minimum of the clip, or a number.
+        Value of masked elements: the mean or minimum of the clip, or a number.
 
     References
     ----------
@@ -273,16 +285,16 @@ class SpecAugment(BatchTransform):
 
 
 class Mixup(BatchTransform):
-    """Mix each clip with another of its batch, and their labels likewise.
+    """Mix each clip with another clip of its batch, and their labels in the same proportion.
 
     The predictions of the network then change gradually between training clips. The training accuracy in the history
-    counts the share of the mixed label that was guessed, and so stays below that of prediction.
+    counts the share of the predicted class in the mixed label, so it is lower than on unmixed clips.
 
     Parameters
     ----------
     alpha : float, default=0.4
-        Both parameters of the beta distribution of the shares: small means that most clips stay nearly as they are, 1
-        that all shares are equally likely. 0 mixes nothing.
+        Both parameters of the beta distribution of the proportions. With small values most clips stay nearly unchanged,
+        with 1 all proportions are equally likely, and with 0 nothing is mixed.
 
     References
     ----------
@@ -304,7 +316,7 @@ class Mixup(BatchTransform):
 
     def change(self, X, y, generator):
         if y is not None and y.ndim == 1:
-            raise ValueError("Mixup mixes labels and must know how many classes there are: give n_classes.")
+            raise ValueError("Mixup requires the number of classes to mix labels: give n_classes.")
         if self.alpha == 0:
             return X, y
         n = len(X)
@@ -325,9 +337,7 @@ class Mixup(BatchTransform):
 
 
 def _stripes(n, length, share, count, generator):
-    """Which of `length` positions are masked, (n, length) bool."""
-    import torch
-
+    """Return which of `length` positions are masked, (n, length) bool."""
     widths = (torch.rand(n, count, 1, generator=generator) * (int(share * length) + 1)).long()
     starts = (torch.rand(n, count, 1, generator=generator) * (length - widths + 1)).long()
     position = torch.arange(length)

@@ -1,12 +1,12 @@
-"""The errors and warnings of esc_features, so that a program can tell them apart."""
+"""Errors and warnings of esc_features."""
 
 
 class AudioError(ValueError):
-    """A recording cannot be read, or no feature can be computed of it."""
+    """A recording cannot be read, or no feature can be computed from it."""
 
 
 class ClipTableError(ValueError):
-    """A table of clips cannot be used: the message names the rows and what to correct."""
+    """A clip table cannot be used: the message names the rows and what to correct."""
 
 
 class DownloadError(OSError):
@@ -22,11 +22,11 @@ class StoreLockedError(StoreError):
 
 
 class ModelError(ValueError):
-    """A model file cannot be written, read or trusted: the message says why, and what to do."""
+    """A model file cannot be written, read or trusted: the message says why and what to do."""
 
 
 class SourceLeakWarning(UserWarning):
-    """Clips that are scored share their source recording with clips of the training data."""
+    """Clips being scored share their source recording with training clips."""
 
 
 class ExtractionError(StoreError):
@@ -58,11 +58,11 @@ class ExtractionError(StoreError):
         if len(self.failures) > 50:
             lines.append(f"  and {len(self.failures) - 50} more; the attribute `failures` of the error has all of them")
         super().__init__(
-            f"{clips} clip{'s' * (clips != 1)} could not be extracted, so fold {', '.join(map(str, folds))} of their "
-            f"features are not published in {store}:\n"
+            f"{clips} clip{'s' * (clips != 1)} could not be extracted, so fold{'s' * (len(folds) > 1)} "
+            f"{', '.join(map(str, folds))} of their features {'are' if len(folds) > 1 else 'is'} not published in "
+            f"{store}:\n"
             + "\n".join(lines)
-            + "\nReplace or remove these clips and run the same command "
-            "again: all other rows are kept."
+            + "\nReplace or remove these clips and run the same command again: all other rows are kept."
         )
 
     def __reduce__(self):

@@ -1,4 +1,4 @@
-"""What a lazy X is: read by rows, changed as it is read, and known by its clips."""
+"""The interface of a lazy X, whose rows are read in batches, and checks that no recording leaks between splits."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 from .exceptions import SourceLeakWarning
 
-# What names a clip: file name, start and end in seconds.
+# The identity of a clip: file name, start and end in seconds.
 ClipKey = tuple[str, float, float]
 
 
 @runtime_checkable
 class LazyArray(Protocol):
-    """An X of one row per clip that reads nothing until rows are taken: an array of a store.
+    """An X with one row per clip that reads nothing until rows are taken, such as an array of a store.
 
-    Folds, sources and file names are sliced along with the rows. An array whose clips are stretches of recordings has
-    `clip_keys` too, one (filename, start, end) per clip.
+    Folds, sources and file names are sliced along with the rows. An array whose clips are segments of recordings also
+    has `clip_keys`, one (filename, start, end) per clip.
     """
 
     @property
@@ -45,28 +45,28 @@ class LazyArray(Protocol):
 
 @runtime_checkable
 class Recordings(Protocol):
-    """The recordings of a store: a feature finds its own output in them, or computes it from their waveforms."""
+    """The recordings of a store: a feature finds its stored output through them, or computes it."""
 
     def precomputed(self, feature: Any) -> LazyArray | None: ...
     def derive(self, feature: Any) -> LazyArray: ...
 
 
-# isinstance(X, LazyArray) would call each property, and so read columns: the class says as much.
+# isinstance(X, LazyArray) would evaluate each property, and so read columns. Looking at the class reads nothing.
 _LAZY = ("take", "map", "shape", "dtype", "folds", "sources")
 
 
 def is_lazy(X: Any) -> TypeGuard[LazyArray]:
-    """Whether X is an array of a store, or has the same interface: read by `take`, changed by `map`."""
+    """Return whether X is an array of a store, or has the same interface."""
     return all(hasattr(type(X), name) for name in _LAZY)
 
 
 def is_recordings(X: Any) -> TypeGuard[Recordings]:
-    """Whether X is the recordings of a store, which only a feature turns into numbers."""
+    """Return whether X is the recordings of a store, which only a feature turns into numbers."""
     return hasattr(type(X), "precomputed")
 
 
 def as_float32(batch: np.ndarray) -> np.ndarray:
-    """Return a stored batch as the float32 numbers that it stands for; int16 is a waveform of full scale 32768."""
+    """Return a stored batch as float32; int16 is a waveform with full scale 32768."""
     if batch.dtype == np.float32:
         return batch
     if batch.dtype == np.int16:
@@ -81,7 +81,7 @@ def take_rows(X: np.ndarray | LazyArray, rows: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FittedClips:
-    """Which clips an estimator was fitted on, to tell whether others share their recordings."""
+    """The clips that an estimator was fitted on, to detect other clips of the same recordings."""
 
     dataset: str
     clips: frozenset[ClipKey]
@@ -90,7 +90,7 @@ class FittedClips:
 
     @classmethod
     def of(cls, X: Any) -> FittedClips | None:
-        """Return the clips of X; None where X does not know its recordings."""
+        """Return the clips of X; None if X does not know its recordings."""
         if not hasattr(type(X), "sources"):
             return None
         return cls(
@@ -105,10 +105,10 @@ class FittedClips:
         )
 
     def leaks(self, X: Any) -> SourceLeak | None:
-        """Return what X shares with these clips, None where it is nothing or X is of another data set.
+        """Return how many clips of X come from recordings of these clips; None if none, or for another data set.
 
-        Clips of folds that are not among these never count: the official folds are the agreed protocol, although four
-        sources of ESC-50 do span two of them.
+        Clips of other folds never count: the official folds are the accepted protocol, although four sources of ESC-50
+        span two of them.
         """
         if not hasattr(type(X), "sources") or X.dataset != self.dataset:
             return None
@@ -123,14 +123,14 @@ class FittedClips:
 
 @dataclass(frozen=True)
 class SourceLeak:
-    """How many of the new clips come from how many recordings that are on the other side too."""
+    """Number of new clips that come from recordings of fitted clips, of all new clips, and of these recordings."""
 
     clips: int
     of: int
     sources: int
 
 
-#: What to do about a leak.
+#: What to do about a leak, for messages.
 LEAK_ADVICE = (
     "Split by the official folds, cv=store.cv(), or keep the clips of one recording together "
     "(sklearn.model_selection.GroupKFold with groups=X.sources)."
@@ -138,12 +138,12 @@ LEAK_ADVICE = (
 
 
 def remember_sources(estimator: Any, X: Any) -> None:
-    """Keep on a fitted estimator which clips and source recordings it was fitted on; None for an X without them."""
+    """Store the clips that an estimator was fitted on as `fitted_clips_`; None if X does not know them."""
     estimator.fitted_clips_ = FittedClips.of(X)
 
 
 def warn_source_leak(estimator: Any, X: Any) -> None:
-    """Warn where clips of X are not those an estimator was fitted on but share their source recording with them."""
+    """Warn if clips of X share their source recording with clips that an estimator was fitted on, but are new."""
     fitted: FittedClips | None = getattr(estimator, "fitted_clips_", None)
     leak = None if fitted is None else fitted.leaks(X)
     if leak is not None:

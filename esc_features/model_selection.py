@@ -1,4 +1,4 @@
-"""Folds that are respected, and a warning where a source recording leaks."""
+"""Splitters that follow the folds of a data set."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["FoldSplit", "HoldOutFold"]
 
 
 class FoldSplit(BaseCrossValidator):
-    """Leave one fold out after the other, in ascending order.
+    """Leave-one-fold-out cross-validation, in ascending order of the folds.
 
-    The protocol of ESC-50: random splits put clips of one recording on both sides. It takes the folds from `X` where X
-    has them, as arrays of a store do, so that a search inside the training folds uses these folds without `groups`.
+    This is the protocol of ESC-50; random splits would put clips of one recording on both sides. If `X` knows its
+    folds, as arrays of a store do, they are used: a search inside the training folds then needs no `groups`.
 
     Parameters
     ----------
     folds : array-like of int, shape (clips,), optional
-        Fold of each row, for an X that has no `folds` of its own.
+        Fold of each row, for an X without `folds`.
 
     Examples
     --------
@@ -34,21 +34,44 @@ class FoldSplit(BaseCrossValidator):
         self.folds = None if folds is None else np.asarray(folds)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (training rows, test rows), int64 arrays, once for each fold of `X`.
+        """Yield one split per fold of `X`.
 
         Parameters
         ----------
         X : array-like
-            Data; its `folds` are used where it has them.
+            Data; its `folds` are used if it has them.
         y, groups : ignored
-            For scikit-learn.
+            Not used; present for scikit-learn.
+
+        Yields
+        ------
+        train, test : ndarray of int64
+            Positions of the training and test rows.
+
+        Raises
+        ------
+        ValueError
+            If the folds are not known, or all rows have the same fold.
         """
         folds = self._folds_of(X)
         for fold in np.unique(folds):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds."""
+        """Return the number of splits, one per fold.
+
+        Parameters
+        ----------
+        X : array-like, optional
+            Data; its `folds` are used if it has them.
+        y, groups : ignored
+            Not used; present for scikit-learn.
+
+        Returns
+        -------
+        int
+            The number of splits.
+        """
         return len(np.unique(self._folds_of(X)))
 
     def _folds_of(self, X: Any) -> np.ndarray:
@@ -58,29 +81,29 @@ class FoldSplit(BaseCrossValidator):
             if folds is None or (X is not None and len(folds) != _length(X)):
                 given = "no folds" if folds is None else f"{len(folds)} folds"
                 raise ValueError(
-                    f"X does not know its folds, and the splitter has {given} for its {_length(X)} rows. Give X as an "
-                    "array of the store (it knows its folds, sliced or not), or make the splitter with the fold of "
-                    "each row: FoldSplit(folds)."
+                    f"X does not know its folds, and the splitter has {given} for its {_length(X)} rows. Use an array "
+                    "of the store as X (it knows its folds, sliced or not), or give the splitter the fold of each row: "
+                    "FoldSplit(folds)."
                 )
         folds = np.asarray(folds)
         if len(np.unique(folds)) < 2:
             raise ValueError(
-                f"All {len(folds)} clips are of fold {folds[0] if len(folds) else 'none'}: "
-                "leaving a fold out needs at least two."
+                f"All {len(folds)} clips are of fold {folds[0] if len(folds) else 'none'}: leaving one fold out "
+                "requires at least two. Use clips of more folds."
             )
         return folds
 
 
 class HoldOutFold:
-    """Hold out one of the training folds for validation, as skorch's `train_split`.
+    """Hold out one of the training folds for validation, for `train_split` of skorch.
 
-    Early stopping must not look at the test fold, and a random fifth of the training clips shares recordings with the
-    rest. This takes a whole fold of those that the net is being fitted on.
+    Use it for early stopping, which must not see the test fold. A random fifth of the training clips, skorch's default,
+    would share recordings with the rest; a whole fold does not.
 
     Parameters
     ----------
     fold : int, optional
-        Which; by default the highest of the training folds.
+        The fold to hold out; by default the highest of the training folds.
 
     Examples
     --------
@@ -94,28 +117,39 @@ class HoldOutFold:
         self.fold = fold
 
     def __call__(self, dataset: Any, y: Any = None, groups: Any = None) -> tuple[Any, Any]:
-        """Return (training, validation) subsets of a skorch data set.
+        """Split a skorch data set.
 
         Parameters
         ----------
         dataset : torch.utils.data.Dataset
-            With an `X` that knows its `folds`.
+            A data set with an `X` that knows its `folds`.
         y, groups : ignored
-            For skorch.
+            Not used; present for skorch.
+
+        Returns
+        -------
+        training, validation : torch.utils.data.Subset
+            The two parts.
+
+        Raises
+        ------
+        ValueError
+            If X does not know its folds, or the fold is not one of several training folds.
         """
         from torch.utils.data import Subset
 
         folds = getattr(getattr(dataset, "X", None), "folds", None)
         if folds is None:
             raise ValueError(
-                "HoldOutFold needs an X that knows its folds: fit on an array of a store (through steps that keep it "
+                "HoldOutFold requires an X that knows its folds: fit on an array of a store (with steps that keep it "
                 "lazy), not on a plain array."
             )
         present = np.unique(folds)
         held_out = present[-1] if self.fold is None else self.fold
         if held_out not in present or len(present) < 2:
             raise ValueError(
-                f"Fold {held_out} cannot be held out of training folds {present.tolist()}: it must be one of several."
+                f"Fold {held_out} cannot be held out of the training folds {present.tolist()}: it must be one of "
+                "several."
             )
         inside = folds == held_out
         training, validation = np.flatnonzero(~inside), np.flatnonzero(inside)

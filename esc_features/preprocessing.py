@@ -1,4 +1,4 @@
-"""scikit-learn steps over a lazy X."""
+"""Preprocessing steps for scikit-learn pipelines that keep a lazy X lazy."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ _BATCH_BYTES = 8 << 20
 
 
 class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Make each band, or the whole, have mean 0 and standard deviation 1 on the clips that it is fitted on.
+    """Standardise features by subtracting the mean and dividing by the standard deviation of the training clips.
 
-    It belongs in a pipeline, so that the statistics are those of the training folds alone. It reads a lazy X in one
-    pass, a batch at a time, and its output stays lazy.
+    Use it in a pipeline, so that the statistics are those of the training folds alone. It reads a lazy X in one pass,
+    batch by batch, and its output stays lazy.
 
     Parameters
     ----------
     by : {"band", "global"}, default="band"
-        "band" treats each band of a spectrogram separately (each column of a two-dimensional X), over clips and time.
-        "global" takes one mean and one standard deviation.
+        "band" standardises each band of a spectrogram separately (or each column of a two-dimensional X), over clips
+        and time. "global" uses a single mean and standard deviation.
 
     Attributes
     ----------
-    mean_, scale_ : ndarray of shape (bands,) or (), float64
-        What is subtracted and what is divided by; 1 where all values are equal.
+    mean_ : ndarray of shape (bands,) or (), float64
+        The means that are subtracted.
+    scale_ : ndarray of shape (bands,) or (), float64
+        The standard deviations that are divided by; 1 if all values are equal.
+    bands_ : int
+        Number of bands, or of columns of a two-dimensional X.
     n_features_in_ : int
-        Columns of a two-dimensional X.
+        Number of columns; only after fitting on a two-dimensional X.
 
     Examples
     --------
@@ -46,28 +50,36 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.by = by
 
     def fit(self, X, y=None) -> Standardizer:
-        """Find mean and standard deviation.
+        """Compute mean and standard deviation.
 
         Parameters
         ----------
         X : StoreArray or array-like of shape (clips, bands, frames) or (clips, columns)
             Training clips.
         y : ignored
-            For scikit-learn.
+            Not used; present for scikit-learn.
 
         Returns
         -------
-        self
+        self : Standardizer
+            The fitted transformer.
+
+        Raises
+        ------
+        TypeError
+            If X is the recordings of a store, `store.audio`.
+        ValueError
+            If `by` is invalid, or X is empty, has another number of dimensions, or contains NaN or infinity.
         """
         if self.by not in ("band", "global"):
             raise ValueError(f"by must be 'band' or 'global', not {self.by!r}.")
         X = self._check(X, reset=True)
         mean, squares, count = _moments(X, by_band=self.by == "band")
         if not np.isfinite(squares).all():
-            raise ValueError("Input X contains NaN or infinity: leave out these clips, or compute the feature again.")
+            raise ValueError("Input X contains NaN or infinity: leave these clips out, or compute the feature again.")
         deviation = np.sqrt(squares / count)
         self.mean_ = mean
-        # Practically constant: what is left is rounding error, which must not be blown up.
+        # The deviation of a constant is only rounding error, which must not be amplified.
         constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean) + np.finfo(np.float64).tiny
         self.scale_ = np.where(constant, 1.0, deviation)
         self.bands_ = X.shape[1]
@@ -82,12 +94,12 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : StoreArray or array-like of shape (clips, bands, frames) or (clips, columns)
-            With as many bands as in `fit`.
+            Clips with the same number of bands as in `fit`.
 
         Returns
         -------
         StoreArray or ndarray
-            Lazy for a lazy X. float32; float64 for a float64 array.
+            The standardised clips, lazy for a lazy X; float64 for a float64 array, otherwise float32.
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
@@ -106,7 +118,7 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         StoreArray or ndarray
-            As for `transform`.
+            The clips, of the type that `transform` returns.
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
@@ -114,16 +126,22 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return X.map(restore) if is_lazy(X) else restore(X)
 
     def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns of a two-dimensional X, which stay as they are.
+        """Return the names of the columns of a two-dimensional X, which do not change.
 
         Parameters
         ----------
         input_features : array-like of str, optional
-            The names, for an X without any.
+            The names, if X had none.
 
         Returns
         -------
         ndarray of str objects
+            The names.
+
+        Raises
+        ------
+        ValueError
+            If it was not fitted on a two-dimensional X.
         """
         check_is_fitted(self)
         if not hasattr(self, "n_features_in_"):
@@ -134,7 +152,7 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not is_lazy(X):
             if is_recordings(X):
                 raise TypeError(
-                    "Standardizer takes a feature, not recordings: use store['mel'], or put a feature in front, "
+                    "Standardizer takes a feature, not recordings: use store['mel'], or put a feature in front of it, "
                     "make_pipeline(MelSpectrogram(), Standardizer(), ...)."
                 )
             if getattr(X, "ndim", 0) > 2 or (isinstance(X, list) and np.ndim(X) > 2):
@@ -144,10 +162,10 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32, np.float16])
         if X.ndim not in (2, 3):
             raise ValueError(
-                f"Standardizer takes (clips, bands, frames) or (clips, columns), and X has the shape {tuple(X.shape)}."
+                f"Standardizer takes (clips, bands, frames) or (clips, columns), but X has the shape {tuple(X.shape)}."
             )
         if 0 in X.shape:
-            raise ValueError(f"X is empty: its shape is {tuple(X.shape)}.")
+            raise ValueError(f"X is empty: its shape is {tuple(X.shape)}. Give it at least one clip.")
         if not reset and self.by == "band" and X.shape[1] != self.bands_:
             raise ValueError(
                 f"X has {X.shape[1]} bands, but Standardizer is expecting {self.bands_}: compute the feature with the "
@@ -163,7 +181,7 @@ class Standardizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 class _Affine:
-    """Multiply and add, by band or all alike; a class so that it pickles along with a lazy array."""
+    """Multiplies and adds, per band or globally; a class, so that it pickles along with a lazy array."""
 
     def __init__(self, factor, offset, ndim):
         shape = (-1, *[1] * (ndim - 2)) if factor.ndim else ()
@@ -178,7 +196,7 @@ class _Affine:
 
 
 def _moments(X, by_band):
-    """Mean, sum of squared deviations and number of values, in one pass, one batch in memory (Chan et al. 1979)."""
+    """Return mean, sum of squared deviations and count, in one pass with one batch in memory (Chan et al. 1979)."""
     clip_bytes = 8 * int(np.prod(X.shape[1:]))
     step = max(1, _BATCH_BYTES // clip_bytes)
     axes = (0, *range(2, X.ndim)) if by_band else None

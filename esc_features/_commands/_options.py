@@ -1,10 +1,10 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 import argparse
 
 
 def words(text: str) -> list[str]:
-    """Split "a,b" at its commas."""
+    """Split "a,b" at the commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
@@ -13,7 +13,7 @@ def numbers(text: str) -> list[int]:
     try:
         return [int(word) for word in words(text)]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} should be numbers separated by commas, such as 1,3.") from None
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers separated by commas, such as 1,3.") from None
 
 
 def number(text: str) -> int:
@@ -21,14 +21,14 @@ def number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, such as 2.") from None
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, such as 2.") from None
 
 
 def pairs(text: str) -> dict[str, str | None]:
-    """Read "filename=file,category=label"; an empty right side is None."""
+    """Read "filename=file,category=label"; an empty right-hand side is None."""
     found = [word.partition("=") for word in words(text)]
     if not found or not all(sign and ours.strip() for ours, sign, _ in found):
-        raise argparse.ArgumentTypeError(f"{text!r} should be pairs such as filename=file,category=label.")
+        raise argparse.ArgumentTypeError(f"{text!r} must be pairs such as filename=file,category=label.")
     return {ours.strip(): theirs.strip() or None for ours, _, theirs in found}
 
 
@@ -38,7 +38,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def add_features(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--features", help=f"names separated by commas (default: {default})")
-    parser.add_argument("--recipe", help="TOML file with one table [features.NAME] per further feature")
+    parser.add_argument("--recipe", help="TOML file with one table [features.NAME] per additional feature")
     add_trust(parser)
 
 
@@ -50,22 +50,22 @@ def add_trust(
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a data set: where it is, how it is read, and which part of it is used."""
+    """Add the options of a data set: its location, how to read it, and which clips to use."""
     parser.add_argument(
         "--audio", dest="audio_dir", metavar="FOLDER", help="folder that the file names of a table are relative to"
     )
     parser.add_argument(
-        "--columns", type=pairs, help="names of the columns: filename=file,category=label (category= for none)"
+        "--columns", type=pairs, help="names of the table's columns: filename=file,category=label (category= for none)"
     )
-    parser.add_argument("--categories", type=words, help="use only these, separated by commas")
-    parser.add_argument("--folds", type=numbers, help="use only these, separated by commas")
+    parser.add_argument("--categories", type=words, help="use only these categories, separated by commas")
+    parser.add_argument("--folds", type=numbers, help="use only these folds, separated by commas")
     parser.add_argument("--folds-by", metavar="source:K[:SEED]", help="assign K folds, keeping source recordings whole")
-    parser.add_argument("--corrections", metavar="CSV", help="table of labels to change: filename[,start,end],category")
+    parser.add_argument("--corrections", metavar="CSV", help="table of corrected labels: filename[,start,end],category")
     parser.add_argument("--data-home", help="folder for downloaded recordings")
 
 
 def dataset_options(options: argparse.Namespace) -> dict:
-    """Return these options as keyword arguments of `find_clips` and `extract`."""
+    """Return the options of a data set as keyword arguments of `find_clips` and `extract`."""
     names = ("audio_dir", "columns", "categories", "folds", "folds_by", "corrections", "data_home")
     return {name: getattr(options, name) for name in names}
 

@@ -12,14 +12,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument(
         "--methods",
-        help="names, or module:name of a pipeline of your own, separated by commas; birdnet+convnet is an ensemble",
+        help="names, or module:name of your own pipelines, separated by commas; birdnet+convnet is an ensemble",
     )
     parser.add_argument("--folds", type=numbers, help="score only these folds, separated by commas")
     parser.add_argument("--seeds", type=numbers, default=[0], help="fit each method once per seed (default: 0)")
-    parser.add_argument("--metrics", help="columns of the table, such as macro_f1,top5,log_loss; the first one ranks")
+    parser.add_argument(
+        "--metrics", help="columns of the table, such as macro_f1,top5,log_loss; methods are ranked by the first"
+    )
     parser.add_argument("--n-jobs", type=number, default=1, help="number of parallel fits (default: 1)")
     add_dask(parser)
-    parser.add_argument("--out", help="folder of the results (default: STORE/evaluation)")
+    parser.add_argument("--out", help="folder for the results (default: STORE/evaluation)")
     parser.add_argument(
         "--trust-results", action="store_true", default=None, help="trust results that came with the store"
     )

@@ -1,4 +1,4 @@
-"""`esc_features explain`: tell what extract_features would change now, and why."""
+"""`esc_features explain`: show what extract_features would change now, and why."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from ._options import add_dataset_options, add_features, add_store, dataset_opti
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips of the store")
-    add_features(parser, "those of the recipe, or the store")
+    add_features(parser, "those of the recipe or of the store")
     add_dataset_options(parser)
 
 

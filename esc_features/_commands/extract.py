@@ -6,8 +6,8 @@ from .._terminal import say
 from ._options import add_dask, add_dataset_options, add_features, dataset_options, number
 
 DESCRIPTION = (
-    "Compute the features of a data set into a store, one file per feature and fold. Run it again after an "
-    "interruption, after editing the clips or with more features: only what is missing is computed."
+    "Compute features of a data set into a store, one file per feature and fold. Run it again after an interruption, "
+    "after editing the clips or with more features: only what is missing is computed."
 )
 INTERRUPTED = "Finished work is kept. Run the same command again to continue."
 
@@ -16,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", help="demo, esc10, esc50, the folder of a data set, or a CSV file")
     add_features(parser, "all of the recipe, or waveform,mel")
     parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
-    parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
+    parser.add_argument("--n-jobs", type=number, help="number of workers (default: one per core)")
     add_dask(parser)
     add_dataset_options(parser)
     parser.add_argument("--mirror", help="where to download from, in the layout of the ESC-50 repository")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace files of other parameters or library versions"
+        "--overwrite", action="store_true", help="replace files with other parameters or library versions"
     )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 

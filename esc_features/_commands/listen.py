@@ -7,11 +7,11 @@ from ._options import add_trust
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="file that save_model or esc_features train wrote")
+    parser.add_argument("model", help="model file written by save_model or esc_features train")
     parser.add_argument("--hop", type=float, default=1.0, help="seconds from one window to the next (default: 1)")
-    parser.add_argument("--threshold", type=float, default=0.5, help="least probability to print (default: 0.5)")
+    parser.add_argument("--threshold", type=float, default=0.5, help="lowest probability to print (default: 0.5)")
     parser.add_argument("--seconds", type=float, help="stop after this time (default: at Ctrl-C)")
-    parser.add_argument("--device", help="number or name of the microphone (default: that of the system)")
+    parser.add_argument("--device", help="number or name of the microphone (default: the system's default)")
     add_trust(parser, "a class, function or module that the model may import; may be repeated")
 
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         for window in listen(model, options.hop, device=device):
             if window.missed:
-                say(f"{window.missed:.1f} s of sound were lost: a larger --hop leaves more time.", error=True)
+                say(f"{window.missed:.1f} s of sound were lost: use a larger --hop.", error=True)
             say(_line(window, options.threshold))
             if options.seconds is not None and window.end + options.hop > options.seconds:
                 break
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _line(window, threshold: float) -> str:
-    """Time, and a bar for each probable category, the most probable first."""
+    """Return the time and a bar for each probable category, the most probable first."""
     ranked = sorted(window.probabilities.items(), key=lambda item: -item[1])
     probable = [f"{name} {'#' * round(10 * p):<10} {p:.0%}" for name, p in ranked if p >= threshold]
     return f"{window.start:7.1f} s  " + ("   ".join(probable) or "-")

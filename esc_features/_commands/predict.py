@@ -9,14 +9,14 @@ INTERRUPTED = "With --out, the results so far are kept: run the same command aga
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="file that save_model or esc_features train wrote")
+    parser.add_argument("model", help="model file written by save_model or esc_features train")
     parser.add_argument("recordings", nargs="+", help="files, folders, patterns or URLs")
-    parser.add_argument("--hop", type=float, help="seconds from one window to the next (default: a window's length)")
+    parser.add_argument("--hop", type=float, help="seconds from one window to the next (default: length of a window)")
     parser.add_argument("--threshold", type=float, help="write events of at least this probability instead of windows")
     parser.add_argument("--gap", type=float, default=0.0, help="longest pause within an event, in seconds (default: 0)")
     out = "file to write: .csv, .parquet, .txt (Audacity) or .selections.txt (Raven); default: print events"
     parser.add_argument("--out", help=out)
-    parser.add_argument("--n-jobs", type=number, default=-1, help="workers (default: one per core)")
+    parser.add_argument("--n-jobs", type=number, default=-1, help="number of workers (default: one per core)")
     add_dask(parser)
     add_trust(parser, "a class, function or module that the model may import; may be repeated")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Return 0, or 1 if a recording could not be read."""
     import warnings
 
-    # After Ctrl-C, joblib warns about each chunk that was in progress.
+    # After Ctrl-C, joblib warns about every chunk in progress.
     warnings.filterwarnings("ignore", message=".*tasks? (which|have|has)", category=UserWarning)
     from .._dask import connected
 

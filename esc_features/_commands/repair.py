@@ -1,4 +1,4 @@
-"""`esc_features repair`: mend what verify finds, and compute nothing else."""
+"""`esc_features repair`: repair what verify reports, and compute nothing else."""
 
 import argparse
 
@@ -12,11 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument("dataset", nargs="?", help="as for extract_features; default: the clips of the store")
     parser.add_argument("--audio", help="folder of the recordings (default: the one recorded in the store)")
-    parser.add_argument("--features", help="features of which no file can be read, separated by commas")
-    parser.add_argument("--recipe", help="TOML file that names features of your own classes")
+    parser.add_argument("--features", help="features without a readable file, separated by commas")
+    parser.add_argument("--recipe", help="TOML file that describes features of your own classes")
     add_trust(parser)
     parser.add_argument("--again", type=words, default=[], help="features to compute again, separated by commas")
-    parser.add_argument("--n-jobs", type=number, help="workers (default: one per core)")
+    parser.add_argument("--n-jobs", type=number, help="number of workers (default: one per core)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 

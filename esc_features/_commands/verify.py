@@ -11,9 +11,11 @@ _MOST_LINES = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     parser.add_argument("--quick", action="store_true", help="check the structure only, not the checksum of every row")
-    parser.add_argument("--recompute", type=number, default=0, metavar="K", help="extract K clips of each file again")
+    parser.add_argument(
+        "--recompute", type=number, default=0, metavar="K", help="extract K clips of each file again and compare"
+    )
     parser.add_argument("--audio", help="folder of the recordings (default: the one recorded in the store)")
-    parser.add_argument("--recipe", help="TOML file that names features of your own classes")
+    parser.add_argument("--recipe", help="TOML file that describes features of your own classes")
     add_trust(parser)
 
 
@@ -37,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
     depth += f", {options.recompute} clips of each file extracted again" if options.recompute else ""
     say(f"{options.store} ({depth}): {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
     if problems.attrs["command"]:
-        say(f"To mend this: {problems.attrs['command']}")
+        say(f"To repair this: {problems.attrs['command']}")
     return int(len(problems) > 0)

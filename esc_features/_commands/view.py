@@ -14,15 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--audio", metavar="FOLDER", help="folder of the recordings, if they have moved")
     parser.add_argument("--results", metavar="FOLDER", help="results of evaluate (default: STORE/evaluation)")
-    parser.add_argument(
-        "--model", action="append", default=[], help="a model file to try recordings with; may be repeated"
-    )
+    parser.add_argument("--model", action="append", default=[], help="model file to try on recordings; may be repeated")
     parser.add_argument(
         "--corrections", metavar="CSV", help="file for corrected labels (default: STORE-corrections.csv)"
     )
     parser.add_argument("--export", metavar="FOLDER", help="write clips as a web page that opens from disk, and exit")
     parser.add_argument(
-        "--where", default="", help="which clips to export, as in the address of a view: 'category=dog&fold=1'"
+        "--where", default="", help="clips to export, as in the address of the page: 'category=dog&fold=1'"
     )
     parser.add_argument("--most", type=int, default=200, help="refuse to export more clips than this (default: 200)")
 

@@ -1,4 +1,4 @@
-"""The file format: layout, creating, checking, mapping. For the inside of the package, not for users."""
+"""The file format: layout, creating, checking, mapping. Internal to the package, not for users."""
 
 from ._clip_table import ClipTable, DatasetFacts, audio_folder_of, recording_path, write_clip_table
 from ._columns import (

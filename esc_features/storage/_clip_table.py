@@ -1,4 +1,4 @@
-"""`clips.h5`: what people say about the clips of a store, once for all its features."""
+"""`clips.h5`: the names, labels and folds of the clips of a store, once for all its features."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ _LARGEST_TABLE = 1 << 30
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What a clip table says about the data set as a whole.
+    """The facts in a clip table about the data set as a whole.
 
-    `audio_folder` is where the recordings lay; relative names of the column `path` start there. `folds_by` says how the
-    folds were made where they were not given, "" otherwise. `categories` are the classes, in the order of class
-    numbers, or of the columns of the labels where clips have several.
+    `audio_folder` is the folder of the recordings; relative names in the column `path` start there. `folds_by` records
+    how the folds were made; it is "" if they came with the data set. `categories` are in the order of class numbers, or
+    of the columns of the labels if clips have several.
     """
 
     dataset: str
@@ -70,21 +70,21 @@ class DatasetFacts:
 
 
 def write_clip_table(folder: Path, clips: pd.DataFrame, dataset: str, created: str) -> bool:
-    """Write the clip table of a store, whole: fold by fold, in the order of the table within a fold.
+    """Write the clip table of a store atomically: fold by fold, in the order of the given table within a fold.
 
-    A table that says the same already is left as it is.
+    If the present table has the same content, it is left as it is.
 
     Parameters
     ----------
     folder : Path
-        Of the store.
+        Folder of the store.
     clips : DataFrame
-        A clip table as `datasets` defines it: with `labels` (tuples of str) where clips have several, with `category`
-        where they have one. Its `attrs` may say how the folds were made, `folds_by`, and the `categories` of labels.
+        A clip table as defined by `datasets`, with `labels` (tuples of str) or `category`. Its `attrs` may have
+        `folds_by`, how the folds were made, and the `categories` of the labels.
     dataset : str
         Name of the data set.
     created : str
-        When, in ISO 8601.
+        Time of writing, in ISO 8601.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def write_clip_table(folder: Path, clips: pd.DataFrame, dataset: str, created: s
         Whether anything was written.
     """
     path = folder / CLIPS_FILE
-    for part in folder.glob(f".{CLIPS_FILE}.*.part"):  # of a run that was killed: only one writes at a time
+    for part in folder.glob(f".{CLIPS_FILE}.*.part"):  # left by a run that was killed: only one writes at a time
         part.unlink(missing_ok=True)
     clips = clips.sort_values("fold", kind="stable", ignore_index=True)
     audio_folder, paths = _relative_paths(clips)
@@ -121,7 +121,7 @@ def write_clip_table(folder: Path, clips: pd.DataFrame, dataset: str, created: s
 
 
 def _relative_paths(clips: pd.DataFrame) -> tuple[str, list[str]]:
-    """Return the folder that all file names start from, and them; without such a folder "", and whole paths."""
+    """Return the folder that all paths have in common, and the names in it; otherwise "" and the whole paths."""
     paths = [path if "://" in path else os.path.abspath(path) for path in clips["path"].astype(str)]  # noqa: PTH100
     names = clips["filename"].tolist()
     folders = {path.removesuffix(f"/{name}") for path, name in zip(paths, names, strict=True)}
@@ -136,7 +136,7 @@ def _by_target(clips: pd.DataFrame) -> np.ndarray:
 
 
 def _labels(clips: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the categories and which of them each clip has; nothing where no clip has any."""
+    """Return the categories and which of them each clip has; nothing if no clip has any."""
     labels = clips["labels"].tolist()
     categories = list(clips.attrs.get("categories") or sorted({label for several in labels for label in several}))
     if not categories:
@@ -145,7 +145,7 @@ def _labels(clips: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def recording_path(path: str, audio_folder: str) -> str:
-    """Return where a recording is: a whole path or URL; "" where a relative one would lead out of the folder."""
+    """Return the path or URL of a recording; "" if a relative path would lead out of the folder."""
     if "://" in path or os.path.isabs(path):  # noqa: PTH117
         return path
     return "" if leaves_folder(path) else os.path.join(audio_folder, path)  # noqa: PTH118
@@ -156,7 +156,8 @@ def _indicators(labels: list, categories: list[str]) -> np.ndarray:
     unknown = {label for several in labels for label in several} - set(number)
     if unknown:
         raise StoreError(
-            f"The label {min(unknown)!r} is not among the categories of the table, {', '.join(categories)}."
+            f"The label {min(unknown)!r} is not among the categories of the table, {', '.join(categories)}. Correct "
+            "the label, or add it to the categories."
         )
     indicators = np.zeros((len(labels), len(categories)), np.int8)
     for row, several in enumerate(labels):
@@ -165,9 +166,9 @@ def _indicators(labels: list, categories: list[str]) -> np.ndarray:
 
 
 class ClipTable:
-    """The clip table of a store, as it was when it was opened; its columns are decoded when they are asked for.
+    """The clip table of a store as it was when it was opened; columns are decoded on first use.
 
-    Small to pickle: it is read again in another process, and refused where it is no longer the one that was opened.
+    It is small to pickle: another process reads the file again, and refuses one that has changed since.
     """
 
     def __init__(self, path: Path):
@@ -183,7 +184,7 @@ class ClipTable:
         return self._open().facts
 
     def raw(self, name: str) -> np.ndarray:
-        """Return a column as it is stored, texts as bytes; StoreError where it is not what was written."""
+        """Return a column as it is stored, texts as bytes; raise StoreError if it is not what was written."""
         return self._open().raw(name)
 
     def column(self, name: str) -> np.ndarray:
@@ -191,7 +192,7 @@ class ClipTable:
         return self._open().column(name)
 
     def check(self) -> None:
-        """Raise StoreError where a column is not what was written."""
+        """Raise StoreError if a column is not what was written."""
         for name in self._columns:
             self.column(name)
 
@@ -205,7 +206,7 @@ class ClipTable:
             contents = _read(self.path)
             if contents.content_id != self.content_id:
                 raise StoreError(
-                    f"{self.path} was changed since this array was made: open the store again with open_store."
+                    f"{self.path} has changed since this array was made: open the store again with open_store."
                 )
             self._contents = contents
         return self._contents
@@ -220,7 +221,7 @@ class ClipTable:
 
 @dataclass(frozen=True)
 class _Contents:
-    """A clip table in memory: all of it was read at once, so it cannot change under a reader."""
+    """A clip table in memory: it was read at once, so it cannot change while it is used."""
 
     path: Path
     content: bytes
@@ -231,11 +232,11 @@ class _Contents:
 
     @property
     def content_id(self) -> bytes:
-        """12 bytes that change with anything in the table."""
+        """12 bytes that change with any content of the table."""
         return blake2b(repr((self.checksums, self.facts)).encode(), digest_size=12).digest()
 
     def says_the_same(self, facts: dict[str, str | int], columns: dict[str, np.ndarray]) -> bool:
-        """Tell whether these are the facts and columns, whenever they were written."""
+        """Return whether the table has these facts and columns, regardless of when it was written."""
         return facts.items() <= dataclasses.asdict(self.facts).items() and (
             {name: (values.dtype, values.tobytes()) for name, values in columns.items()}
             == {name: (column.dtype, self.raw(name).tobytes()) for name, column in self.columns.items()}
@@ -254,9 +255,9 @@ class _Contents:
         return self._checked[name]
 
     def _check_classes(self, name: str) -> None:
-        # When they are asked for: opening a store needs none of them.
+        # Checked on first use, because opening a store needs none of them.
         if name == "labels" and not np.isin(self.raw("labels"), (0, 1)).all():
-            raise refusal(self.path, "its labels are other numbers than 0 and 1")
+            raise refusal(self.path, "its labels are not all 0 or 1")
         if name == "target" and not self.facts.several_labels:
             self.raw("category")
         if name == "category":
@@ -270,7 +271,7 @@ class _Contents:
 
 
 def audio_folder_of(path: Path) -> str:
-    """Return the folder that a table names, also where its columns are damaged: what mends it is found from there."""
+    """Return the audio folder in a table, even if its columns are damaged: repairing it requires the recordings."""
     with opened(path, _read_whole(path)) as file:
         read_version(file, (2,), path)
         return read_text(file, "audio_folder", path)
@@ -298,8 +299,8 @@ def _read(path: Path) -> _Contents:
 
 def _read_whole(path: Path) -> bytes:
     if regular_file(path).st_size > _LARGEST_TABLE:
-        raise refusal(path, "it is larger than any table of clips")
-    # O_NONBLOCK: where a pipe took its name since, opening it would wait for a writer.
+        raise refusal(path, "it is larger than any clip table")
+    # O_NONBLOCK: if the file has been replaced by a pipe, opening it would wait for a writer.
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except PermissionError as error:
@@ -310,7 +311,7 @@ def _read_whole(path: Path) -> bytes:
 
 def _check_columns(file: h5py.File, layout: Layout, size: int, path: Path) -> dict[str, Column]:
     beside = [b"labels", b"categories"] if layout is CLIPS_2_LABELS else [b"categories"]
-    # Where clips may have several labels, none of them may have any.
+    # In a table with several labels per clip, possibly no clip has any.
     present = layout is CLIPS_2 or file.id.links.exists(b"categories")
     check_links(file.id, {b"clips", *(beside if present else ())}, path)
     clips = open_group(file, b"clips", path)
@@ -324,7 +325,7 @@ def _check_columns(file: h5py.File, layout: Layout, size: int, path: Path) -> di
     if present and layout is CLIPS_2_LABELS:
         columns["labels"] = check_dataset(file.id, "labels", ("|i1",), 2, size, path)
         if (columns["labels"].count, columns["labels"].shape) != (count, (columns["categories"].count,)):
-            raise refusal(path, "its labels are not a number for each clip and category")
+            raise refusal(path, "its labels are not one number per clip and category")
     check_places(columns, path)
     return columns
 
@@ -343,7 +344,7 @@ def _check_values(contents: _Contents) -> None:
 
 
 def _are_repeated(names: np.ndarray, start: np.ndarray, end: np.ndarray) -> bool:
-    # A number per clip first: comparing 100,000 names themselves would take longer than all else in opening a store.
+    # One hash per clip first: comparing 100,000 names would take longer than everything else in opening a store.
     words = names.astype(f"S{-(-names.dtype.itemsize // 8) * 8}").view(np.uint64).reshape(len(names), -1)
     hashes = np.zeros(len(names), np.uint64)
     for word in ((start + 0.0).view(np.uint64), end.view(np.uint64), *words.T):

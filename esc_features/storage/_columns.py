@@ -1,4 +1,4 @@
-"""The columns of a feature file: read from their places, checked, and summed up."""
+"""The columns of a feature file: reading them at their offsets, checking and digesting them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ._layout import FEATURE_1, Header
 
 
 def read_column(header: Header, name: str, file: BinaryIO | None = None) -> np.ndarray:
-    """Read one column of `/clips` from its place in the file; text comes back as str.
+    """Read one column of `/clips` at its offset in the file, with text as str.
 
-    `file` is the opened file, for those who must know that it is still the one whose header they have.
+    Callers that must be sure that the file is still that of the header pass the opened `file`.
     """
     return decode_texts(read_stored(header, name, file), name, header.path)
 
@@ -35,7 +35,7 @@ def read_stored(header: Header, name: str, file: BinaryIO | None = None) -> np.n
 
 
 def keys_of(column: Callable[[str], np.ndarray]) -> list[tuple[str, float, float]]:
-    """Return (file name, start, end) of each clip, what makes it that clip, given a way to get each column."""
+    """Return the identity (file name, start, end) of each clip, given a function that returns columns."""
     return list(zip(*(column(name).tolist() for name in IDENTITY), strict=True))
 
 
@@ -46,7 +46,7 @@ def stored_keys(header: Header) -> list[tuple[str, float, float]]:
 
 
 def decode_texts(values: np.ndarray, name: str, path: Path) -> np.ndarray:
-    """Return a column of a file with its texts as str; numbers as they are."""
+    """Return a column of a file with text as str, and numbers unchanged."""
     if values.dtype.kind != "S":
         return values
     if has_control(values.tobytes()):
@@ -71,7 +71,7 @@ def read_bytes(header: Header, name: str, file: BinaryIO | None = None) -> bytes
 
 
 def check_published(header: Header, file: BinaryIO | None = None) -> None:
-    """Refuse a file with rows that were never computed, or with clips of another fold than it says."""
+    """Refuse a file with rows that were never computed, or with clips of a fold other than its own."""
     if read_bytes(header, "done", file) != b"\1" * len(header):
         raise StoreError(f"{header.path} is refused: it is not finished, some of its rows are empty. {REBUILD}")
     if header.layout is FEATURE_1 and (read_column(header, "fold", file) != header.facts.fold).any():
@@ -79,7 +79,7 @@ def check_published(header: Header, file: BinaryIO | None = None) -> None:
 
 
 def check_labels(header: Header) -> None:
-    """Refuse a file whose columns known before extraction, the names of its clips, are not those that were written."""
+    """Refuse a file if the columns known before extraction, the names of its clips, are not what was written."""
     columns = [read_bytes(header, name) for name in header.layout.given]
     if header.layout is FEATURE_1:
         found = {"": zlib.crc32(b"".join(columns))} if header.checksums else {}
@@ -92,12 +92,12 @@ def check_labels(header: Header) -> None:
 
 
 def row_crc32(row: np.ndarray) -> int:
-    """Return the checksum of one row of `/data`, as the column `crc32` has it."""
+    """Return the checksum of one row of `/data`, as in the column `crc32`."""
     return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).reshape(-1).data)
 
 
 def whole_rows(header: Header) -> np.ndarray:
-    """Return which rows are done and are what was written: a power cut can leave a done byte without its row."""
+    """Return which rows are done and intact: a power failure can leave a `done` byte without its row."""
     done = read_column(header, "done") == 1
     checksums = read_column(header, "crc32")
     rows = np.flatnonzero(done).tolist()
@@ -114,12 +114,12 @@ def read_rows(header: Header, rows: Iterable[int]) -> Iterator[np.ndarray]:
             file.seek(data.offset_of(row))
             raw = file.read(data.row_bytes)
             if len(raw) != data.row_bytes:
-                raise StoreError(f"{header.path} was cut short while it was read.")
+                raise StoreError(f"{header.path} was cut short while it was read. {REBUILD}")
             yield np.frombuffer(raw, data.dtype).reshape(data.shape)
 
 
 def content_id(header: Header, file: BinaryIO | None = None) -> bytes:
-    """Return 12 bytes that change with the numbers, clips or parameters of a file, and with nothing else."""
+    """Return 12 bytes that change only with the numbers, clips or parameters of a file."""
     digest = blake2b(digest_size=12)
     digest.update(header.facts.fingerprint.encode())
     digest.update(repr((header.data.shape, header.data.dtype.str)).encode())

@@ -1,4 +1,4 @@
-"""Files created: their HDF5 made in memory, then written to the disk whole."""
+"""Creating files: the HDF5 structure is made in memory, then written to the disk at once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ PAGE = 4096
 
 
 def create_file(path: Path, shape: tuple[int, ...], dtype: str, clips: pd.DataFrame, facts: FeatureFacts) -> None:
-    """Create a feature file with room on the disk for every row and no row done; another of that name is replaced.
+    """Create a feature file with disk space for every row and no row done; replace an existing file.
 
     `clips` is a table with `filename`, `start` and `end`. The same arguments give the same bytes: nothing in the file
-    depends on the time or the machine. It has its name once it is complete, so a kill leaves none that is not.
+    depends on the time or the machine. The file gets its name only when it is complete.
     """
     given = encode_columns(clips, FEATURE_2)
 
@@ -54,9 +54,9 @@ def create_file(path: Path, shape: tuple[int, ...], dtype: str, clips: pd.DataFr
 
 
 def make_image(fill: Callable[[h5py.File], None]) -> SparseFile:
-    """Return an HDF5 file with a group `/clips` and whatever `fill` puts into it, in memory.
+    """Return an HDF5 file in memory, with a group `/clips` and whatever `fill` adds to it.
 
-    libhdf5 crashes where it cannot write a header to a full disk, so it never writes to the disk.
+    libhdf5 crashes if it cannot write a header to a full disk, so it never writes to the disk itself.
     """
     image = SparseFile()
     fcpl, fapl = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
@@ -74,7 +74,7 @@ def make_image(fill: Callable[[h5py.File], None]) -> SparseFile:
 
 
 class SparseFile(io.RawIOBase):
-    """A file in memory that keeps the pages that were written, and of the others that they are there."""
+    """A file in memory that stores only the pages that were written, and its size."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
@@ -124,16 +124,16 @@ class SparseFile(io.RawIOBase):
         return True
 
     def content(self) -> bytes:
-        """Return all of it."""
+        """Return all bytes."""
         self.seek(0)
         return self.read(self._size) or b""
 
     def save(self, path: Path) -> None:
-        """Write it to the disk, with room for the pages that were not written; it takes its name when it is whole."""
+        """Write the file to the disk, with space for the pages that were not written; rename it when complete."""
         part = path.with_name(f".{path.name}.part")
         part.unlink(missing_ok=True)
         try:
-            # No link: O_EXCL makes a new file, and renaming replaces a link instead of following it.
+            # No link is followed: O_EXCL creates a new file, and renaming replaces a link.
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
             try:
                 reserve_space(descriptor, self._size)
@@ -153,7 +153,7 @@ _NO_PAGE = bytes(PAGE)
 
 
 def create_dataset(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype) -> h5py.Dataset:
-    """Create a contiguous data set whose bytes have their place at once; none of them is written."""
+    """Create a contiguous HDF5 dataset whose space is allocated at once and not written."""
     dcpl = h5p.create(h5p.DATASET_CREATE)
     dcpl.set_layout(h5d.CONTIGUOUS)
     dcpl.set_alloc_time(h5d.ALLOC_TIME_EARLY)
@@ -169,7 +169,7 @@ def create_columns(file: h5py.File, columns: dict[str, np.ndarray]) -> None:
 
 
 def write_attributes(file: h5py.File, **attributes: str | int | dict[str, Any]) -> None:
-    """Write what a file says about itself: texts, whole numbers, and objects as JSON."""
+    """Write the attributes of a file: texts, whole numbers, and objects as JSON."""
     for name, value in {"format": FORMAT, "format_version": FORMAT_VERSION, **attributes}.items():
         if isinstance(value, int):
             file.attrs.create(name, value, dtype="<i8")
@@ -180,7 +180,7 @@ def write_attributes(file: h5py.File, **attributes: str | int | dict[str, Any]) 
 
 
 def encode_columns(clips: pd.DataFrame, layout: Layout) -> dict[str, np.ndarray]:
-    """Return the columns of a table of clips that a file keeps, as it keeps them."""
+    """Return the columns of a clip table that belong to a layout, encoded as in the file."""
     clips = clips.assign(**{name: whole for name, whole in _WHOLE_RECORDING.items() if name not in clips})
     texts = {name: encode_texts(clips[name].tolist(), f"The {name} of a clip") for name in layout.texts}
     return texts | {name: clips[name].to_numpy(number_type) for name, number_type in layout.numbers.items()}
@@ -193,17 +193,19 @@ def encode_texts(texts: list[str], what: str) -> np.ndarray:
     encoded = [text.encode(errors="backslashreplace") for text in texts]
     joined = b"".join(encoded)
     if has_control(joined) or b"\0" in joined or max(map(len, encoded), default=0) > LONGEST_TEXT:
-        encoded = [encode_text(text, what, LONGEST_TEXT) for text in texts]  # which names the first that is refused
+        encoded = [encode_text(text, what, LONGEST_TEXT) for text in texts]  # its error names the text
     return np.array(encoded, h5py.string_dtype("utf-8", max(1, *map(len, encoded), 1)))
 
 
 def encode_text(text: str, what: str, most: int) -> bytes:
-    # A name of a file may hold bytes that are no text; the store keeps something legible of it.
+    # The name of a file may contain bytes that are not text; they are stored legibly.
     encoded = text.encode(errors="backslashreplace")
     if len(encoded) > most:
-        raise StoreError(f"{what} has {len(encoded)} bytes, {encoded[:40]!r}...: a store keeps at most {most}.")
+        raise StoreError(
+            f"{what} has {len(encoded)} bytes, {encoded[:40]!r}...: a store keeps at most {most}. Shorten it."
+        )
     if has_control(encoded) or b"\0" in encoded:
-        raise StoreError(f"{what} holds control characters: {encoded[:40]!r}.")
+        raise StoreError(f"{what} holds control characters: {encoded[:40]!r}. Remove them.")
     return encoded
 
 

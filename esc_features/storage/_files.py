@@ -1,4 +1,4 @@
-"""Where the files of a store are: one per feature and fold, published or partial, and the clip table."""
+"""Finding the files of a store: one per feature and fold, published or partial."""
 
 import platform
 import re
@@ -9,12 +9,12 @@ from ..exceptions import StoreError
 
 PARTIAL = ".partial"
 _FOLD_FILE = re.compile(r"fold([0-9]{1,18})\.h5(\.partial)?")
-# A feature's name is that of its folder; other folders are none of ours.
+# The name of a feature is that of its folder; other folders do not belong to the store.
 _FEATURE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def fold_file_name(fold: int) -> str:
-    """Return the name of the published file of a fold; while it is being made, PARTIAL follows."""
+    """Return the name of the published file of a fold; while it is being written, PARTIAL is appended."""
     return f"fold{fold}.h5"
 
 
@@ -25,7 +25,7 @@ class FeatureFolder:
     path: Path
     published: dict[int, Path] = field(default_factory=dict)
     partial: dict[int, Path] = field(default_factory=dict)
-    #: Why it cannot be looked into, "" where it can.
+    #: Why the folder cannot be read; "" if it can.
     problem: str = ""
 
     @property
@@ -34,14 +34,14 @@ class FeatureFolder:
 
     @property
     def files(self) -> dict[int, Path]:
-        """The file of each fold, the published one where there is one."""
+        """The file of each fold: the published one if it exists, else the partial one."""
         return {
             fold: self.published.get(fold) or self.partial[fold] for fold in sorted({*self.published, *self.partial})
         }
 
 
 def find_features(store: Path) -> list[FeatureFolder]:
-    """Return the features of the store in a folder, in the order of their names."""
+    """Return the features in the folder of a store, in the order of their names."""
     found = []
     for entry in sorted(store.iterdir()):
         if _FEATURE.fullmatch(entry.name) and entry.is_dir():
@@ -56,7 +56,7 @@ def _look_into(folder: Path) -> FeatureFolder:
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        feature.problem = f"{folder} cannot be looked into ({error.strerror}). Ask its owner for the right to read it."
+        feature.problem = f"{folder} cannot be read ({error.strerror}). Ask its owner for the right to read it."
         return feature
     for name in names:
         if match := _FOLD_FILE.fullmatch(name):
@@ -66,9 +66,9 @@ def _look_into(folder: Path) -> FeatureFolder:
 
 
 def check_store_is_here(store: Path) -> None:
-    """Raise StoreError where an array of a store came to a machine that does not have its folder."""
+    """Raise StoreError if an array of a store was sent to a machine that does not have its folder."""
     if not store.is_dir():
         raise StoreError(
             f"There is no store at {store} on {platform.node()}. An array of a store is sent as the path of its "
-            "files: mount the folder under the same path on every machine that works on it, or copy it to there."
+            "files: mount the folder under the same path on every machine that uses it, or copy it there."
         )

@@ -1,4 +1,4 @@
-"""Published files: opened when read, mapped into memory, and found again by any process."""
+"""Handles of published files, which are opened and mapped into memory when they are read."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ._layout import Header
 
 T = TypeVar("T")
 
-# Each holds a descriptor, of which a process has 1024 on most systems, and a store may have as many folds.
+# Each map holds a file descriptor. Most systems allow a process 1024 of them, and a store may have that many folds.
 MOST_MAPS = 256
 
 
 @dataclass(frozen=True)
 class _Map:
-    """The rows of a file in memory: as an array, and as bytes one after the other."""
+    """The mapped rows of a file, as an array and as contiguous bytes."""
 
     mapping: mmap.mmap
     rows: np.ndarray
@@ -38,10 +38,10 @@ class _Map:
 
 
 class FoldFile:
-    """One published file of a store: a handle that is small to pickle and reads what it was opened on.
+    """A handle of one published file of a store, which is small to pickle and always reads the same content.
 
-    The rows are mapped on first use, once per process. A handle that arrives in another process opens the file there
-    and refuses one whose contents are no longer those it was made for.
+    The rows are mapped on first use, once per process. In another process, the handle opens the file again and refuses
+    it if its content has changed.
     """
 
     def __init__(self, path: Path, header: Header | None = None):
@@ -56,7 +56,7 @@ class FoldFile:
 
     @classmethod
     def of(cls, path: Path, count: int, shape: tuple[int, ...], dtype: np.dtype, content_id: bytes) -> FoldFile:
-        """Return the handle of a file that was opened before, in another process perhaps, without opening it."""
+        """Return the handle of a file that was opened before, perhaps in another process, without opening it."""
         handle = cls.__new__(cls)
         handle.path, handle.count, handle.shape, handle.dtype = path, count, shape, dtype
         handle.content_id, handle._header = content_id, None
@@ -83,14 +83,14 @@ class FoldFile:
         return self._header  # type: ignore[return-value]
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column of `/clips`; texts as str."""
+        """Return a column of `/clips`, with text as str."""
         if name not in self._columns:
             with self._open() as file:
                 self._columns[name] = read_column(self.header, name, file)
         return self._columns[name]
 
     def stored(self, *names: str) -> tuple[np.ndarray, ...]:
-        """Return columns as they are stored, texts as bytes."""
+        """Return columns as they are stored, with text as bytes."""
         with self._open() as file:
             return tuple(read_stored(self.header, name, file) for name in names)
 
@@ -99,23 +99,23 @@ class FoldFile:
         return self._mapped().rows
 
     def raw(self) -> memoryview:
-        """Return the bytes of the rows, one after the other, in the memory map."""
+        """Return the contiguous bytes of the rows in the memory map."""
         return self._mapped().raw
 
     def will_need(self, rows: np.ndarray) -> None:
-        """Let the kernel fetch rows at once, and not page by page, that may be on the disk."""
+        """Let the kernel fetch rows that may not be in the page cache, at once and not page by page."""
         mapping = self._mapped().mapping
         if self._cold is None:
             self._cold = ColdRows(self.header.data)
         self._cold.hint(mapping, rows)
 
     def waited_for_disk(self) -> None:
-        """Hint all rows again: the kernel took some of them back."""
+        """Hint all rows again, because the kernel has evicted some of them."""
         if self._cold is not None:
             self._cold.forget()
 
     def close(self) -> None:
-        """Give the memory map back; it is opened again when the next row is read."""
+        """Release the memory map; it is opened again when the next row is read."""
         self._map = None
         _OPEN.pop(id(self), None)
 
@@ -127,7 +127,7 @@ class FoldFile:
             mapped = self._map = self._open_map()
             _OPEN[id(self)] = self
         if mapped.mapping.size() < mapped.end:
-            # Reading on would be a crash (SIGBUS) at the first byte that is missing.
+            # Reading on would crash the process (SIGBUS) at the first missing byte.
             raise StoreError(f"{self.path} was cut short: run esc_features verify on the store.")
         return mapped
 
@@ -142,7 +142,7 @@ class FoldFile:
         return _Map(mapping, rows, memoryview(mapping)[data.offset : end], end)
 
     def _open(self) -> BinaryIO:
-        """Open the file, known to be the one that this handle was made for, and have its header."""
+        """Open the file, make sure that it is the one that this handle was made for, and read its header."""
         return open_with_room(self._open_same)
 
     def _open_same(self) -> BinaryIO:
@@ -150,7 +150,7 @@ class FoldFile:
             file = self._open_or_explain()
             if self._header is not None and file_identity(os.fstat(file.fileno())) == self._header.identity:
                 return file
-            # Another file, or only its time was changed: its contents tell.
+            # Another file, or only its time stamp changed: the content decides.
             file.close()
             header = read_header(self.path)
             if hasattr(self, "content_id") and content_id(header) != self.content_id:
@@ -169,9 +169,9 @@ class FoldFile:
 
 
 def open_with_room(function: Callable[[], T]) -> T:
-    """Call a function that opens a file; where too many are open already, give memory maps back and call it again.
+    """Call a function that opens a file; if too many files are open, release memory maps and call it again.
 
-    A map holds a file descriptor, and many stores at once can use up what a process may have.
+    Each map holds a file descriptor, and many open stores can use up the descriptors of a process.
     """
     try:
         return function()
@@ -183,11 +183,11 @@ def open_with_room(function: Callable[[], T]) -> T:
 
 
 def _give_back(count: int) -> None:
-    """Give back the memory maps that were opened first."""
+    """Release the memory maps that were opened first."""
     for reference in _OPEN.valuerefs()[:count]:
         if (file := reference()) is not None:
             file.close()
 
 
-# No lock guards it: one that is held while a process forks would stay locked in the child for ever.
+# Not guarded by a lock: a lock that is held while a process forks would stay locked in the child forever.
 _OPEN: weakref.WeakValueDictionary[int, FoldFile] = weakref.WeakValueDictionary()

@@ -1,4 +1,4 @@
-"""Untrusted HDF5 files: each part is checked before it is followed, read or mapped."""
+"""Reading untrusted HDF5 files: each part is checked before it is followed, read or mapped."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ LONGEST_TEXT = 4096
 _LARGEST_COLUMN = 1 << 28
 _SUPERBLOCK = 48
 _DEEPEST_JSON = 32
-# Control characters but tab and line ends: text of a store is shown on terminals.
+# Control characters except tab and line ends: text of a store is shown on terminals.
 _CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
-# Too many open files, out of memory: nothing is wrong with the file itself.
+# Out of memory or too many open files: nothing is wrong with the file itself.
 _PASSING_ERRORS = (12, 23, 24)
-# What h5py raises, beside OSError, where a file is not what it seems.
+# Exceptions of h5py, besides OSError, for malformed files.
 _MALFORMED = (RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 REBUILD = "If it is yours, remove it and run the same extract_features command again."
-_REWRITE = "Run the same extract_features command again: it writes the table of clips again and computes nothing."
+_REWRITE = "Run the same extract_features command again: it writes the clip table again and computes nothing."
 
 
 def advice(path: Path) -> str:
-    """Return what to do about a file that cannot be used."""
+    """Return a sentence that says what to do about a file that cannot be used."""
     return _REWRITE if path.name == CLIPS_FILE else REBUILD
 
 
@@ -45,10 +45,10 @@ def refusal(path: Path, cause: str) -> StoreError:
 
 
 class ClosedFileError(StoreError):
-    """A file of a store that this user may not read."""
+    """This user has no permission to read a file of a store."""
 
     def __init__(self, path: Path):
-        super().__init__(f"{path} may not be read: permission denied. Ask its owner for the right to read it.")
+        super().__init__(f"{path} cannot be read: permission denied. Ask its owner for the right to read it.")
 
 
 def first_line(error: BaseException) -> str:
@@ -60,12 +60,12 @@ def has_control(raw: bytes) -> bool:
 
 
 def file_identity(status: os.stat_result) -> tuple[int, ...]:
-    """Return what tells a file from another one that takes its name, and from a changed one."""
+    """Return values that change when a file is changed, or replaced by another of the same name."""
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def steady_look(path: Path, look: Callable[[os.stat_result], T]) -> T:
-    """Return what `look` sees of a file, looked at again where another file took its name meanwhile."""
+    """Return the result of `look` for a file; look again if the file was replaced meanwhile."""
     for _ in range(20):
         status = regular_file(path)
         try:
@@ -84,11 +84,11 @@ def _same_file(one: os.stat_result, other: os.stat_result) -> bool:
 
 
 def regular_file(path: Path) -> os.stat_result:
-    # libhdf5 would wait for ever for a pipe to be written into.
+    # libhdf5 would wait forever for a writer of a pipe.
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        raise StoreError(f"{path} is gone, or a link to nothing. {advice(path)}") from error
+        raise StoreError(f"{path} does not exist, or is a link to a missing file. {advice(path)}") from error
     except OSError as error:
         if isinstance(error, PermissionError):
             raise ClosedFileError(path) from error
@@ -100,7 +100,7 @@ def regular_file(path: Path) -> os.stat_result:
 
 @contextlib.contextmanager
 def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
-    """Open a file without a user block, or its content; whatever libhdf5 cannot read in it is a StoreError."""
+    """Open a file, or its content; raise StoreError for anything that libhdf5 cannot read, and for user blocks."""
     try:
         file = _open(path) if content is None else h5py.File(io.BytesIO(content), "r")
     except OSError as error:
@@ -125,8 +125,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[h5py.File]:
 
 
 def _open(path: Path) -> h5py.File:
-    # Published files never change, so no lock is needed: locks fail on some network and read-only disks. libhdf5 wants
-    # the same locking from everyone in a process who opens a file, and the file may be open already.
+    # Published files never change, so no lock is needed, and locks fail on some network and read-only disks. But in a
+    # process, libhdf5 requires the same locking each time a file is opened, and this one may be open already.
     for locking in (False, None):
         try:
             return h5py.File(path, "r", locking=locking)
@@ -137,7 +137,7 @@ def _open(path: Path) -> h5py.File:
 
 
 def check_links(group, expected: set[bytes], path: Path) -> None:
-    """Refuse a group that holds anything else than these names, as hard links."""
+    """Refuse a group that holds anything other than these names as hard links."""
     info = h5g.GroupID.get_num_objs(group)
     if info != len(expected):
         raise refusal(path, f"a group holds {info} entries, not the {len(expected)} of the format")
@@ -155,7 +155,10 @@ def open_group(file: h5py.File, name: bytes, path: Path):
 
 
 def check_dataset(group, name: str, types: tuple[str, ...], dimensions: int | None, size: int, path: Path) -> Column:
-    """Return where a data set lies that is contiguous and inside the file; `types` is empty where it is text."""
+    """Return the place of an HDF5 dataset; refuse it unless it is contiguous and inside the file.
+
+    `types` is empty for text.
+    """
     if h5o.get_info(group, name.encode()).type != h5o.TYPE_DATASET:
         raise refusal(path, f"{name!r} is not a data set")
     dataset = h5d.open(group, name.encode())
@@ -173,12 +176,12 @@ def check_dataset(group, name: str, types: tuple[str, ...], dimensions: int | No
     if offset is None or offset < 0 or offset + _exact_size(shape, dtype) > size:
         raise refusal(path, f"{name!r} reaches past the end of the file")
     if name != "data" and _exact_size(shape, dtype) > _LARGEST_COLUMN:
-        raise refusal(path, f"{name!r} is larger than any table of clips")
+        raise refusal(path, f"{name!r} is larger than any clip table")
     return Column(offset, shape[0], tuple(shape[1:]), dtype)
 
 
 def check_places(columns: dict[str, Column], path: Path) -> None:
-    """Refuse columns that lie on each other: rows written to one would change another."""
+    """Refuse columns that overlap: rows written to one would change another."""
     end = _SUPERBLOCK
     for name, column in sorted(columns.items(), key=lambda item: item[1].offset):
         if column.offset < end:
@@ -202,7 +205,7 @@ def _exact_size(shape: tuple, dtype: np.dtype) -> int:
 
 
 def read_version(file: h5py.File, readable: tuple[int, ...], path: Path) -> int:
-    """Return the version of our format that a file is of, one of those that can be read."""
+    """Return the format version of a file; raise StoreError if it is not one of the readable versions."""
     root = file.id
     if h5a.get_num_attrs(root) > 64:
         raise refusal(path, "it has too many attributes")
@@ -212,8 +215,8 @@ def read_version(file: h5py.File, readable: tuple[int, ...], path: Path) -> int:
     if version not in readable:
         known = " and ".join(map(str, readable))
         raise StoreError(
-            f"{path} has format version {str(version)[:40]}, and this esc_features reads version {known}: install the "
-            "version that wrote it, or extract again into another folder."
+            f"{path} has format version {str(version)[:40]}, but this version of esc_features reads {known}: install "
+            "the version that wrote it, or extract again into another folder."
         )
     return version  # type: ignore[return-value]
 
@@ -240,7 +243,7 @@ def read_integers(file: h5py.File, name: str, path: Path) -> int | list[int]:
 
 
 def read_json(file: h5py.File, name: str, path: Path) -> dict[str, Any]:
-    """Return an attribute that holds a JSON object, not nested deep and with names that can be shown."""
+    """Return an attribute that holds a JSON object; refuse deep nesting and unprintable names."""
     value = json.loads(read_text(file, name, path))
     if not isinstance(value, dict):
         raise refusal(path, f"the attribute {name!r} is not a JSON object")

@@ -1,4 +1,4 @@
-"""The header of a feature file, read and checked."""
+"""Reading and checking the header of a feature file."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ._hdf5 import (
 )
 from ._layout import FEATURE_1, FEATURE_2, FeatureFacts, Header, LabelFacts
 
-# Format 1: of all columns known before extraction together. Files of the first release lack it.
+# Format 1: one checksum of all columns known before extraction. The oldest files lack it.
 _LABEL_CHECKSUM = "labels_crc32"
 
 
 def read_header(path: Path) -> Header:
-    """Open a feature file, check that it is of the format and safe to map, and return what it says about itself.
+    """Open a feature file, check that it follows the format and is safe to map, and return its header.
 
-    Nothing is followed, read or mapped before it is known to be what the format allows: hard links to plain contiguous
-    data sets inside the file.
+    Nothing is followed, read or mapped before it is checked to be what the format allows: hard links to plain
+    contiguous HDF5 datasets inside the file.
     """
     return steady_look(path, lambda status: _read(path, status))
 
@@ -70,7 +70,7 @@ def _read_facts(file: h5py.File, path: Path) -> FeatureFacts:
     ):
         raise refusal(path, "the attribute 'description' does not describe a feature")
     if not all(isinstance(version, str) for version in versions.values()):
-        raise refusal(path, "the attribute 'versions' holds something else than versions")
+        raise refusal(path, "the attribute 'versions' does not hold versions")
     fingerprint, feature, created = (read_text(file, name, path) for name in ("fingerprint", "feature", "created"))
     return FeatureFacts(feature, _one_integer(file, "fold", path), description, fingerprint, versions, created)
 
@@ -78,7 +78,7 @@ def _read_facts(file: h5py.File, path: Path) -> FeatureFacts:
 def _read_labels(file: h5py.File, fold: int, path: Path) -> LabelFacts:
     folds = read_integers(file, "folds", path)
     if not (isinstance(folds, list) and len(set(folds)) == len(folds) and fold in folds):
-        raise refusal(path, "its fold is not one of the folds that it names")
+        raise refusal(path, "its fold is not among its folds")
     dataset, audio_folder = read_text(file, "dataset", path), read_text(file, "audio_folder", path)
     return LabelFacts(dataset, tuple(folds), audio_folder)
 
@@ -86,14 +86,12 @@ def _read_labels(file: h5py.File, fold: int, path: Path) -> LabelFacts:
 def read_checksums(file: h5py.File, columns: tuple[str, ...], path: Path) -> dict[str, int]:
     checksums: dict[str, Any] = read_json(file, "checksums", path)
     if set(checksums) != set(columns) or not all(type(value) is int for value in checksums.values()):
-        raise refusal(path, "the attribute 'checksums' is not a checksum for each column")
+        raise refusal(path, "the attribute 'checksums' does not hold one checksum per column")
     return checksums
 
 
 def _one_integer(file: h5py.File, name: str, path: Path) -> int:
     value = read_integers(file, name, path)
     if not isinstance(value, int):
-        raise refusal(
-            path, f"the attribute {name!r} is not a single whole number: it is several, and a file has one fold"
-        )
+        raise refusal(path, f"the attribute {name!r} is not a single whole number")
     return value

@@ -1,10 +1,10 @@
-"""What the files of a store hold: the names and types of their columns, and what they say about themselves.
+"""The layout of the files of a store: the names and types of their columns, and their headers.
 
 `docs/format.md` is the specification. A feature file holds the numbers of one feature and fold, `/data` (clips,
-*shape), and facts about the audio; the clip table, `clips.h5`, what people say about the clips. Both keep one column
-per fact in `/clips`, one row per clip, contiguous and allocated when the file is created, so that rows can be written
-and read at known byte offsets without HDF5. Files of format 1 held the labels of their clips too, and there was no clip
-table.
+*shape), and facts about the audio; the clip table, `clips.h5`, holds the names, labels and folds of the clips. Both
+keep one column per fact in `/clips`, with one row per clip, contiguous and allocated when the file is created, so that
+rows can be written and read at known byte offsets without HDF5. In format 1, feature files also held the labels of
+their clips, and there was no clip table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FORMAT_VERSION = 2
 CLIPS_FILE = "clips.h5"
 DATA_TYPES = ("<f4", "<f2", "<i2")
 
-# Found out during extraction, written row by row; `done` last.
+# Measured during extraction and written row by row, `done` last.
 MEASURED_COLUMNS = {
     "original_sample_rate": "<i4",
     "original_channels": "<i4",
@@ -36,7 +36,7 @@ MEASURED_COLUMNS = {
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of `/clips` in one kind of file: texts and numbers known when it is created, and measured ones."""
+    """The columns of `/clips` in a kind of file: texts and numbers known when it is created, and measured columns."""
 
     version: int
     texts: tuple[str, ...]
@@ -45,7 +45,7 @@ class Layout:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The columns that are known when the file is created, in the order of their checksum."""
+        """The columns known when the file is created, in the order of their checksum."""
         return (*self.texts, *self.numbers)
 
     @property
@@ -53,7 +53,7 @@ class Layout:
         return (*self.given, *self.measured)
 
     def types(self, name: str) -> tuple[str, ...]:
-        """Return the types that a column, or `data`, may have; none for texts."""
+        """Return the permitted types of a column or of `data`; none for texts."""
         if name == "data":
             return DATA_TYPES
         return () if name in self.texts else ({**self.numbers, **self.measured}[name],)
@@ -64,13 +64,13 @@ _CLASS = {"fold": "<i8", "target": "<i8"}
 FEATURE_1 = Layout(1, ("filename", "category", "src_file", "take"), _CLASS, MEASURED_COLUMNS)
 FEATURE_2 = Layout(2, ("filename",), _SEGMENT, MEASURED_COLUMNS)
 CLIPS_2 = Layout(2, ("filename", "category", "src_file", "take", "path"), _SEGMENT | _CLASS, {})
-# Where clips have several labels they are a table of their own, `/labels` (clips, classes).
+# If clips have several labels, these are a table of their own, `/labels` (clips, classes).
 CLIPS_2_LABELS = Layout(2, ("filename", "src_file", "take", "path"), _SEGMENT | _CLASS, {})
 
 
 @dataclass(frozen=True)
 class Column:
-    """Where a data set of a file lies: `count` rows of `dtype` and `shape` from byte `offset` on."""
+    """The place of an HDF5 dataset in a file: `count` rows of `dtype` and `shape`, starting at byte `offset`."""
 
     offset: int
     count: int
@@ -87,7 +87,7 @@ class Column:
 
 @dataclass(frozen=True)
 class FeatureFacts:
-    """What a feature file says about its numbers: which feature, of which fold, and how they were computed."""
+    """The facts in a feature file about its numbers: the feature, the fold, and how they were computed."""
 
     feature: str
     fold: int
@@ -99,7 +99,7 @@ class FeatureFacts:
 
 @dataclass(frozen=True)
 class LabelFacts:
-    """What a feature file of format 1 says beside that about the data set."""
+    """The additional facts in a feature file of format 1, about the data set."""
 
     dataset: str
     folds: tuple[int, ...]
@@ -108,14 +108,14 @@ class LabelFacts:
 
 @dataclass(frozen=True)
 class Header:
-    """Everything that a feature file says about itself, without its rows."""
+    """The content of a feature file except its rows."""
 
     path: Path
     layout: Layout
     facts: FeatureFacts
-    #: Of files of format 1 only; what later files do not say is in the clip table.
+    #: Only in format 1; later, these facts are in the clip table.
     labels: LabelFacts | None
-    #: Of the columns known before extraction, by name, or of all of them together ("") in format 1; none in the oldest.
+    #: By name, for the columns known before extraction; in format 1 one for all of them (""), in the oldest files none.
     checksums: Mapping[str, int]
     columns: Mapping[str, Column]
     identity: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Who is writing a store."""
+"""Finding out which process is writing to a store."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ LOCK_FILE = ".lock"
 
 
 def writer_of(store: Path) -> str:
-    """Return who holds the lock of a store, such as "process 12 on host since ..."; "" where nobody does."""
+    """Return the holder of the lock of a store, such as "process 12 on host since ..."; "" if there is none."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with contextlib.suppress(OSError):
         descriptor = os.open(store / LOCK_FILE, flags)
@@ -23,7 +23,7 @@ def writer_of(store: Path) -> str:
 
 
 def holder_in(text: bytes) -> str:
-    """Return the process that a lock file names, or "another process"."""
+    """Return the process named in a lock file, or "another process"."""
     try:
         holder = json.loads(text)
         name = f"process {holder['pid']} on {holder['host']} since {holder['since']}"

@@ -1,4 +1,4 @@
-"""The store for users: reading and the lazy array. Files are written by `esc_features.extraction`."""
+"""Reading stores: the store, its lazy arrays and its sounds. `esc_features.extraction` writes the files."""
 
 from ._sound import Sound, Sounds, holds_waveforms
 from ._store import Store, open_store

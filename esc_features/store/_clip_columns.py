@@ -1,4 +1,4 @@
-"""What is known about clips, as tables and names."""
+"""The table of everything that is known about the clips of a store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEASURED = ("original_sample_rate", "original_channels", "original_samples")
 
 
 def clip_table(column: Callable[[str], np.ndarray], facts: DatasetFacts) -> pd.DataFrame:
-    """Return the table of clips, given a way to get each of its columns."""
+    """Return the table of the clips, given a function that returns its columns."""
     import pandas as pd
 
     table: dict = {name: column(name) for name in ("filename", "start", "end", "fold")}
@@ -26,7 +26,7 @@ def clip_table(column: Callable[[str], np.ndarray], facts: DatasetFacts) -> pd.D
     else:
         table |= {name: column(name) for name in ("target", "category")}
     table["src_file"] = column("src_file")
-    if facts.created:  # rows in memory know no more than what they were given
+    if facts.created:  # arrays in memory have no further columns
         from ..audio import describe_notes
 
         table |= {name: column(name) for name in ("take", *_MEASURED)}

@@ -1,4 +1,4 @@
-"""Features that a store does not have, computed for it and kept in the memory of the process, within bounds."""
+"""Features that a store does not have: they are computed and cached in memory, up to a limit."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _BLOCK = 64
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a feature is computed for clips of a store, and from what."""
+    """The way in which a feature is computed for clips of a store."""
 
     computed_from: str
     compute: Callable[[np.ndarray], np.ndarray]
-    #: What changes with the numbers that are computed; None where that is not known.
+    #: Changes with the computed numbers; None if that cannot be guaranteed.
     key: Hashable | None
 
 
 def derivation_of(feature: Any, arrays: Mapping[str, StoreArray], fingerprints: Mapping[str, str], where: str):
-    """Return how a feature can be computed for the clips of some arrays of a store, or raise StoreError.
+    """Return how a feature can be computed for the clips of arrays of a store; raise StoreError if it cannot.
 
     `compute` of the result takes positions in these arrays.
     """
@@ -66,20 +66,20 @@ def _from_recordings(feature: Any, clips: StoreArray, paths: np.ndarray) -> Deri
 
 
 def _check_recordings(clips: StoreArray, paths: np.ndarray, feature: Any, waveform: Any, where: str) -> None:
-    """Refuse recordings that are not there, or are not those that were extracted."""
+    """Refuse recordings that are missing, or are not those that were extracted."""
     digests = dict(zip(paths.tolist(), clips.column("audio_digest").tolist(), strict=True))
     for path, digest in digests.items():
         problem = _problem(path, digest)
         if problem:
             raise StoreError(
                 f"{where} has neither {feature!r} nor the waveforms to compute it from, {waveform!r}, and {problem}. "
-                f"Run extract_features with that feature (or with waveforms of that setting) and --out {where}."
+                f"Run extract_features with that feature (or with those waveforms) and --out {where}."
             )
 
 
 def _problem(path: str, digest: int) -> str:
     if not path:
-        return "the place of a recording is not known"
+        return "the path of a recording is not known"
     try:
         return "" if file_digest(path) == digest else f"its recording {path} has changed"
     except (OSError, ValueError) as error:
@@ -90,26 +90,26 @@ def _key(feature: Any, content_ids: tuple[bytes, ...]) -> Hashable | None:
     try:
         return (feature.fingerprint(), content_ids)
     except ValueError:
-        return None  # of a class that has no lasting description: another one may look the same
+        return None  # the class has no lasting description, so another one may look the same
 
 
 class _Kept:
-    """Rows of a feature for all clips of a store, as far as they were computed."""
+    """Rows of a feature for all clips of a store, as far as they have been computed."""
 
     def __init__(self, count: int, shape: tuple[int, ...], dtype: np.dtype):
-        self.rows = np.empty((count, *shape), dtype)  # takes memory page by page, as it is written
+        self.rows = np.empty((count, *shape), dtype)  # takes memory page by page, when it is written
         self.computed = np.zeros(count, bool)
 
 
-# No lock guards it: one that is held while a process forks would stay locked in the child for ever. Threads that
+# Not guarded by a lock: a lock that is held while a process forks would stay locked in the child forever. Threads that
 # compute the same rows at the same time write the same numbers.
 _kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
 
 def derive(feature: Any, derivation: Derivation, clips: np.ndarray, count: int) -> np.ndarray:
-    """Return the feature of clips, computing those that were not computed in this process before.
+    """Return the feature of clips, computing only those that this process has not computed before.
 
-    `clips` are positions among the `count` clips of the store, for which the derivation computes.
+    `clips` are positions among the `count` clips of the store.
     """
     shape, dtype = tuple(feature.output_shape()), np.dtype(feature.dtype)
     size = int(np.prod((count, *shape), dtype=np.int64)) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""Stores of format 1, whose files hold the labels of their clips."""
+"""Stores of format 1, whose feature files hold the labels of their clips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..storage import DatasetFacts, FoldFile
 
 
 class LabelsInFiles:
-    """The clip table of a store of format 1: what the files of one of its features say about the clips."""
+    """The clip table of a store of format 1, read from the files of one of its features."""
 
     def __init__(self, files: Sequence[FoldFile]):
         self._files = tuple(files)
@@ -28,11 +28,11 @@ class LabelsInFiles:
         return DatasetFacts(labels.dataset, labels.audio_folder, "", categories, False, created)
 
     def raw(self, name: str) -> np.ndarray:
-        """Return a column as it is stored, texts as bytes."""
+        """Return a column as it is stored, with text as bytes."""
         return np.concatenate([file.stored(name)[0] for file in self._files])
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column, texts as str; the recordings have the path that their name says."""
+        """Return a column, with text as str; the path of a recording is its file name."""
         return np.concatenate([file.column("filename" if name == "path" else name) for file in self._files])
 
     def __getstate__(self):

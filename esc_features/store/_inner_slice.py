@@ -1,4 +1,4 @@
-"""Indices beyond the first axis, applied as batches are read."""
+"""Indices beyond the first axis, applied when batches are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class InnerSlice:
-    """Cuts within each clip: what `X[:, key, ...]` maps over its batches."""
+    """Slices within each clip; `X[:, key, ...]` maps it over batches."""
 
     key: tuple
 
@@ -18,19 +18,23 @@ class InnerSlice:
 
 
 def split_key(key: tuple, ndim: int) -> tuple[object, tuple]:
-    """Return the part of a key that picks clips and the part that cuts within them, () where it takes all."""
+    """Return the part of a key that selects clips, and the part that slices within them, () if it takes all."""
     if any(part is None for part in key):
-        raise IndexError("A StoreArray gets no new axis: X.map(lambda batch: batch[:, None]) adds one as it is read.")
+        raise IndexError(
+            "A StoreArray takes no new axis. X.map(lambda batch: batch[:, None]) adds one when it is read."
+        )
     if any(part is Ellipsis for part in key):
         place = next(number for number, part in enumerate(key) if part is Ellipsis)
         key = (*key[:place], *[slice(None)] * (ndim - len(key) + 1), *key[place + 1 :])
     if len(key) > ndim or any(part is Ellipsis for part in key):
-        raise IndexError(f"The index {key} has more parts than the {ndim} axes of the array.")
+        raise IndexError(f"The index {key} has more parts than the array has axes ({ndim}).")
     first, *inner = key
     while inner and isinstance(inner[-1], slice) and inner[-1] == slice(None):
         del inner[-1]
     if sum(_is_list(part) for part in key) > 1:
-        raise IndexError("Lists and masks on several axes pair up in numpy: pick the clips first, X[rows][:, columns].")
+        raise IndexError(
+            "Lists and masks on several axes are not supported: select the clips first, X[rows][:, columns]."
+        )
     return first, tuple(inner)
 
 

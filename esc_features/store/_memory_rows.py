@@ -1,4 +1,4 @@
-"""Rows in memory, with the face of those of a store."""
+"""Rows in memory, with the interface of the rows of a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..storage import DatasetFacts
 
 
 class Described(Protocol):
-    """Whatever has columns about the clips of an array: another array, or given columns."""
+    """An object with columns about the clips of an array: another array, or given columns."""
 
     @property
     def facts(self) -> DatasetFacts: ...
@@ -25,7 +25,7 @@ class MemoryRows:
     def __init__(self, array, clips: Described, feature_name: str, parameters: dict[str, Any]):
         self._array, self.clips = np.asarray(array), clips
         if self._array.ndim < 1:
-            raise ValueError("An array of clips has at least one dimension, the clips.")
+            raise ValueError("An array of clips must have at least one dimension, the clips.")
         self.shape, self.dtype = self._array.shape[1:], self._array.dtype
         self.feature_name, self.parameters = feature_name, parameters
 
@@ -44,7 +44,7 @@ class MemoryRows:
 
 
 class GivenClips:
-    """What a caller says about the clips of an array; what is not said has a default."""
+    """Columns about the clips of an array that a caller gives; the others have defaults."""
 
     def __init__(self, count: int, dataset: str, columns: dict[str, Any]):
         numbers = np.arange(count).astype(str)
@@ -66,7 +66,7 @@ class GivenClips:
             self._columns[name] = self._columns[name].astype(kind)
         for name, column in self._columns.items():
             if column.shape != (count,):
-                raise ValueError(f"{name} has the shape {column.shape} for {count} clips.")
+                raise ValueError(f"{name} has the shape {column.shape} for {count} clips: give one value per clip.")
         category = self._columns["category"]
         by_number = category[np.lexsort((category, self._columns["target"]))]
         self.facts = DatasetFacts(dataset, "", "", tuple(dict.fromkeys(by_number.tolist())), False, "")

@@ -1,4 +1,4 @@
-"""How the features of a store are found, checked and joined with its clips."""
+"""Opening a store: its features are found, checked and joined with its clips."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _SAME_IN_ALL_FEATURES = ("filename", "target", "category", "src_file", "take")
 
 @dataclass
 class Opened:
-    """What was found in the folder of a store."""
+    """The content of the folder of a store."""
 
     clips: Clips
     rows: dict[str, StoredRows] = field(default_factory=dict)
     facts: dict[str, FeatureFacts] = field(default_factory=dict)
     unfinished: dict[str, str] = field(default_factory=dict)
-    #: Files of folds that are not in the table of clips.
+    #: Files of folds that are not in the clip table.
     left_over: list[str] = field(default_factory=list)
 
 
 def look_at(path: Path) -> Opened:
-    """Return what a store holds; looked at again where an extraction replaced files meanwhile."""
+    """Return the content of a store; look again if an extraction replaced files meanwhile."""
     for _ in range(20):
         before = _files_now(path)
         try:
@@ -61,7 +61,7 @@ def look_at(path: Path) -> Opened:
 
 
 def at_work(path: Path) -> str:
-    """Return a sentence that says who is writing a store; "" where nobody is."""
+    """Return a sentence that names the process writing to a store; "" if there is none."""
     writer = writer_of(path)
     return f" It is being written by {writer}: wait for it, then open it again." if writer else ""
 
@@ -78,12 +78,12 @@ def _files_now(path: Path) -> dict[Path, tuple[int, ...]]:
 
 
 class _Look:
-    """One look at the folder of a store."""
+    """Reads the folder of a store once."""
 
     def __init__(self, path: Path):
         self.path = path
         self.unfinished: dict[str, str] = {}
-        # Clips of each fold, as a feature whose rows are in the order of the table states them by their checksums.
+        # Clips of each fold, as count and checksums, from a feature whose rows are in the order of the clip table.
         self._in_order: dict[int, tuple] = {}
         self.headers: dict[str, dict[int, Header]] = {}
         self.folders = {feature.name: feature for feature in find_features(path)}
@@ -110,7 +110,7 @@ class _Look:
         else:
             self.headers[feature.name] = headers
 
-    # Format 2: a table of clips
+    # Format 2: a clip table
 
     def _join_all(self) -> None:
         ordered = self.opened.clips.column("fold")
@@ -134,7 +134,7 @@ class _Look:
         if order is None and not len(missing) and all(header.checksums for header in inside.values()):
             self._in_order = names
         if len(missing) and len(everything) > len(inside) and not _difference(everything):
-            # A clip that changed its fold may still have its row where the fold is no more.
+            # The row of a clip that changed its fold may be in the file of a fold that no longer exists.
             files = [FoldFile(everything[fold].path, everything[fold]) for fold in sorted(everything)]
             order, missing = match_rows(self.opened.clips, files)
         if len(missing):
@@ -163,8 +163,8 @@ class _Look:
         for name, headers in self.headers.items():
             if any(header.layout is not FEATURE_1 for header in headers.values()):
                 raise StoreError(
-                    f"{self.path / CLIPS_FILE} is missing, which says what the clips are: run the same "
-                    f"extract_features command again, which writes it and computes nothing.{at_work(self.path)}"
+                    f"The clip table {self.path / CLIPS_FILE} is missing: run the same extract_features command again, "
+                    f"which writes it and computes nothing.{at_work(self.path)}"
                 )
             lacking = sorted(declared - set(headers))
             if lacking or not headers:
@@ -184,7 +184,7 @@ class _Look:
             opened.facts[name] = files[0].header.facts
         return opened
 
-    # What all features must agree about
+    # What all features must agree on
 
     def _check_recordings(self) -> None:
         """Refuse features that were computed from different recordings: their rows do not belong together."""
@@ -196,7 +196,7 @@ class _Look:
                 clip = str(self.opened.clips.column("filename")[changed[0]])
                 raise StoreError(
                     f"The features {first!r} and {name!r} of {self.path} were computed from different recordings of "
-                    f"{len(changed)} clips, {clip!r} first: bring them together with extract_features DATASET "
+                    f"{len(changed)} clips, {clip!r} first: update both with extract_features DATASET "
                     f"--features {','.join(self.opened.rows)} --out {self.path}.{at_work(self.path)}"
                 )
 
@@ -208,7 +208,7 @@ class _Look:
 
 
 def _damage(files: list[FoldFile]) -> str:
-    """Return what is wrong with the names of clips in the files of a feature; "" where they are what was written."""
+    """Return what is wrong with the names of clips in the files of a feature; "" if they are what was written."""
     try:
         for file in files:
             check_labels(file.header)
@@ -228,7 +228,7 @@ def _lacks_folds(name: str, lacking: list[int], begun: list[int]) -> str:
 
 
 def _difference(headers: dict[int, Header]) -> str:
-    """Return why the rows of the files of a feature are not comparable; "" where they are."""
+    """Return why the rows of the files of a feature are not comparable; "" if they are."""
     for fold, header in headers.items():
         if header.facts.fold != fold:
             return f"{header.path} says that it is fold {header.facts.fold}: rename it."
@@ -242,7 +242,7 @@ def _difference(headers: dict[int, Header]) -> str:
             if one != two:
                 return (
                     f"{first.path} and {other.path} differ in {what}: extract all folds again with --overwrite, or "
-                    "remove the file that is left of an earlier extraction."
+                    "remove the file that an earlier extraction left."
                 )
     return ""
 
@@ -253,6 +253,6 @@ def _check_same_labels(first: list[FoldFile], other: list[FoldFile]) -> None:
             if not np.array_equal(one.stored(name)[0], two.stored(name)[0]):
                 raise StoreError(
                     f"{one.path} and {two.path} hold different clips: they differ in the column {name!r}, so their "
-                    "rows do not belong together. Run extract_features DATASET with the features of both and this "
-                    "store as --out, which brings them together, or keep them in two stores."
+                    "rows do not belong together. Run extract_features DATASET with both features and this store as "
+                    "--out, which updates both, or keep them in two stores."
                 )

@@ -1,4 +1,4 @@
-"""Means, sums and extremes of a lazy array, batch by batch."""
+"""Means, sums and extremes of a lazy array, computed batch by batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _BATCH_BYTES = 32 << 20
 
 
 class Reductions:
-    """`X.mean()` and its like, computed a batch at a time; `np.mean(X)` and so on come here too.
+    """`X.mean()` and similar methods, computed batch by batch; `np.mean(X)` and so on call them.
 
-    Sums and means of floats are computed in float64 and given in the dtype that numpy would give.
+    The parameters are those of numpy. Sums and means of floats are computed in float64 and returned in the dtype that
+    numpy would return.
     """
 
     @property
@@ -47,11 +48,11 @@ class Reductions:
         return _given(deviation, np.std(np.ones(1, self.dtype)).dtype, dtype, out)
 
     def min(self, axis=None, out=None, keepdims: bool = False) -> Any:
-        """Return the least value over all axes, one axis or several."""
+        """Return the minimum over all axes, one axis or several."""
         return _given(self._extreme(np.minimum, axis, keepdims), self.dtype, None, out)
 
     def max(self, axis=None, out=None, keepdims: bool = False) -> Any:
-        """Return the greatest value over all axes, one axis or several."""
+        """Return the maximum over all axes, one axis or several."""
         return _given(self._extreme(np.maximum, axis, keepdims), self.dtype, None, out)
 
     def _variance(self, axis, ddof: int, keepdims: bool):
@@ -60,7 +61,7 @@ class Reductions:
         return squares / (count - ddof)
 
     def _total(self, axis, keepdims: bool, around=None) -> tuple[Any, int]:
-        """Return the sum (of squared distances from `around`) in float64 or int64, and of how many numbers."""
+        """Return the sum (of squared differences from `around`) in float64 or int64, and the count of its terms."""
         axes = _axes(axis, self.ndim)
         kind = np.float64 if self.dtype.kind == "f" or around is not None else np.int64
 
@@ -80,7 +81,7 @@ class Reductions:
     def _over_batches(self, of_batch, combine, axes: tuple[int, ...]):
         parts = [of_batch(self._batch(rows), rows) for rows in self._batches()]
         if not parts:
-            raise ValueError("There are no clips to compute this of.")
+            raise ValueError("This array has no clips to compute a mean, sum or extreme of. Select at least one.")
         if 0 not in axes:
             return np.concatenate(parts)
         result = parts[0]

@@ -1,4 +1,4 @@
-"""Row numbers of a view: composed without reading, pickled in a few bytes."""
+"""Row numbers of a view, which are composed without reading and pickled in a few bytes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ def all_rows(count: int) -> range:
 
 
 def select_rows(rows, key):
-    """Return the rows of `rows` that `key` picks: a slice, a list or array of positions, a mask or an Ellipsis."""
+    """Return the rows of `rows` that `key` selects: a slice, a list or array of positions, a mask or an Ellipsis."""
     if key is Ellipsis:
         return rows
     if isinstance(key, slice):
@@ -22,21 +22,22 @@ def select_rows(rows, key):
 def _positions(key, count: int) -> np.ndarray:
     key = np.asarray(key)
     if key.dtype.kind in "US":
-        raise IndexError("Clips are picked by positions or a mask: those of a category are X[X.y == 'dog'].")
+        raise IndexError("Clips are selected by positions or a mask: those of a category are X[X.y == 'dog'].")
     if key.ndim != 1:
-        raise IndexError(f"Clips are picked by a list of positions or a mask, not by an array of shape {key.shape}.")
+        raise IndexError(f"Clips are selected by a list of positions or a mask, not by an array of shape {key.shape}.")
     if key.dtype == bool:
         if len(key) != count:
-            raise IndexError(f"The mask has {len(key)} entries for {count} clips.")
+            raise IndexError(f"The mask has {len(key)} entries for {count} clips: give one per clip.")
         return np.flatnonzero(key)
     if len(key) == 0:
         return np.zeros(0, np.int64)
     if key.dtype.kind not in "iu":
         raise IndexError(
-            f"Clips are picked by whole numbers or a mask, not by {key.dtype}: those of a category are X[X.y == 'dog']."
+            f"Clips are selected by whole numbers or a mask, not by {key.dtype}: those of a category are "
+            "X[X.y == 'dog']."
         )
     key = key.astype(np.int64)
-    if not (key.view(np.uint64) >= count).any():  # negative numbers are large ones then
+    if not (key.view(np.uint64) >= count).any():  # as unsigned numbers, negative ones are large
         return key
     wrong = key[(key < -count) | (key >= count)]
     if len(wrong):
@@ -45,7 +46,7 @@ def _positions(key, count: int) -> np.ndarray:
 
 
 def pack_rows(rows):
-    """Return the same rows as something small to pickle; folds left in or out are a few runs."""
+    """Return the rows in a form that is small to pickle: a selection by folds consists of few runs."""
     if isinstance(rows, range):
         return rows
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1

@@ -1,4 +1,4 @@
-"""What a clip of a store sounds like, and a player of it for notebooks."""
+"""The sounds of the clips of a store, with a player for notebooks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..storage import recording_path
 if TYPE_CHECKING:
     from ._store_array import StoreArray
 
-# Seconds: a notebook keeps what it plays, and a clip may be a whole day.
+# Seconds: a notebook stores the sounds that it plays, and a clip may last a whole day.
 LONGEST = 60.0
 _LONGEST_ROW = 32_000_000
 _OPEN_AT_ONCE = 2  # each may hold 64 MB
@@ -32,23 +32,23 @@ _OPEN_AT_ONCE = 2  # each may hold 64 MB
 
 @dataclass(frozen=True, repr=False)
 class Sound:
-    """The samples of one clip; as the value of a notebook's cell, a player of them.
+    """The samples of one clip, which notebooks display as a player.
 
-    The page holds the sound itself, so that it plays without a server and asks for nothing from elsewhere. Get one
-    with `Store.sound`.
+    The page contains the sound itself, so it plays without a server and loads nothing from elsewhere. Get one with
+    `Store.sound`.
 
     Parameters
     ----------
     samples : ndarray of shape (samples,)
         Floats with full scale 1, one channel.
     sample_rate : int
-        Hz.
+        Sample rate in Hz.
     name : str
-        Which clip it is.
+        Name of the clip.
     is_cut : bool, default=False
         Whether the clip is longer than these samples.
     origin : str, default=""
-        What they were read from: "the stored waveform" or "the recording".
+        Source of the samples: "the stored waveform" or "the recording".
 
     Examples
     --------
@@ -65,11 +65,11 @@ class Sound:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
     def to_wav(self) -> bytes:
-        """Return the sound as a WAV file, 16 bits."""
+        """Return the sound as the bytes of a WAV file with 16 bits per sample."""
         return wav_bytes(self.samples, self.sample_rate)
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class Sound:
         return f"<p>{html.escape(self.name)}<br>{self.player()}</p>"
 
     def player(self) -> str:
-        """Return the player alone, as HTML."""
+        """Return the player without the name of the clip, as HTML."""
         name, source = html.escape(self.name), data_uri(self.to_wav(), "audio/wav")
         note = f" <small>the first {self.duration:.3g} s</small>" if self.is_cut else ""
         style = "width:160px;height:32px"
@@ -87,26 +87,25 @@ class Sound:
 
 
 class Sounds:
-    """The sounds of the clips of a store: of the stored waveforms with the highest rate, else of the recordings.
+    """The sounds of the clips of a store: stored waveforms of the highest sample rate, else the recordings.
 
-    The one place that decides which file is played. A store says where its recordings are, and a stranger may have
-    made it: a recording is only opened where it is a file of this machine, and only played where its content is the
-    one that was extracted.
+    All players get their sounds here. A store names the paths of its recordings and may come from a stranger, so a
+    recording is opened only if it is a file on this machine, and played only if its content is what was extracted.
 
     Parameters
     ----------
     arrays : list of StoreArray
-        Those of a store, of the same clips.
+        Arrays of a store, all with the same clips.
     audio : str, optional
-        Where the file names of the clips start from, if the recordings have moved.
+        The folder that the file names are relative to, if the recordings have moved.
     column : callable, optional
         Returns a column of the clips by its name; by default that of the first array, read once.
     seconds : float, default=60.0
-        Of each clip at most.
+        Maximum length of a sound.
     most_samples : int, optional
-        Of each clip at most.
+        Maximum number of samples of a sound.
     largest : int, optional
-        Bytes of a recording that is opened at most: to compare its content, all of it is read.
+        Maximum size of a recording in bytes: to check its content, all of it is read.
 
     Examples
     --------
@@ -137,7 +136,7 @@ class Sounds:
 
     @property
     def from_waveforms(self) -> bool:
-        """Whether stored waveforms are played, and no recording is needed."""
+        """Whether stored waveforms are played, so that no recording is needed."""
         return self._waveforms is not None
 
     def of(self, row: int) -> Sound:
@@ -146,16 +145,17 @@ class Sounds:
         Parameters
         ----------
         row : int
-            Its position in the arrays.
+            Position of the clip in the arrays.
 
         Returns
         -------
         Sound
+            The sound, with at most `seconds` and `most_samples` of it.
 
         Raises
         ------
         AudioError
-            If there is none: it says why.
+            If there is no sound; the message says why.
         """
         key = str(self._column("filename")[row]), float(self._column("start")[row]), float(self._column("end")[row])
         name, (_, start, end) = clip_name(*key), key
@@ -175,13 +175,16 @@ class Sounds:
         return min(int(self._seconds * rate), self._most_samples or sys.maxsize)
 
     def _recording_of(self, row: int) -> OpenRecording:
-        """Return the recording of a clip. The last few stay open: their next clips need no further look."""
+        """Return the recording of a clip; the last few stay open, so that their content is checked only once."""
         path, digest = self._place_of(row)
         if path not in self._open:
             recording = OpenRecording(path)
             if recording.digest != digest:
                 recording.close()
-                raise AudioError(f"{path} is not the recording that was extracted: its content is another.")
+                raise AudioError(
+                    f"{path} is not the recording that was extracted: its content has changed. Put the original back, "
+                    "or extract again."
+                )
             self._open[path] = recording
             while len(self._open) > _OPEN_AT_ONCE:
                 self._open.popitem(last=False)[1].close()
@@ -193,16 +196,20 @@ class Sounds:
             digest = int(self._column("audio_digest")[row])
             given = str(self._column("path" if self._audio is None else "filename")[row])
         except (KeyError, ValueError):
-            raise AudioError("There are neither stored waveforms nor recordings of this clip.") from None
+            raise AudioError(
+                "There are neither stored waveforms nor recordings of this clip: extract the feature waveform."
+            ) from None
         path = recording_path(given, self._facts.audio_folder if self._audio is None else self._audio)
         if not path or "://" in path or path.startswith(("//", "\\\\")):
             raise AudioError(
-                f"{path or 'The recording'} is not a file of this machine: extract the feature waveform to listen."
+                f"{path or 'The recording'} is not a file on this machine: extract the feature waveform to listen."
             )
         if not Path(path).is_file():
-            raise AudioError(f"{path} is missing. Put it back, or extract the feature waveform, to listen.")
+            raise AudioError(f"{path} is missing. To listen, put it back or extract the feature waveform.")
         if self._largest is not None and Path(path).stat().st_size > self._largest:
-            raise AudioError(f"{path} is over {self._largest >> 20} MB. Extract the feature waveform to listen.")
+            raise AudioError(
+                f"{path} is larger than {self._largest >> 20} MB. To listen, extract the feature waveform."
+            )
         return path, digest
 
     def close(self) -> None:
@@ -219,17 +226,17 @@ class Sounds:
 
 
 def holds_waveforms(array: StoreArray) -> bool:
-    """Tell whether the rows are waveforms that can be played, each read as a whole.
+    """Return whether the rows of an array are waveforms that can be played.
 
     Parameters
     ----------
     array : StoreArray
+        An array of a store.
 
     Returns
     -------
     bool
-        Whether they are as long as the rate and duration that they were computed with say, and not longer than 32
-        million samples.
+        True if the length of a row is that of its sample rate and duration, and at most 32 million samples.
 
     Examples
     --------
@@ -247,7 +254,7 @@ def holds_waveforms(array: StoreArray) -> bool:
 
 
 def player_of(sound: Sound) -> Any:
-    """Return IPython's player where IPython is there, else the sound, which notebooks play too."""
+    """Return IPython's player if IPython is installed, else the sound, which notebooks also play."""
     try:
         from IPython.display import Audio
     except ImportError:

@@ -1,4 +1,4 @@
-"""Splits that share nothing between their two sides."""
+"""Checks that training and test sets share no clips and no recordings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..lazy import LEAK_ADVICE, FittedClips, LazyArray
 
 
 def check_split(train: LazyArray, test: LazyArray) -> None:
-    """Raise ValueError where clips, or recordings of folds on both sides, are on both sides."""
+    """Raise ValueError if both sides share clips, or share recordings of folds that are on both sides."""
     fitted = FittedClips.of(train)
     if fitted is None:
         return
@@ -20,25 +20,24 @@ def check_split(train: LazyArray, test: LazyArray) -> None:
     if twice:
         names = list_some(sorted({name for name, _, _ in twice}))
         raise ValueError(
-            f"{len(twice)} clips are in both the training and the test set ({names}). Test on other clips than you "
-            "train on."
+            f"{len(twice)} clips are in both the training and the test set ({names}). Remove them from one of the two."
         )
     leak = fitted.leaks(test)
     if leak is not None:
         raise ValueError(
-            f"{leak.clips} of the {leak.of} test clips come from {leak.sources} recordings that training clips come "
-            f"from: the score will be too good. {LEAK_ADVICE}"
+            f"{leak.clips} of the {leak.of} test clips come from {leak.sources} recordings that training clips also "
+            f"come from: the score will be too good. {LEAK_ADVICE}"
         )
 
 
 class CheckedSplit:
-    """A splitter of scikit-learn whose splits are checked before they are used; made by `Store.checked`."""
+    """A scikit-learn splitter whose splits are checked before they are used; made by `Store.checked`."""
 
     def __init__(self, cv: Any, clips: Any):
         self.cv, self._clips = cv, clips
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the splits of the splitter, or raise ValueError at the first that shares a recording."""
+        """Yield the splits; raise ValueError at the first one that shares clips or recordings."""
         clips = X if hasattr(type(X), "clip_keys") else self._clips
         for train, test in self.cv.split(X, y, groups):
             check_split(clips[train], clips[test])

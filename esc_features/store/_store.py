@@ -31,18 +31,19 @@ if TYPE_CHECKING:
 def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) -> Store:
     """Open the store in a folder, reading only the headers of its files.
 
-    It takes milliseconds whatever the number of clips. Rows are read later, batch by batch.
+    Opening takes milliseconds, whatever the number of clips. Rows are read later, batch by batch.
 
     Parameters
     ----------
     path : path-like
         Folder of the store, as given to `extract_features --out`.
     byte_limit : int, default=134217728
-        Number of bytes above which no array of the store is silently turned into a numpy array.
+        Number of bytes above which an array of the store is not converted to a numpy array implicitly.
 
     Returns
     -------
     Store
+        The store.
 
     Raises
     ------
@@ -60,42 +61,44 @@ def open_store(path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT) ->
 
 
 class Store:
-    """A folder of features, one file per feature and fold; made by `open_store`.
+    """A folder of features, with one file per feature and fold; returned by `open_store`.
 
-    Index it by the name of a feature for the lazy array of that feature, or by a mask, positions or a slice of clips
-    for a smaller store of these. All arrays of a store have the same rows: its folds in ascending order, and the clips
-    of a fold in the order of the metadata.
+    Index it with the name of a feature to get the lazy array of that feature, or with a mask, positions or a slice to
+    get a smaller store of these clips. All arrays of a store have the same rows: folds in ascending order, and the
+    clips of a fold in the order of the clip table.
 
     Parameters
     ----------
-    path, byte_limit
-        As `open_store` takes them.
+    path : path-like
+        Folder of the store.
+    byte_limit : int, default=134217728
+        As in `open_store`.
 
     Attributes
     ----------
     path : Path
         The folder.
     dataset : str
-        Name of the data set that it was extracted from.
+        Name of the data set.
     features : dict
-        Name of each finished feature -> its class, version and parameters.
+        Name of each finished feature to its class, version and parameters.
     audio : StoreAudio
         The clips as recordings, for pipelines that start with a feature.
     y : ndarray of shape (clips,)
-        Category name of each clip. Where clips have several labels, an indicator matrix, int8 (clips, classes), with a
-        column per category.
+        Category of each clip. If clips have several labels, an indicator matrix, int8 (clips, classes), with one column
+        per category.
     target : ndarray of int64, shape (clips,)
-        Class number of each clip; the same as `y` where clips have several labels.
+        Class number of each clip; the same as `y` if clips have several labels.
     folds : ndarray of int64, shape (clips,)
         Fold of each clip.
     sources : ndarray of str, shape (clips,)
         Source recording of each clip.
     clips : pandas.DataFrame
-        All that is known about each clip, one row per clip.
+        Everything that is known about the clips, one row per clip.
     categories : list of str
-        The category names, by class number or by column of the indicator matrix.
+        The categories, in the order of class numbers or of the columns of the indicator matrix.
     unfinished : dict
-        Name of each feature that cannot be used yet -> what it lacks.
+        Name of each feature that cannot be used yet to the reason.
 
     Examples
     --------
@@ -112,7 +115,9 @@ class Store:
     def __init__(self, path: str | os.PathLike, byte_limit: int = DEFAULT_BYTE_LIMIT):
         self.path = Path(path).resolve()
         if not self.path.is_dir():
-            raise StoreError(f"There is no store at {self.path}: make one with extract_features DATASET --out {path}.")
+            raise StoreError(
+                f"There is no store at {self.path}: create one with extract_features DATASET --out {path}."
+            )
         self._opened: Opened = look_at(self.path)
         self._rows = all_rows(len(self._opened.clips))
         self._arrays = {name: StoreArray(rows, byte_limit=byte_limit) for name, rows in self._opened.rows.items()}
@@ -132,8 +137,9 @@ class Store:
     def _select(self, key) -> Store:
         if np.ndim(key) == 0 and not isinstance(key, slice):
             raise IndexError(
-                f"store[{key!r}] is neither a feature nor several clips: store['mel'] is an array of all clips, "
-                "store['mel'][0] the numbers of one, store[[0]] or store[store.y == 'dog'] a smaller store."
+                f"store[{key!r}] is neither a feature nor a selection of clips: use store['mel'] for an array of all "
+                "clips, store['mel'][0] for the numbers of one, or store[[0]] or store[store.y == 'dog'] for a smaller "
+                "store."
             )
         smaller = object.__new__(type(self))
         smaller.path, smaller._opened = self.path, self._opened
@@ -151,15 +157,15 @@ class Store:
         return len(self._rows)
 
     def keys(self):
-        """Return the names of the finished features, as a dict of them would."""
+        """Return a view of the names of the finished features."""
         return self._arrays.keys()
 
     def values(self):
-        """Return the arrays of the finished features, as a dict of them would."""
+        """Return a view of the arrays of the finished features."""
         return self._arrays.values()
 
     def items(self):
-        """Return pairs of name and array of the finished features, as a dict of them would."""
+        """Return a view of the pairs of name and array of the finished features."""
         return self._arrays.items()
 
     @property
@@ -167,24 +173,28 @@ class Store:
         return {name: dict(facts.description) for name, facts in self._opened.facts.items()}
 
     def feature(self, name: str) -> Feature:
-        """Return the transformer that computed a feature, to put in front of a model that was fitted on its array.
+        """Return the transformer that computed a feature.
+
+        Put it in front of a model that was fitted on the array of the feature, so that the model predicts from
+        recordings.
 
         Parameters
         ----------
         name : str
-            A feature of the store, of a class of esc_features: others are not imported because a file names them.
+            A feature of the store whose class is one of esc_features. Other classes are not imported just because a
+            file names them.
 
         Returns
         -------
         Feature
-            With the parameters that the store was extracted with.
+            The transformer, with the parameters that the store was extracted with.
 
         Raises
         ------
         StoreError
-            If the store has no such feature, or rows of another shape than it computes.
+            If the store has no such feature, or the shape of its rows is not that of the transformer.
         ValueError
-            If its class is not of esc_features, or one clip of it would take more than a gigabyte.
+            If its class is not one of esc_features, or one clip would take more than a gigabyte.
 
         Examples
         --------
@@ -198,8 +208,8 @@ class Store:
         feature = rebuild_feature(self._opened.facts[name].description)
         if tuple(feature.output_shape()) != shape:
             raise StoreError(
-                f"{self.path / name} says that its rows are of {feature!r}, whose rows have the shape "
-                f"{feature.output_shape()}, and holds rows of {shape}: extract it again with --overwrite."
+                f"According to its headers, {self.path / name} holds {feature!r}, whose rows have the shape "
+                f"{feature.output_shape()}, but its rows have the shape {shape}: extract it again with --overwrite."
             )
         return feature
 
@@ -215,22 +225,28 @@ class Store:
     def torch(self, name: str, transform: Callable | None = None) -> Dataset:
         """Return a feature as a PyTorch data set of (tensor, class number, category).
 
-        It works in a plain `DataLoader` with workers, in `random_split` and in Lightning, and reads a clip when it is
-        asked for. The class number is the position in `categories`, from 0 without gaps, as a loss wants it (`target`
-        is the number in the whole data set). Where clips have several labels, the class number is a float tensor with
-        a 1 for each label, and the category the labels joined by ";".
+        Use it in your own training loop: it works in a `DataLoader` with workers, in `random_split` and in Lightning,
+        and reads each clip on access. The class number is the position in `categories`, from 0 without gaps, as a loss
+        requires (`target` is the number in the whole data set). If clips have several labels, the class number is a
+        float tensor with a 1 for each label, and the category is the labels joined by ";".
 
         Parameters
         ----------
         name : str
             A feature of the store, such as "waveform".
         transform : callable, optional
-            Applied to the tensor of each clip, float32 of the shape of the feature. It must pickle where workers are
-            started by spawn.
+            Applied to the tensor of each clip, float32 in the shape of the feature. It must be picklable if workers are
+            spawned.
 
         Returns
         -------
         torch.utils.data.Dataset
+            The data set.
+
+        Raises
+        ------
+        StoreError
+            If the store has no such feature.
 
         Examples
         --------
@@ -244,21 +260,22 @@ class Store:
         return TorchClips(self[name], transform)
 
     def sound(self, clip: int | str) -> Sound:
-        """Return the samples of one clip: its stored waveform, else its recording; of either the first minute.
+        """Return the first minute of one clip, from its stored waveform or else from its recording.
 
         Parameters
         ----------
         clip : int or str
-            Its row or its file name.
+            Row or file name of the clip.
 
         Returns
         -------
         Sound
+            The samples, which notebooks display as a player.
 
         Raises
         ------
         AudioError
-            If no waveforms are stored, and the recording is not on this machine, or has changed.
+            If no waveforms are stored, and the recording is not on this machine or has changed.
         StoreError
             If there is no such clip.
 
@@ -274,17 +291,24 @@ class Store:
             return sounds.of(self._row_of(clip))
 
     def listen(self, clip: int | str) -> Any:
-        """Return a player of one clip: as the value of a notebook's cell, it is heard there.
+        """Return a player of one clip, to listen to it in a notebook.
 
         Parameters
         ----------
         clip : int or str
-            Its row or its file name.
+            Row or file name of the clip.
 
         Returns
         -------
         IPython.display.Audio or Sound
-            A `Sound`, which notebooks play too, where IPython is not installed.
+            The player; a `Sound`, which notebooks also display as a player, if IPython is not installed.
+
+        Raises
+        ------
+        AudioError
+            If no waveforms are stored, and the recording is not on this machine or has changed.
+        StoreError
+            If there is no such clip.
 
         Examples
         --------
@@ -303,7 +327,7 @@ class Store:
                 return int(rows[0])
         elif -len(self) <= clip < len(self):
             return range(len(self))[clip]
-        raise StoreError(f"{self.path} has no clip {clip!r} among these {len(self)}: store.clips lists them.")
+        raise StoreError(f"The clip {clip!r} is not among these {len(self)} of {self.path}: store.clips lists them.")
 
     @property
     def dataset(self) -> str:
@@ -330,27 +354,28 @@ class Store:
         return self._first.clips
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column of what is known about the clips, such as "audio_digest".
+        """Return a column of the files or the clip table, such as "audio_digest".
 
         Parameters
         ----------
         name : str
-            As in `/clips` of the files or of the clip table.
+            Name of the column in the group `/clips` of the files or of the clip table.
 
         Returns
         -------
         ndarray of shape (clips,)
+            One value per clip.
         """
         return self._first.column(name)
 
     @property
     def audio_folder(self) -> str:
-        """Where the recordings were when they were extracted: the file names start from there."""
+        """Folder of the recordings when they were extracted, which the file names are relative to."""
         return self._facts.audio_folder
 
     @property
     def folds_by(self) -> str:
-        """How the folds were made; "" where they came with the data set."""
+        """How the folds were made, such as "source:5:0"; "" if they came with the data set."""
         return self._facts.folds_by
 
     @property
@@ -358,24 +383,34 @@ class Store:
         return list(self._facts.categories)
 
     def cv(self) -> FoldSplit:
-        """Return the splitter that leaves out one official fold after the other, in ascending order.
+        """Return the splitter that leaves out one fold after the other, in ascending order.
 
-        It takes the folds from X where X has them, so that an inner search over training clips needs no `groups`.
+        It takes the folds from X if X has them, so that an inner search over training clips needs no `groups`.
+
+        Returns
+        -------
+        FoldSplit
+            The splitter.
         """
         from ..model_selection import FoldSplit
 
         return FoldSplit(self.folds)
 
     def check_split(self, train, test) -> None:
-        """Raise ValueError where a split of the clips shares clips or source recordings between its two sides.
+        """Check that a training and a test set share no clips and no source recordings.
 
-        The official folds of a data set may share a source, as four of ESC-50 do: these count as agreed where the two
-        sides have no fold in common.
+        The official folds of a data set may share sources, as four sources of ESC-50 span two folds. These are accepted
+        if the two sides have no fold in common.
 
         Parameters
         ----------
         train, test : array-like
             Positions or masks of clips.
+
+        Raises
+        ------
+        ValueError
+            If they share clips or source recordings.
 
         Examples
         --------
@@ -386,12 +421,17 @@ class Store:
         check_split(self._first[train], self._first[test])
 
     def checked(self, cv) -> CheckedSplit:
-        """Return a splitter that raises ValueError where one of its splits shares a source recording.
+        """Return a splitter that checks its splits, as `check_split` does, before they are used.
 
         Parameters
         ----------
         cv : splitter
-            Of scikit-learn, such as `StratifiedKFold(5)`.
+            A splitter of scikit-learn, such as `StratifiedKFold(5)`.
+
+        Returns
+        -------
+        CheckedSplit
+            The splitter. Its `split` raises ValueError at the first split that shares clips or source recordings.
 
         Examples
         --------
@@ -405,7 +445,13 @@ class Store:
         return CheckedSplit(cv, self.audio)
 
     def shared_sources(self) -> pd.DataFrame:
-        """Return the clips whose source recording has clips in more than one fold, one row per clip."""
+        """Return the clips whose source recording has clips in more than one fold.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per clip, sorted by source recording and fold.
+        """
         clips = self.clips[["src_file", "fold", "filename", "labels" if self._facts.several_labels else "category"]]
         spans = clips.groupby("src_file")["fold"].transform("nunique") > 1
         return clips[spans].sort_values(["src_file", "fold", "filename"], ignore_index=True)
@@ -446,7 +492,7 @@ class Store:
         notes = [f"not finished: {_legible(problem)}" for problem in self._opened.unfinished.values()]
         if self._opened.left_over:
             files = ", ".join(self._opened.left_over[:5]) + (", ..." if len(self._opened.left_over) > 5 else "")
-            notes.append(f"not in the data set any more, and not read: {files}")
+            notes.append(f"no longer in the data set, and not read: {files}")
         return notes
 
     @property
@@ -468,7 +514,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _legible(text: str) -> str:
-    """Return a text of somebody else's store, with control and bidirectional characters escaped."""
+    """Return a text from an untrusted store with control and bidirectional characters escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 

@@ -1,4 +1,4 @@
-"""The lazy array that scikit-learn and skorch take for X."""
+"""The lazy array that scikit-learn and skorch accept as X."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_BYTE_LIMIT = 128 << 20
 
 
 class RowSource(Protocol):
-    """What holds the rows of an array and knows their clips."""
+    """The holder of the rows of an array and of the columns about their clips."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -45,43 +45,44 @@ class RowSource(Protocol):
 class StoreArray(Reductions):
     """Array-like view of one feature of a store, read batch by batch from the page cache.
 
-    scikit-learn and skorch take it for `X` as it is: slicing composes row numbers and reads nothing, a single index or
-    `take` reads. Folds, sources and labels are sliced along with it, so that splitters need no `groups`.
+    Pass it as `X` to scikit-learn and skorch. Slicing composes row numbers and reads nothing; a single index or `take`
+    reads. Folds, sources and labels are sliced along with it, so that splitters need no `groups`.
 
-    Get one from a store, `store["mel"]`, or from memory with `from_numpy`; it is not meant to be made directly.
+    Get one from a store, `store["mel"]`, or make one from an array in memory with `from_numpy`; do not call the class
+    itself.
 
     Parameters
     ----------
     source : object
-        What holds the rows: the files of a feature, or an array in memory.
+        The holder of the rows: the files of a feature, or an array in memory.
     rows : range or ndarray of int64, optional
         Row numbers of the source; all by default.
     functions : tuple of callable, default=()
-        Applied to each batch in turn.
+        Functions that are applied to each batch in turn.
     byte_limit : int, default=134217728
-        Number of bytes above which the array is not silently turned into a numpy array.
+        Number of bytes above which the array is not converted to a numpy array implicitly.
 
     Attributes
     ----------
     shape : tuple of int
         (clips, \\*shape of one clip).
     dtype : numpy.dtype
-        float32 unless the feature was asked to store float16 or int16.
+        float32, unless the feature has another `dtype`.
     folds, sources, filenames, target, y : ndarray of shape (clips,)
-        Fold (int64), source recording, file name (str), class number (int64) and category name (str) of each clip.
-        Where clips have several labels, `y` and `target` are an indicator matrix, int8 (clips, classes).
+        Fold (int64), source recording (str), file name (str), class number (int64) and category (str) of each clip. If
+        clips have several labels, `y` and `target` are an indicator matrix, int8 (clips, classes).
     categories : list of str
-        The names of the classes, in the order of class numbers or of the columns of the indicator matrix.
+        The categories, in the order of class numbers or of the columns of the indicator matrix.
     clip_keys : list of tuple
-        (file name, start, end) of each clip, which identifies it.
+        The identity (file name, start, end) of each clip.
     sample_rate : int or None
-        Of the waveforms that the feature was computed from, Hz; None where it is not known.
+        Sample rate of the waveforms that the feature was computed from, in Hz; None if it is not known.
     clips : pandas.DataFrame
-        The same as a table, with what extraction found out about each recording.
+        Everything that is known about the clips, one row per clip.
     dataset, feature_name : str
-        Where it comes from.
+        Name of the data set and of the feature.
     parameters : dict
-        The parameters of the feature: `sample_rate`, `hop_length` and so on.
+        Parameters of the feature, such as `sample_rate` and `hop_length`.
 
     Examples
     --------
@@ -115,29 +116,38 @@ class StoreArray(Reductions):
         feature_name: str = "array",
         parameters: dict[str, Any] | None = None,
     ) -> StoreArray:
-        """Wrap an array in memory, so that it carries folds and sources like one of a store.
+        """Wrap an array in memory, so that it has folds and sources like an array of a store.
 
         Parameters
         ----------
         array : ndarray of shape (clips, ...)
-            The data; kept by reference.
+            The data, which is not copied.
         folds, sources, filenames, target, y : sequence of length clips, optional
-            What each clip is; by default fold 1, a source and a file name of its own, and class 0.
-        dataset, feature_name : str
-            Names to carry.
+            Fold, source recording, file name, class number and category of each clip. By default, all clips are in fold
+            1 and of class 0, and each has a source and file name of its own.
+        dataset : str, default="memory"
+            Name of the data set.
+        feature_name : str, default="array"
+            Name of the feature.
         parameters : dict, optional
             Parameters of the feature.
 
         Returns
         -------
         StoreArray
+            The array.
+
+        Raises
+        ------
+        ValueError
+            If the array has no dimension, or a sequence does not have one value per clip.
         """
         array = np.asarray(array)
         given = {"fold": folds, "src_file": sources, "filename": filenames, "target": target, "category": y}
         clips = GivenClips(len(array) if array.ndim else 0, dataset, given)
         return cls(MemoryRows(array, clips, feature_name, parameters or {}))
 
-    # What an array has
+    # Attributes and methods of an array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -183,33 +193,55 @@ class StoreArray(Reductions):
         Parameters
         ----------
         rows : array-like of int
-            Positions in this array, in any order, repeats and negative ones included.
+            Positions in this array, in any order; they may repeat or be negative.
         out : ndarray of shape (len(rows), \\*shape), optional
-            Where to put it, C-contiguous and of the same dtype; a new array by default.
+            Array for the result, C-contiguous and of the same dtype; a new array by default.
 
         Returns
         -------
         ndarray of shape (len(rows), \\*shape)
-            Owned by the caller and writable.
+            A writable array; `out` if it is given.
+
+        Raises
+        ------
+        IndexError
+            If a position is out of bounds.
+        ValueError
+            If `out` has another shape or dtype, or is not writable and C-contiguous.
+        StoreError
+            If a file was changed or cut short since the store was opened.
         """
         return self._read(select_rows(self._rows, rows), out)
 
     def to_numpy(self) -> np.ndarray:
-        """Read everything into memory, whatever its size."""
+        """Read the whole array into memory, whatever its size.
+
+        Returns
+        -------
+        ndarray of shape (clips, \\*shape)
+            The numbers.
+        """
         return self._read(self._rows)
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> StoreArray:
-        """Return a lazy array with `function` applied to every batch that is read.
+        """Return a lazy array that applies a function to each batch when it is read.
 
         Parameters
         ----------
         function : callable
-            Takes a batch (n, \\*shape) and returns one (n, \\*any shape), each row from its own row alone. To travel to
-            other processes it must pickle: a function or an instance of an importable module.
+            Takes a batch (n, \\*shape) and returns one (n, \\*any shape), each row of which depends only on that row
+            of the input. For use in other processes it must be picklable: define it, or its class, in an importable
+            module.
 
         Returns
         -------
         StoreArray
+            The new array. This one does not change.
+
+        Raises
+        ------
+        TypeError
+            If `function` is not callable.
         """
         if not callable(function):
             raise TypeError(f"map takes a function of a batch, not {type(function).__name__}.")
@@ -218,7 +250,18 @@ class StoreArray(Reductions):
         return view
 
     def copy(self) -> np.ndarray:
-        """Return the numbers as an array of the caller's own, as numpy's `copy` does; not above `byte_limit`."""
+        """Return the numbers as a numpy array, as `copy` of numpy does.
+
+        Returns
+        -------
+        ndarray of shape (clips, \\*shape)
+            The numbers.
+
+        Raises
+        ------
+        ValueError
+            If they take more than `byte_limit` bytes.
+        """
         return np.array(self.__array__())
 
     def __array__(self, dtype=None, copy=None):
@@ -226,16 +269,16 @@ class StoreArray(Reductions):
             raise ValueError("A StoreArray is read from disk: it cannot become an array without a copy.")
         if self.nbytes > self.byte_limit:
             raise ValueError(
-                f"Something asked for all of {self!r} at once: {self.nbytes / 1e6:,.0f} MB, over the limit of "
-                f"{self.byte_limit / 1e6:,.0f} MB. If an estimator did: it needs two-dimensional data in memory, so "
-                "give it a vector feature (MFCCStatistics, an embedding) or one of esc_features.models. If you did: "
-                "X.to_numpy() reads it all, X.take(rows) a batch, X.map(function) changes it as it is read, and "
-                "X.byte_limit can be raised."
+                f"All of {self!r} was requested at once: {self.nbytes / 1e6:,.0f} MB, more than the limit of "
+                f"{self.byte_limit / 1e6:,.0f} MB. If an estimator did this, it needs two-dimensional data in memory: "
+                "use a vector feature (MFCCStatistics, an embedding), or an estimator of esc_features.models. If you "
+                "did, X.to_numpy() reads all of it, X.take(rows) a batch, X.map(function) changes it when it is read, "
+                "and X.byte_limit can be raised."
             )
         array = self.to_numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
-    # What it does not do as an array would
+    # Operations of arrays that are refused, because they would read everything
 
     def __array_ufunc__(self, function, method, *inputs, **kwargs) -> NoReturn:
         _refuse_arithmetic(f"np.{function.__name__}")
@@ -256,7 +299,7 @@ class StoreArray(Reductions):
     __hash__ = object.__hash__
     del _no_operator
 
-    # What travels along with the rows
+    # Columns about the clips
 
     @property
     def folds(self) -> np.ndarray:
@@ -296,7 +339,7 @@ class StoreArray(Reductions):
 
     @property
     def facts(self) -> DatasetFacts:
-        """What is known about the data set as a whole."""
+        """Facts about the data set as a whole."""
         return self._source.facts
 
     @property
@@ -312,24 +355,24 @@ class StoreArray(Reductions):
         return self._source.parameters.get("sample_rate")
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column of what is known about the clips, such as "audio_digest", for the clips of this array."""
+        """Return a column of the files or the clip table, such as "audio_digest", for the clips of this array."""
         return self._source.column(name)[np.asarray(self._rows, np.int64)]
 
     @property
     def clip_numbers(self) -> np.ndarray:
-        """Which clips of the store, or of the array in memory, these are: positions among all of them."""
+        """Positions of these clips among all clips of the store, or of the array in memory."""
         return np.asarray(self._rows, np.int64)
 
     @property
     def content_ids(self) -> tuple[bytes, ...]:
-        """What changes with the numbers in the files; () for an array in memory."""
+        """Digests that change with the numbers in the files; () for an array in memory."""
         return self._source.content_ids
 
     def all_clips(self) -> StoreArray:
-        """Return the array of all clips that this one was cut from."""
+        """Return the array of all clips that this one was selected from."""
         return self._view(all_rows(len(self._source)))
 
-    # Copies, pickles and pictures of it
+    # Copying, pickling and displaying
 
     def __getstate__(self):
         state = {"source": self._source, "rows": pack_rows(self._rows)}
@@ -357,13 +400,13 @@ class StoreArray(Reductions):
 
     def _repr_html_(self) -> str:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
-        size = f"{self.nbytes / 1e6:,.1f} MB, read when it is asked for"
+        size = f"{self.nbytes / 1e6:,.1f} MB, read on demand"
         lines = (repr(self), f"{self.feature_name} of {self.dataset}: {parameters}", size)
         from ._thumbnails import thumbnails
 
         return "".join(f"<p>{html.escape(line)}</p>" for line in lines) + thumbnails(self, [self])
 
-    # How it reads
+    # Reading
 
     @property
     def _sample(self) -> tuple[tuple[int, ...], np.dtype]:
@@ -390,7 +433,7 @@ class StoreArray(Reductions):
             batch = np.asarray(function(batch))
             if batch.shape[:1] != (len(rows),):
                 raise ValueError(
-                    f"A function given to map turned {len(rows)} clips into an array of shape {batch.shape}: it must "
+                    f"A function passed to map turned {len(rows)} clips into an array of shape {batch.shape}: it must "
                     "return one row per clip."
                 )
         if out is None:
@@ -415,8 +458,8 @@ def _is_position(key) -> bool:
 
 def _refuse_arithmetic(what: str) -> NoReturn:
     raise TypeError(
-        f"{what} on an array of a store would read all of it. X.map(function) changes each batch as it is read and "
-        "stays lazy; X.take(rows) and X.to_numpy() give numpy arrays."
+        f"{what} on an array of a store would read all of it. X.map(function) changes each batch when it is read and "
+        "stays lazy; X.take(rows) and X.to_numpy() return numpy arrays."
     )
 
 

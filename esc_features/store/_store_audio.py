@@ -1,4 +1,4 @@
-"""The recordings of a store, as X for a pipeline that starts with a feature."""
+"""The recordings of a store, as X for pipelines that start with a feature."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _said: set[tuple[str, str]] = set()
 
 
 class StoreAudio:
-    """The clips of a store as recordings: what a pipeline that starts with a feature is fitted on.
+    """The clips of a store as recordings, to fit pipelines that start with a feature.
 
-    A feature that is given these finds its own output in the store. Where the store does not have it, it is computed
-    from the stored waveforms or, where none has the right rate and length, from the recordings; what was computed is
-    kept in memory, within bounds, for the next time. Slicing picks clips and reads nothing.
+    A feature finds its stored output through them. If the store does not have it, it is computed from stored waveforms
+    of the right sample rate and length, or else from the recordings, and cached in memory up to a limit. Slicing
+    selects clips and reads nothing.
 
     Parameters
     ----------
     arrays : dict of str to StoreArray
         The features of the store.
     fingerprints : dict of str to str
-        The fingerprint of each.
+        The fingerprint of each feature.
     location : str
         Folder of the store, for messages.
     rows : range or ndarray of int64, optional
-        Which clips; all by default.
+        Rows of the clips; all by default.
 
     Attributes
     ----------
     shape : tuple of int
         (clips,).
     folds, sources, filenames, target, y, categories, clip_keys, clips, dataset
-        As those of `StoreArray`.
+        As in `StoreArray`.
 
     Examples
     --------
@@ -77,23 +77,45 @@ class StoreAudio:
         return StoreAudio(self._arrays, self._fingerprints, self._location, select_rows(self._rows, key))
 
     def precomputed(self, feature: Any) -> StoreArray | None:
-        """Return the stored output of `feature` for these clips, or None where the store does not have it."""
+        """Return the stored output of a feature for these clips.
+
+        Parameters
+        ----------
+        feature : Feature
+            The feature to look up.
+
+        Returns
+        -------
+        StoreArray or None
+            The array; None if the store does not have the feature.
+        """
         try:
             fingerprint = feature.fingerprint()
         except ValueError:
-            return None  # of a class that only this process knows, as in a notebook: nothing of it can be stored
+            return None  # the class is known only to this process, as in a notebook, so it cannot have been stored
         for name, stored in self._fingerprints.items():
             if stored == fingerprint:
                 return self._rows_of(self._arrays[name])
         return None
 
     def derive(self, feature: Any) -> StoreArray:
-        """Compute `feature` for these clips, in memory, and say so once.
+        """Compute a feature for these clips, in memory, and log a warning once.
+
+        Parameters
+        ----------
+        feature : Feature
+            The feature to compute.
+
+        Returns
+        -------
+        StoreArray
+            The feature, in memory.
 
         Raises
         ------
         StoreError
-            If neither waveforms of that rate and length are in the store, nor the recordings where it looks for them.
+            If the store has no waveforms of the right sample rate and length, and the recordings are missing or have
+            changed.
         """
         arrays = {name: array.all_clips() for name, array in self._arrays.items()}
         derivation = derivation_of(feature, arrays, self._fingerprints, self._location)

@@ -1,4 +1,4 @@
-"""The rows of one feature of a store: files, joined with the clips of its table."""
+"""The rows of one feature of a store: its files, joined with the clips of the clip table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..storage import MEASURED_COLUMNS, DatasetFacts, FoldFile, fold_file_name
 
 
 class Clips(Protocol):
-    """What is known about the clips of a store: its clip table, or the labels in the files of a store of format 1."""
+    """The columns about the clips of a store: its clip table, or the labels in the files of a store of format 1."""
 
     @property
     def facts(self) -> DatasetFacts: ...
@@ -25,10 +25,10 @@ class Clips(Protocol):
 
 
 class StoredRows:
-    """The rows of a feature, one per clip of the table and in its order, in the files of the folds.
+    """The rows of a feature in the files of the folds, one per clip and in the order of the clip table.
 
-    Files say which stretch of which recording a row is of, and nothing else about the clip; `order` says where the row
-    of each clip is, None where all rows are in the order of the table.
+    Files identify the clip of each row, and hold nothing else about it. `order` is the position of the row of each
+    clip; None if all rows are in the order of the table.
     """
 
     def __init__(self, clips: Clips, files: Sequence[FoldFile], order: np.ndarray | None):
@@ -70,11 +70,11 @@ class StoredRows:
 
     @property
     def content_ids(self) -> tuple[bytes, ...]:
-        """What changes with the numbers of the files."""
+        """Digests that change with the numbers in the files."""
         return tuple(file.content_id for file in self._files)
 
     def column(self, name: str) -> np.ndarray:
-        """Return a column for all clips: what was measured from the files, everything else from the table."""
+        """Return a column for all clips: measured columns from the files, all others from the clip table."""
         if name not in MEASURED_COLUMNS:
             return self.clips.column(name)
         values = np.concatenate([file.column(name) for file in self._files])
@@ -94,7 +94,7 @@ class StoredRows:
             file.will_need(local if len(files) == 1 else local[file_of_row == number])
         waits = waits_for_disk()
         if len(files) == 1:
-            # mode="clip": with the default, numpy gathers into a buffer of its own first and copies that.
+            # mode="clip": by default, numpy gathers into a buffer of its own and copies that.
             np.take(files[numbers[0]].rows(), local, axis=0, out=out, mode="clip")
         else:
             _copy_rows({number: file.raw() for number, file in files.items()}, numbers, local, out)
@@ -117,9 +117,9 @@ class StoredRows:
 
 
 def match_rows(clips: Clips, files: Sequence[FoldFile]) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return where the row of each clip is, counted over all files, and which clips have none.
+    """Return the position of the row of each clip, counted over all files, and the clips without a row.
 
-    None for the first where every row is of the clip at its place, as it is unless the table was edited since.
+    The first is None if the rows are in the order of the clips, which they are unless the table was edited since.
     """
     wanted = tuple(clips.raw(name) for name in IDENTITY)
     if not files:
@@ -136,8 +136,8 @@ def match_rows(clips: Clips, files: Sequence[FoldFile]) -> tuple[np.ndarray | No
 
 
 def _copy_rows(sources: dict[int, memoryview], numbers: list[int], local: np.ndarray, out: np.ndarray) -> None:
-    # Copying between memoryviews costs less than half of numpy's assignment of a row, which np.take cannot replace:
-    # it gathers from one array, and each fold is mapped by itself.
+    # Copying between memoryviews takes less than half the time of assigning rows with numpy. np.take cannot be used: it
+    # gathers from one array, and each fold is mapped separately.
     target = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     size = out[0].nbytes
     start = 0

@@ -1,4 +1,4 @@
-"""Clips inside a notebook's page: small pictures and players, held by the page itself."""
+"""Clips in a notebook: small images and players that the page itself contains."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 _MOST_CLIPS = 8
 _HEIGHT, _WIDTH = 64, 160
 _LARGEST_ROW = 32 << 20
-# Of each clip, so that the page of a notebook stays small, and is made at once.
+# Limits per clip, so that the notebook stays small and is displayed at once.
 _SECONDS, _SAMPLES, _LARGEST_RECORDING = 5.0, 100_000, 64 << 20
 
 
 def thumbnails(shown: StoreArray, arrays: list[StoreArray]) -> str:
-    """Return a few clips, spread over all, as HTML: pictures of an array's rows, and what any of the arrays plays.
+    """Return a few clips, spread over all, as HTML: images of the rows of `shown`, and players from any of `arrays`.
 
-    Only what is shown is read. It is "" where the rows are no pictures; what cannot be read is said in its place,
-    because a notebook shows nothing at all of a value whose picture fails.
+    Only the displayed clips are read. The result is "" if the rows are not images. Errors are part of the HTML, because
+    a notebook would otherwise show nothing at all of the value.
     """
     is_sound = holds_waveforms(shown)
     if not len(shown) or not (is_sound or len(shown.shape) == 3) or shown[:1].nbytes > _LARGEST_ROW:

@@ -1,4 +1,4 @@
-"""Clips of a store as PyTorch data sets are: one tuple per clip."""
+"""The clips of a store as a PyTorch data set, with one tuple per clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._store_array import StoreArray
 
 
 class TorchClips(Dataset):
-    """(tensor, class number, category) of each clip; made by `Store.torch`."""
+    """A data set with (tensor, class number, category) per clip; made by `Store.torch`."""
 
     def __init__(self, X: StoreArray, transform: Callable | None = None):
         self.X, self.transform = X, transform
@@ -24,8 +24,8 @@ class TorchClips(Dataset):
             names = np.array(X.categories, dtype=object)
             self._names = np.array([";".join(names[row]) for row in X.y.astype(bool)], dtype=str)
         else:
-            self._names = X.y  # an array, not a list: workers that are forked share it
-            # Not X.target: of a part of a data set it has gaps, and a loss wants 0 to n - 1.
+            self._names = X.y  # an array, not a list, because forked workers share it
+            # Not X.target: for a subset it has gaps, but a loss requires 0 to n - 1.
             numbers = {name: number for number, name in enumerate(self.categories)}
             self._targets = torch.tensor([numbers[name] for name in self._names.tolist()], dtype=torch.int64)
 

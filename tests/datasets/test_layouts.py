@@ -278,4 +278,4 @@ def test_options_of_the_command_line(tmp_path):
 def test_columns_that_are_no_pairs(capsys, columns):
     with pytest.raises(SystemExit):
         main(["extract", "demo", "--columns", columns])
-    assert "should be pairs such as filename=file,category=label." in capsys.readouterr().err
+    assert "must be pairs such as filename=file,category=label." in capsys.readouterr().err

@@ -378,8 +378,8 @@ CASES = {
     "compound attribute": (_attribute("fold", np.zeros((), [("a", "<i8")])), "whole number"),
     "several folds of a file": (_attribute("fold", np.array([1, 2])), "one fold"),
     "fold in another file's name": (_attribute("fold", 2), "says that it is fold 2"),
-    "checksum of an unknown column": (_json("checksums", {"filename": 1, "start": 1, "other": 1}), "checksum for each"),
-    "checksum that is a text": (_json("checksums", {"filename": "1", "start": 1, "end": 1}), "checksum for each"),
+    "checksum of an unknown column": (_json("checksums", {"filename": 1, "start": 1, "other": 1}), "one checksum per"),
+    "checksum that is a text": (_json("checksums", {"filename": "1", "start": 1, "end": 1}), "one checksum per"),
     "several versions": (_attribute("format_version", np.array([1, 1])), "version"),
     "huge attribute": (_huge_attribute, "too large"),
     "many attributes": (_many_attributes, "too many"),
@@ -587,7 +587,7 @@ def test_other_things_under_the_name_of_a_fold(store, file, make):
     file.unlink()
     make(file)
     with alarm(20):
-        refused(store, "refused", "can be opened", "link to nothing")
+        refused(store, "refused", "can be opened", "link to a missing file")
 
 
 def test_empty_file(store, file):

@@ -240,8 +240,8 @@ def test_is_refused(store, case):
 LABELS = {
     "a number that is no mark": (forged(labels=np.full((CLIPS, 2), 2, np.int8)), "0 and 1"),
     "a negative mark": (forged(labels=np.full((CLIPS, 2), -1, np.int8)), "0 and 1"),
-    "a class more": (replace("labels", np.ones((CLIPS, 3), np.int8)), "each clip and category"),
-    "a clip less": (replace("labels", np.ones((CLIPS - 1, 2), np.int8)), "each clip and category"),
+    "a class more": (replace("labels", np.ones((CLIPS, 3), np.int8)), "one number per clip and category"),
+    "a clip less": (replace("labels", np.ones((CLIPS - 1, 2), np.int8)), "one number per clip and category"),
     "a list of marks": (replace("labels", np.ones(CLIPS, np.int8)), "shape"),
     "unsigned marks": (replace("labels", np.ones((CLIPS, 2), np.uint8)), "type"),
     "truth values": (replace("labels", np.ones((CLIPS, 2), bool)), "type"),
@@ -316,7 +316,7 @@ def feature_file(path):
 def test_other_things_under_its_name(store, make):
     (store / "clips.h5").unlink()
     make(store / "clips.h5")
-    refused(store, "refused", "can be opened", "link to nothing")
+    refused(store, "refused", "can be opened", "link to a missing file")
 
 
 @pytest.mark.parametrize("version", [1, 3])
@@ -342,7 +342,7 @@ def test_paths_that_lead_out_of_the_folder_are_none(store):
     forged(path=["../../etc/passwd", "a/../../b", "C:\\x.wav", "ok.wav"])(store / "clips.h5")
     opened = open_store(store)
     assert opened.clips["path"].tolist() == ["", "", "", "/data/ok.wav"]
-    with pytest.raises(StoreError, match=r"the place of a recording is not known.*Run extract_features"):
+    with pytest.raises(StoreError, match=r"the path of a recording is not known.*Run extract_features"):
         MFCCStatistics().transform(opened.audio)
 
 

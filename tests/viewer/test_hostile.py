@@ -72,7 +72,7 @@ def test_no_folder_of_the_store_is_asked_elsewhere(hostile, folder):
     viewer.collection._columns["path"] = np.array(["a.wav"] * 4, object)
     with viewer:
         answer = requests.get(viewer.url + "sound/0", timeout=300)
-    assert answer.status_code == 404 and "not a file of this machine" in answer.text
+    assert answer.status_code == 404 and "not a file on this machine" in answer.text
 
 
 @pytest.mark.parametrize(
