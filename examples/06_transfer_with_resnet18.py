@@ -39,7 +39,7 @@ resnet = ResNetClassifier(
 
 try:
     if options.weights == "none":
-        raise DownloadError("No weights were asked for.")
+        raise DownloadError("Pretrained weights were not requested.")
     resnet.fit(X, y)
 except DownloadError as error:
     print(error)

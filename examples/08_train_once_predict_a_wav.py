@@ -30,8 +30,7 @@ fold = int(X.folds.min())
 held_out = X.folds == fold
 
 # %%
-# The pipeline starts with the feature. For recordings of the store it computes nothing, because the spectrograms are
-# there.
+# The pipeline starts with the feature. For recordings of the store it reads the stored spectrograms.
 
 model = make_pipeline(MelSpectrogram(), Standardizer(), ConvNetClassifier(max_epochs=options.epochs, random_state=0))
 model.fit(X[~held_out], y[~held_out])
@@ -42,7 +41,7 @@ save(display.figure_, options, "08_confusion")
 
 # %%
 # One file holds everything: the feature's parameters, the standardisation, the network and the names of the categories.
-# It contains no pickle, so it is safe to load a file from somebody else.
+# It contains no pickle, so it is safe to load a file from someone else.
 
 path = options.figures / "08_model.esc"
 save_model(model, path)
@@ -67,7 +66,7 @@ if not wav:
 print(f"{wav}: {answer} ({probabilities.max():.0%})")
 if not options.wav:
     difference = np.abs(probabilities - model.predict_proba(X[[clip]])[0]).max()
-    print(f"largest difference to the probabilities from the store: {difference:.1g}")
+    print(f"largest difference from the probabilities with the store: {difference:.1g}")
 
 # %%
 # The spectrogram of the recording, and the predicted probabilities.

@@ -2,8 +2,9 @@
 Rank the built-in methods
 =========================
 
-Each official fold in turn is held out, and every method is fitted on the others and scored once on it. All choices are
-made on inner folds of the training set. The results are shown beside published ones, as a table and as a figure.
+Each official fold in turn is held out: every method is fitted on the other folds and scored once on this one. All
+choices are made on inner folds of the training set. The results are shown beside published ones, as a table and as a
+figure.
 
 Run it on ``path/to/ESC-50`` or ``esc10`` with ``--methods knn,svm,forest,rnn,convnet,convnet+shift,deepconvnet``; by
 default it runs the fast ones. ``esc_features evaluate STORE`` does the same from the command line.

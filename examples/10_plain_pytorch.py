@@ -2,8 +2,8 @@
 Plain PyTorch, and why a store is faster
 ========================================
 
-A ``Dataset`` that decodes each clip when it is needed, as most tutorials write it, the same data from the store, and
-how long both take; then a plain training loop.
+This lesson compares a ``Dataset`` that decodes each clip when it is needed, as in most tutorials, with the same data
+from the store, and measures how long both take. A plain training loop follows.
 """
 
 # %%
@@ -62,7 +62,7 @@ print(f"plain: {tuple(audio.shape)} {audio.dtype}, {number}, {name}")
 stored = Subset(store.torch("waveform"), rows.tolist())
 same, number, name = stored[0]
 print(f"store: {tuple(same.shape)} {same.dtype}, {number}, {name}")
-print(f"largest difference of the samples: {(audio - same).abs().max():.1g}")
+print(f"largest difference between the samples: {(audio - same).abs().max():.1g}")
 
 # %%
 # How long does it take to read every clip once, as a spectrogram, in batches of 16 and without worker processes?

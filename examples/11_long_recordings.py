@@ -49,8 +49,8 @@ annotations = pd.DataFrame(annotations)
 print(f"{len(annotations)} sounds in {options.minutes * len(np.unique(short.folds)):g} minutes")
 
 # %%
-# Each clip is now a window of 3 s, and windows overlap by half. A window gets the label of every annotation that it
-# overlaps sufficiently.
+# Each clip is now a window of 3 s, and windows overlap by half. A window gets the labels of the annotations that it
+# overlaps by at least half of the shorter of the two.
 
 folds = np.unique(short.folds)
 recordings = load_clips(pd.DataFrame({"filename": [f"fold{fold}.flac" for fold in folds], "fold": folds}), home)

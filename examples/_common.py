@@ -1,4 +1,4 @@
-"""What the lessons share: options, the store, the four categories, saving figures, and players."""
+"""Helpers of the lessons: options, the store, the four categories, saving figures, and players."""
 
 import argparse
 import base64
@@ -12,21 +12,21 @@ import soundfile
 
 from esc_features import extract, open_store
 
-# The categories of the course that the examples follow, where the data set has them.
+# The categories of the course that the lessons follow, if the data set has them.
 COURSE = ("dog", "cow", "chirping_birds", "vacuum_cleaner")
 
 
 def command_line(doc, **options):
-    """Read the command line of an example; `options` are its own, with their default values.
+    """Read the command line of a lesson; `options` are its additional options, with their default values.
 
-    In a notebook there is none (the arguments are those of the kernel), so all options have their default values.
+    A notebook has no command line (the arguments are those of the kernel), so all options have their default values.
     """
     parser = argparse.ArgumentParser(description=(doc or "").strip().partition("\n")[0])
     kinds = "demo, esc10, esc50, a folder like ESC-50, or a store"
     parser.add_argument("dataset", nargs="?", default="demo", help=f"{kinds} (default: demo)")
     parser.add_argument("--out", help="folder of the store (default: stores/NAME)")
     parser.add_argument(
-        "--figures", type=Path, default=Path("figures"), help="where to save figures (default: figures)"
+        "--figures", type=Path, default=Path("figures"), help="folder for the figures (default: figures)"
     )
     for name, default in options.items():
         kind = type(default) if default is not None else str
@@ -59,7 +59,7 @@ def four_categories(store):
 
 
 def save(figure, options, name):
-    """Save a figure and print where."""
+    """Save a figure and print its path."""
     options.figures.mkdir(parents=True, exist_ok=True)
     path = options.figures / f"{name}.png"
     figure.savefig(path, dpi=120)
@@ -67,7 +67,7 @@ def save(figure, options, name):
 
 
 class Players:
-    """Players of sounds, as the value of a cell in a notebook or on a page; in a terminal, the names of the sounds.
+    """Sounds that a notebook or page displays as players; a terminal prints their names.
 
     The page contains the samples, so it plays from any folder and without a server.
     """

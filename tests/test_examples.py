@@ -92,12 +92,12 @@ def test_runs_and_saves_its_figures(name, small_store, run_example, tmp_path):
     if number == "06":
         assert "RANDOM WEIGHTS" in said
     if number == "08":
-        assert "largest difference to the probabilities from the store: 0\n" in said
+        assert "largest difference from the probabilities with the store: 0\n" in said
     if number == "11":
         assert re.search(r"clips: \d relabelled, \d+ kept", said)
         assert re.search(r"clips: 19 new, \d+ kept", said)
     if number == "10":
-        assert "largest difference of the samples: 0\n" in said
+        assert "largest difference between the samples: 0\n" in said
 
 
 @pytest.fixture(scope="module")
