@@ -257,7 +257,7 @@ class _Contents:
     def _check_classes(self, name: str) -> None:
         # Checked on first use, because opening a store needs none of them.
         if name == "labels" and not np.isin(self.raw("labels"), (0, 1)).all():
-            raise refusal(self.path, "its labels are not all 0 or 1")
+            raise refusal(self.path, "its labels are numbers other than 0 and 1")
         if name == "target" and not self.facts.several_labels:
             self.raw("category")
         if name == "category":

@@ -93,5 +93,5 @@ def read_checksums(file: h5py.File, columns: tuple[str, ...], path: Path) -> dic
 def _one_integer(file: h5py.File, name: str, path: Path) -> int:
     value = read_integers(file, name, path)
     if not isinstance(value, int):
-        raise refusal(path, f"the attribute {name!r} is not a single whole number")
+        raise refusal(path, f"the attribute {name!r} is not a single whole number, but a file has one fold")
     return value

@@ -27,7 +27,7 @@ def split_key(key: tuple, ndim: int) -> tuple[object, tuple]:
         place = next(number for number, part in enumerate(key) if part is Ellipsis)
         key = (*key[:place], *[slice(None)] * (ndim - len(key) + 1), *key[place + 1 :])
     if len(key) > ndim or any(part is Ellipsis for part in key):
-        raise IndexError(f"The index {key} has more parts than the array has axes ({ndim}).")
+        raise IndexError(f"The index {key} has more parts than the {ndim} axes of the array.")
     first, *inner = key
     while inner and isinstance(inner[-1], slice) and inner[-1] == slice(None):
         del inner[-1]

@@ -327,7 +327,7 @@ class Store:
                 return int(rows[0])
         elif -len(self) <= clip < len(self):
             return range(len(self))[clip]
-        raise StoreError(f"The clip {clip!r} is not among these {len(self)} of {self.path}: store.clips lists them.")
+        raise StoreError(f"{self.path} has no clip {clip!r} among these {len(self)}: store.clips lists them.")
 
     @property
     def dataset(self) -> str:

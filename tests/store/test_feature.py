@@ -92,7 +92,7 @@ def test_a_store_that_would_fill_the_memory(forged):
 
 def test_a_description_of_other_rows(forged):
     store = forged(n_mels=64)
-    with pytest.raises(StoreError, match=r"whose rows have the shape \(64, 157\), and holds rows of \(128, 157\)"):
+    with pytest.raises(StoreError, match=r"rows have the shape \(64, 157\), but its rows have the shape \(128, 157\)"):
         open_store(store).feature("mel")
     with pytest.raises(StoreError, match="parameters and the shape of its rows contradict"):
         repair(store, verbose=False)
