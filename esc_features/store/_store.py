@@ -492,7 +492,7 @@ class Store:
         notes = [f"not finished: {_legible(problem)}" for problem in self._opened.unfinished.values()]
         if self._opened.left_over:
             files = ", ".join(self._opened.left_over[:5]) + (", ..." if len(self._opened.left_over) > 5 else "")
-            notes.append(f"no longer in the data set, and not read: {files}")
+            notes.append(f"not in the data set any more, and not read: {files}")
         return notes
 
     @property
