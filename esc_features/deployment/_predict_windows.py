@@ -67,7 +67,7 @@ def predict_windows(
     model : estimator
         A fitted pipeline that starts with a feature, for instance from `load_model`.
     recordings : str or path, sequence of them, or DataFrame
-        Files, folders, patterns (``"field/*.flac"``) and URLs; or a table of clips, each of which is predicted from its
+        Files, folders, patterns (``"field/*.flac"``) and URLs; or a clip table, whose clips are each predicted from its
         ``start`` to its ``end``.
     hop : float, optional
         Seconds from one window to the next; by default the length of a window.

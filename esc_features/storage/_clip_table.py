@@ -184,7 +184,7 @@ class ClipTable:
         return self._open().facts
 
     def raw(self, name: str) -> np.ndarray:
-        """Return a column as it is stored, texts as bytes; raise StoreError if it is not what was written."""
+        """Return a column as it is stored, texts as bytes; raise StoreError if it does not match its checksum."""
         return self._open().raw(name)
 
     def column(self, name: str) -> np.ndarray:
@@ -192,7 +192,7 @@ class ClipTable:
         return self._open().column(name)
 
     def check(self) -> None:
-        """Raise StoreError if a column is not what was written."""
+        """Raise StoreError if a column does not match its checksum."""
         for name in self._columns:
             self.column(name)
 
@@ -249,7 +249,7 @@ class _Contents:
             column = self.columns[name]
             raw = memoryview(self.content)[column.offset : column.offset_of(column.count)]
             if zlib.crc32(raw) != self.checksums[name]:
-                raise StoreError(f"{self.path} is damaged: {name!r} is not what was written. {advice(self.path)}")
+                raise StoreError(f"{self.path} is damaged: {name!r} does not match its checksum. {advice(self.path)}")
             self._checked[name] = np.frombuffer(raw, column.dtype).reshape(column.count, *column.shape)
             self._check_classes(name)
         return self._checked[name]

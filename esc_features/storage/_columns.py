@@ -79,7 +79,7 @@ def check_published(header: Header, file: BinaryIO | None = None) -> None:
 
 
 def check_labels(header: Header) -> None:
-    """Refuse a file if the columns known before extraction, the names of its clips, are not what was written."""
+    """Refuse a file if a column known before extraction, such as the names of clips, does not match its checksum."""
     columns = [read_bytes(header, name) for name in header.layout.given]
     if header.layout is FEATURE_1:
         found = {"": zlib.crc32(b"".join(columns))} if header.checksums else {}
@@ -87,7 +87,7 @@ def check_labels(header: Header) -> None:
         found = {name: zlib.crc32(raw) for name, raw in zip(header.layout.given, columns, strict=True)}
     if found != header.checksums:
         raise StoreError(
-            f"{header.path} is damaged: the names or labels of its clips are not what was written. {REBUILD}"
+            f"{header.path} is damaged: the names or labels of its clips do not match their checksum. {REBUILD}"
         )
 
 
@@ -97,7 +97,7 @@ def row_crc32(row: np.ndarray) -> int:
 
 
 def whole_rows(header: Header) -> np.ndarray:
-    """Return which rows are done and intact: a power failure can leave a `done` byte without its row."""
+    """Return which rows are done and match their checksum: a power failure can leave a `done` byte without its row."""
     done = read_column(header, "done") == 1
     checksums = read_column(header, "crc32")
     rows = np.flatnonzero(done).tolist()

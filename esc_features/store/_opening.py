@@ -208,7 +208,7 @@ class _Look:
 
 
 def _damage(files: list[FoldFile]) -> str:
-    """Return what is wrong with the names of clips in the files of a feature; "" if they are what was written."""
+    """Return what is wrong with the names of clips in the files of a feature; "" if they match their checksums."""
     try:
         for file in files:
             check_labels(file.header)

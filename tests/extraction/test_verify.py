@@ -173,7 +173,7 @@ class TestStructure:
 
     def test_a_table_of_clips_that_is_gone(self, store):
         (store / "clips.h5").unlink()
-        assert problems(store) == [("clips.h5", "", "missing, which says what the clips are")]
+        assert problems(store) == [("clips.h5", "", "missing: it states what the clips are")]
 
     def test_a_row_that_is_not_finite(self, store):
         header = read_header(store / "mfcc/fold2.h5")
