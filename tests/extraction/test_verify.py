@@ -164,7 +164,7 @@ class TestStructure:
         names = open_store(GOLDEN / "format1")["mel"].clips.query("fold == 2")["filename"].tolist()
         category = open_store(GOLDEN / "format1").clips.query("fold == 2")["category"].iloc[3]
         assert problems(store) == [
-            ("mfcc/fold2.h5", names[0], "is there twice"),
+            ("mfcc/fold2.h5", names[0], "occurs more than once"),
             ("mel/fold1.h5", "", "missing"),
             ("waveform/fold2.h5", "", "differs from fold1.h5 in dataset"),
             ("mfcc/fold2.h5", names[1], f"its filename is {names[0]}, and {names[1]} in mel"),
@@ -229,7 +229,7 @@ class TestRecomputing:
         other = {"mel": MelSpectrogram(n_mels=64)}
         found = problems(store, features=other, recompute=1, checksums=False)
         assert {text for file, _, text in found if file.startswith("mel")} == {
-            "stale, its parameters changed: esc_features explain says which"
+            "stale, its parameters changed: esc_features explain shows which"
         }
         assert len(found) == 5
 
