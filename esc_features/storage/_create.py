@@ -114,15 +114,6 @@ class SparseFile(io.RawIOBase):
         self._size = self._position if size is None else size
         return self._size
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
     def content(self) -> bytes:
         """Return all bytes."""
         self.seek(0)

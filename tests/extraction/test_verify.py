@@ -173,7 +173,8 @@ class TestStructure:
 
     def test_a_table_of_clips_that_is_gone(self, store):
         (store / "clips.h5").unlink()
-        assert problems(store) == [("clips.h5", "", "missing: it states what the clips are")]
+        ((file, clip, text),) = problems(store)
+        assert (file, clip) == ("clips.h5", "") and text.startswith("missing")
 
     def test_a_row_that_is_not_finite(self, store):
         header = read_header(store / "mfcc/fold2.h5")
@@ -228,10 +229,8 @@ class TestRecomputing:
     def test_rows_of_other_parameters_are_not_compared(self, store):
         other = {"mel": MelSpectrogram(n_mels=64)}
         found = problems(store, features=other, recompute=1, checksums=False)
-        assert {text for file, _, text in found if file.startswith("mel")} == {
-            "stale, its parameters changed: esc_features explain shows which"
-        }
-        assert len(found) == 5
+        assert [file for file, _, _ in found] == [f"mel/fold{fold}.h5" for fold in range(1, 6)]
+        assert all("its parameters changed" in text for _, _, text in found)
 
     def test_rounding_is_no_drift(self, demo_folder, tmp_path):
         features = {"half": MelSpectrogram(dtype="float16"), "pcm": Waveform(dtype="int16")}

@@ -109,6 +109,7 @@ def test_rows_are_found_by_file_start_and_end(tmp_path):
     np.testing.assert_array_equal(store["mel"].to_numpy(), rows[[7, 2, 0, 5]])
     assert store.y.tolist() == ["cat", "dog", "dog", "cat"] and store.folds.tolist() == [1, 1, 2, 3]
     assert store["mel"].clip_keys[0] == ("long.wav", 10.5, 13.5)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(store["mel"]))[[3, 0]].to_numpy(), rows[[5, 7]])
     missing = pd.concat([edited, windows(9, 3)[8:]], ignore_index=True)
     write_clip_table(tmp_path, missing, "long", "now")
     publish(tmp_path / "mfcc/fold1.h5", missing[missing["fold"] == 1], (2,), fingerprint="g")
@@ -129,6 +130,11 @@ def test_several_labels(tmp_path):
     with h5py.File(tmp_path / "clips.h5") as file:
         np.testing.assert_array_equal(file["labels"][:], store.y)
         assert "category" not in file["clips"] and file.attrs["several_labels"] == 1
+    table["labels"] = [()] * 4
+    table.attrs["folds_by"] = "source:3:0"
+    write_clip_table(tmp_path, table, "long", "now")
+    store = open_store(tmp_path)
+    assert store.y.shape == (4, 0) and store.categories == [] and store.folds_by == "source:3:0"
 
 
 def test_files_are_of_library_version_1_8(tmp_path):

@@ -34,6 +34,11 @@ class TestWhatItTells:
     def test_features(self, tiny_store):
         assert set(tiny_store) == set(tiny_store.features) == {"waveform", "mel", "mfcc"} and "mel" in tiny_store
         assert tiny_store.features["mel"]["parameters"]["hop_length"] == 512
+        assert list(tiny_store.keys()) == list(tiny_store) and list(dict(tiny_store)) == list(tiny_store)
+        for (name, X), value in zip(tiny_store.items(), tiny_store.values(), strict=True):
+            assert X is value is tiny_store[name] and X.feature_name == name
+        assert tiny_store["mel"].sample_rate == 16000 and tiny_store["mfcc"].sample_rate == 44100
+        assert tiny_store.folds_by == "" and set(tiny_store.column("original_sample_rate")) == {44100}
         assert len(tiny_store) == 40 and tiny_store.dataset == "demo" and not tiny_store.unfinished
 
     def test_cv_is_the_official_folds(self, tiny_store):

@@ -268,6 +268,8 @@ class TestReductions:
             assert computed.dtype == getattr(rows, name)(axis=axis).dtype
         kept = getattr(np, name)(unreadable, axis=axis, keepdims=True)
         assert kept.shape == getattr(rows, name)(axis=axis, keepdims=True).shape
+        out = np.zeros_like(kept)
+        assert getattr(unreadable, name)(axis=axis, keepdims=True, out=out) is out and np.array_equal(out, kept)
 
     def test_of_whole_numbers_and_parts(self):
         array = np.arange(60, dtype=np.int16).reshape(20, 3)
@@ -381,6 +383,14 @@ class TestTravelling:
         np.testing.assert_array_equal(view.take([0, 1, 2]), -rows[[7, 3, 3]])
         np.testing.assert_array_equal(view.folds, X.folds[[7, 3, 3]])
         assert view.byte_limit == 5 and view.parameters == X.parameters
+
+    @pytest.mark.parametrize("key", ["folds", "few", "none", "slice"])
+    def test_pickle_brings_the_rows_of_any_view(self, X, rows, key):
+        key = {"folds": X.folds % 2 == 1, "few": [39, 3], "none": [], "slice": slice(30, 2, -3)}[key]
+        view = pickle.loads(pickle.dumps(X[key]))
+        assert view.parameters == X.parameters
+        np.testing.assert_array_equal(view.to_numpy(), rows[key])
+        np.testing.assert_array_equal(view.filenames, X.filenames[key])
 
     def test_hash_follows_contents_and_rows(self, tiny_store):
         X = tiny_store["mel"]

@@ -1,5 +1,6 @@
 """The recordings of a store, in a pipeline that starts with a feature."""
 
+import copy
 import logging
 import pickle
 import shutil
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from esc_features import MelSpectrogram, MFCCStatistics, StoreArray, Waveform, extract, load_clips
+from esc_features.datasets import cut_windows
 from esc_features.exceptions import StoreError
 from esc_features.features import as_feature
 from esc_features.store import _derived, _store_audio
@@ -50,6 +52,13 @@ class TestFinding:
         wanted = feature.transform([paths[name] for name in tiny_store.audio[[7, 31, 7]].filenames])
         np.testing.assert_array_equal(derived.to_numpy(), wanted)
         assert "from the recordings" in caplog.text
+
+    def test_of_windows_it_is_computed_from_their_stretches(self, demo_folder, tmp_path):
+        windows = cut_windows(load_clips(demo_folder, folds=[1]).head(2), duration=2)
+        store = extract(windows, tmp_path / "store", features="mfcc", verbose=False)
+        feature = MFCCStatistics(sample_rate=8000)
+        derived = feature.transform(store.audio[[3, 0]])
+        np.testing.assert_array_equal(derived.to_numpy(), feature.transform(windows.iloc[[3, 0]]))
 
     @pytest.mark.slow
     def test_without_waveforms_and_recordings_it_says_what_to_run(self, tiny_store, demo_folder, tmp_path):
@@ -115,8 +124,18 @@ class TestAsX:
         assert audio[-1] == tiny_store["mel"].filenames[-1]
         again = pickle.loads(pickle.dumps(audio[[4, 1]]))
         assert again.filenames.tolist() == audio[[4, 1]].filenames.tolist()
-        with pytest.raises(ValueError, match="start the pipeline with a feature"):
-            np.asarray(audio)
+        for attribute in ("folds", "sources", "filenames", "target", "y"):
+            np.testing.assert_array_equal(
+                getattr(audio[[4, 1]], attribute), getattr(tiny_store["mel"], attribute)[[4, 1]]
+            )
+        assert (
+            audio[[4, 1]].clips["filename"].tolist() == again.filenames.tolist() == [key[0] for key in again.clip_keys]
+        )
+        assert audio.categories == tiny_store.categories and audio.dataset == "demo" and copy.deepcopy(audio) is audio
+        assert f"40 clips of {tiny_store.path}; features mel, mfcc, waveform" in audio._repr_html_()
+        for refused in (np.asarray, np.abs):
+            with pytest.raises(ValueError, match="start the pipeline with a feature"):
+                refused(audio)
 
     def test_the_pipeline_predicts_a_wav_as_it_predicts_the_store(self, tiny_store, demo_folder):
         model = make_pipeline(MFCCStatistics(), StandardScaler(), LogisticRegression())
