@@ -275,9 +275,9 @@ class TestAgain:
             StoreError, match=r"mfcc/fold2: it was begun, and n_mfcc is 13 in the store and 9 now"
         ) as refusal:
             extract(clips, tmp_path / "store", features={"mfcc": MFCCStatistics(n_mfcc=9)}, verbose=False)
-        assert "5 files of the store are not" in str(refusal.value)
+        assert str(refusal.value).startswith("5 files of the store ")
         update_attribute(partial, "versions", soxr="0.3.1")
-        with pytest.raises(StoreError, match=r"1 file of the store is not.*\n.*begun, and soxr was 0.3.1"):
+        with pytest.raises(StoreError, match=r"^1 file of the store .*\n.*begun, and soxr was 0.3.1"):
             extract(clips, tmp_path / "store", features="mfcc", verbose=False)
         computed.clear()
         extract(clips, tmp_path / "store", features="mfcc", overwrite=True, verbose=False)
