@@ -144,6 +144,7 @@ def texts_of_the_package():
                 yield node.value
 
 
+@pytest.mark.slow
 def test_messages_that_are_explained_are_messages_of_the_package():
     page = (ROOT / "docs/guide/trouble.md").read_text(encoding="utf-8")
     cells = [cell for row in re.findall(r"^\| (.*?) \|", page, re.M) for cell in re.findall(r'"([^"]+)"', row)]

@@ -10,6 +10,7 @@ from esc_features.datasets import check_clips, label_windows, load_soundata
 from esc_features.exceptions import ClipTableError
 
 soundata = pytest.importorskip("soundata", reason="needs the extra soundata")
+pytestmark = pytest.mark.slow  # to import one of its loaders
 
 
 def prepare(name, folder, clips):

@@ -71,7 +71,10 @@ def test_a_dask_cluster_writes_the_same_file(model, field, tmp_path, capsys):
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["e.csv", "e.parquet", "e.txt", "e.selections.txt"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("e.parquet", "e.selections.txt")]
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.txt", *SLOW])
 def test_events_are_those_of_merge_detections(model, windows, field, tmp_path, name):
     summary = predict_to_file(model, field, tmp_path / name, hop=0.25, threshold=0.505, gap=0.5)
     expected = merge_detections(windows, 0.505, 0.5)

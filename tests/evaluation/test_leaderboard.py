@@ -78,6 +78,7 @@ class TestTable:
             assert table.loc[method, "low"] < scores.mean() < table.loc[method, "high"]
         assert np.isnan(board(seeds=(0,)).table["std_over_seeds"]).all()
 
+    @pytest.mark.slow
     def test_best_is_highest_or_lowest_as_the_metric_has_it(self):
         assert board().best == "good" and board(metrics="log_loss").best == "good"
         assert board().table["method"].tolist() == board(metrics="log_loss").table["method"].tolist()

@@ -251,6 +251,7 @@ class TestCosts:
         store = run([*moved, clip(folder, "a", 3, fold=1)], store.path)
         assert set(opened) == {"a.wav", "b.wav", "f.wav"} and len(before) + 1 == len(store)
 
+    @pytest.mark.slow
     def test_a_damaged_row_of_other_libraries_is_not_replaced_alone(self, rows, tmp_path, computed, update_attribute):
         store = run(rows, tmp_path / "store").path
         for path in store.glob("*/fold*.h5"):
@@ -329,6 +330,7 @@ class TestWhatIsChosen:
         run(load_clips(table), tmp_path / "fresh")
         assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
 
+    @pytest.mark.slow
     def test_of_clips_with_several_labels(self, rows, tmp_path):
         labels = ["rain;dog", "", "dog", "wind", "rain"]
         for number, row in enumerate(rows):

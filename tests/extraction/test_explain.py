@@ -106,6 +106,7 @@ def test_a_file_that_cannot_be_read(store):
     assert "can be opened" in reason
 
 
+@pytest.mark.slow
 def test_folds_that_are_gone_and_clips_that_nothing_tells(store, demo_folder):
     clips = load_clips(demo_folder)
     extract(clips[clips["fold"] < 5], store, features="mfcc", verbose=False)

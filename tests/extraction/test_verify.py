@@ -139,6 +139,7 @@ class TestStructure:
         assert any("in fingerprint" in text for _, _, text in found)
         assert any("although the clip table has it" in text and clip == clips["filename"][0] for _, clip, text in found)
 
+    @pytest.mark.slow
     def test_features_of_different_recordings(self, demo_folder, tmp_path):
         data = shutil.copytree(demo_folder, tmp_path / "data")
         extract(load_clips(data, folds=[1, 2]), tmp_path / "store", features="mfcc", verbose=False)
@@ -277,7 +278,14 @@ class TestRecomputing:
         texts = [text for file, _, text in problems(store, recompute=1) if file == "mel/fold1.h5"]
         assert any("not imported just because a file names it" in text for text in texts)
 
-    @pytest.mark.parametrize("name", ["Feature", "make_features", "_recipe.os", "MelSpectrogram.fit", ""])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "Feature",
+            "_recipe.os",
+            *(pytest.param(name, marks=pytest.mark.slow) for name in ("make_features", "MelSpectrogram.fit", "")),
+        ],
+    )
     def test_only_features_of_ours_are_made(self, store, name):
         import json
 

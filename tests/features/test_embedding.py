@@ -39,7 +39,7 @@ def embeddings(tmp_path_factory):
     }
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=["resnet", "efficientnet", pytest.param("birdnet", marks=pytest.mark.slow)])
 def embedding(request, embeddings):
     return embeddings[request.param]
 

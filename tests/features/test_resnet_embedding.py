@@ -50,6 +50,7 @@ def test_numbers_are_those_of_torchvisions_network(random_network, weights_file,
     np.testing.assert_allclose(found, expected, atol=1e-3 * expected.std())
 
 
+@pytest.mark.slow
 def test_weights_by_name_come_from_torchs_cache(weights_file, noise, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (tmp_path / "hub/checkpoints").mkdir(parents=True)

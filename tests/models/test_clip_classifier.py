@@ -134,8 +134,8 @@ def test_scikit_learn_checks(estimator, check):
     [
         NAMES,
         np.array([10, 11, 13, 40]),
-        np.array([-3, -1, 0, 2]),
-        np.array([0.0, 1.0, 2.0, 3.0]),
+        pytest.param(np.array([-3, -1, 0, 2]), marks=pytest.mark.slow),
+        pytest.param(np.array([0.0, 1.0, 2.0, 3.0]), marks=pytest.mark.slow),
         np.array(["rooster", "a", "b", "c"], dtype=object),
         np.array([True, False]),
     ],

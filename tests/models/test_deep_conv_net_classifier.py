@@ -173,4 +173,5 @@ def test_pipeline_takes_waveforms():
     y = np.array(["tone", "noise"] * 3)
     model = DeepConvNetClassifier.pipeline("fast", **{**SMALL, "max_epochs": 1}).fit(waveforms, y)
     assert model.predict_proba(waveforms).shape == (6, 2)
+    assert (model[-1].max_epochs, model[-1].module__width) == (1, SMALL["module__width"])
     assert cross_val_score(model, waveforms, y, cv=2, error_score="raise").shape == (2,)

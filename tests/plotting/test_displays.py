@@ -122,7 +122,6 @@ class TestSpectrogram:
         centres = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=fmax)[1:-1]
         between = librosa.mel_to_hz((librosa.hz_to_mel(centres[:-1]) + librosa.hz_to_mel(centres[1:])) / 2)
         np.testing.assert_allclose(edges, [fmin, *between, fmax], rtol=1e-9)
-        assert display.ax_.get_ylim() == (fmin, fmax)
 
     def test_the_axis_is_slaneys_mel_scale(self):
         display = SpectrogramDisplay(np.zeros((128, 4)), sample_rate=RATE, hop_length=512).plot()
@@ -155,7 +154,9 @@ class TestSpectrogram:
         import matplotlib.pyplot as plt
 
         figure, ax = plt.subplots()
+        ax.set_ylim(0, 20000)  # of what was in it before
         display = SpectrogramDisplay.from_store(mels, 0, ax=ax, cmap="viridis")
+        assert ax.get_ylim() == (FEATURE.fmin, FEATURE.fmax)
         assert display.figure_ is figure
         assert display.ax_ is ax
         assert display.mesh_.get_cmap().name == "viridis"
@@ -185,7 +186,7 @@ class TestBatch:
             return [ax.get_title() for ax in BatchDisplay.from_store(mels, 2, random_state=seed).ax_]
 
         assert chosen(0) == chosen(0)
-        assert len({tuple(chosen(seed)) for seed in range(10)}) > 1
+        assert len({tuple(chosen(seed)) for seed in range(4)}) > 1
         assert len(set(chosen(0))) == 2
 
     def test_labels_the_outer_axes_only_and_hides_those_left_over(self, mels):

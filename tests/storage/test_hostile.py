@@ -21,10 +21,16 @@ CLIPS, SHAPE = 4, (3, 5)
 GOLDEN = Path(__file__).with_name("golden")
 
 
-@pytest.fixture
-def store(write_store, tmp_path):
+@pytest.fixture(scope="module")
+def good_store(write_store, tmp_path_factory):
     """A store of one feature and one fold."""
-    return write_store(tmp_path / "store", folds=(1,), clips=CLIPS, shape=SHAPE)
+    return write_store(tmp_path_factory.mktemp("good") / "store", folds=(1,), clips=CLIPS, shape=SHAPE)
+
+
+@pytest.fixture
+def store(good_store, tmp_path):
+    """A copy of it, to be spoilt."""
+    return shutil.copytree(good_store, tmp_path / "store")
 
 
 @pytest.fixture

@@ -498,6 +498,7 @@ class TestScikitLearnStaysLazy:
             validation_curve(ReadsOneBatch(), unreadable, y, param_name="offset", param_range=[0.0], cv=cv)
             permutation_test_score(ReadsOneBatch(), unreadable, y, cv=cv, n_permutations=1)
 
+    @pytest.mark.slow
     def test_composition(self, unreadable, y, cv, tmp_path):
         X, net = unreadable, ReadsOneBatch()
         make_pipeline(FunctionTransformer(), "passthrough", net).fit(X, y).predict(X)
