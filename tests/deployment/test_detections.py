@@ -71,7 +71,7 @@ def test_what_makes_no_sense_is_refused():
         merge_detections(pd.DataFrame({"filename": ["a"]}))
     with pytest.raises(ValueError, match="gap must be"):
         merge_detections(windows([1.0]), gap=-1)
-    with pytest.raises(ValueError, match="threshold names 'cow'; windows has dog"):
+    with pytest.raises(ValueError, match="threshold names 'cow', but the categories of windows are dog"):
         merge_detections(windows([1.0]), threshold={"cow": 0.5})
 
 
