@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Batches as small as those of the tests only wait for a second thread, and so do the workers of pytest-xdist.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A program that writes the real ESC-10 into a folder; a machine need not have it.
 ESC10_MAKER = Path(os.environ.get("ESC10_MAKER") or Path(__file__).parents[2] / "shared/esc10/make_wavs")
@@ -46,17 +48,6 @@ def pytest_collection_modifyitems(config, items):
 @functools.cache
 def _imports_torch(path):
     return bool(IMPORTS_TORCH.search(path.read_text(encoding="utf-8")))
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    """One thread for PyTorch: batches as small as those of the tests only wait for a second one."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,6 @@ from esc_features.augmentation import AddNoise, BatchTransform, Gain, Mixup, Spe
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import ConvNetClassifier
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ALL = [TimeShift(), TimeShift(fill="wrap"), Gain(), SpecAugment(), Mixup(), AddNoise()]
 
 

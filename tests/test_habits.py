@@ -64,10 +64,7 @@ from esc_features.model_selection import FoldSplit, HoldOutFold
 from esc_features.models import ClipClassifier, ClipDataset, ConvNetClassifier, RNNClassifier
 from esc_features.preprocessing import Standardizer
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::esc_features.exceptions.SourceLeakWarning"),
-    pytest.mark.usefixtures("one_thread"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::esc_features.exceptions.SourceLeakWarning")
 
 
 @pytest.fixture(name="store")

@@ -61,7 +61,11 @@ def forged(saved, **changes):
 def load_bytes(content, folder, **options):
     path = folder / "forged.esc"
     path.write_bytes(content)
-    return load_model(path, **options)
+    try:
+        return load_model(path, **options)
+    except ModelError as error:
+        assert str(path) in str(error), "which file it is, is not said"
+        raise
 
 
 def steps(document):

@@ -64,5 +64,5 @@ def test_the_ranking_is_by_mean_average_precision(store, tmp_path):
 
 def test_windows_of_a_recording_on_both_sides_are_a_leak(store):
     halves = np.arange(len(store)) % 2 == 0
-    with pytest.raises(ValueError, match="recordings that training clips come"):
+    with pytest.raises(ValueError, match="3 recordings that training clips also come from"):
         store.check_split(halves, ~halves)

@@ -88,7 +88,7 @@ def test_learns_a_head(clips, weights_file):
 
 
 def test_weights_that_are_neither_name_nor_file():
-    with pytest.raises(ValueError, match="is neither a file nor the name of weights: torchvision has IMAGENET1K_V1"):
+    with pytest.raises(ValueError, match="is neither a file nor a name of weights in torchvision: use IMAGENET1K_V1"):
         ResNet(weights="IMAGENET21K")
 
 
@@ -97,7 +97,7 @@ def test_a_file_of_something_else(tmp_path, weights_file):
     with pytest.raises(ValueError, match=r"text.pth holds no weights that torch can read safely"):
         ResNet(weights=tmp_path / "text.pth")
     torch.save({"layer.weight": torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"other.pth holds no weights .* it lacks \['conv1.weight'"):
+    with pytest.raises(ValueError, match=r"other.pth holds no weights .* missing are \['conv1.weight'"):
         ResNet(weights=tmp_path / "other.pth")
 
 
