@@ -134,7 +134,7 @@ class Leaderboard:
 
     @property
     def published(self) -> list[Published]:
-        """Published results for this data set, best first; none unless it is official, with its folds and accuracy."""
+        """Published results, best first; only for an official data set and its folds, ranked by accuracy."""
         return published_for(self.facts.official) if self.metric.name == "accuracy" else []
 
     @property
