@@ -115,7 +115,7 @@ def _backbone(weights: str | Path | None) -> ResNet18:
     try:
         path = find_resnet18_weights(weights)
     except (DownloadError, ValueError) as error:
-        raise type(error)(f"{error} Use weights=None, freeze=False to begin with random weights.") from error
+        raise type(error)(f"{error} To begin with random weights, use weights=None, freeze=False.") from error
     network = resnet18(weights=None)
     load_resnet18_backbone(network, path)
     return network
