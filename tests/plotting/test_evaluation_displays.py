@@ -107,6 +107,7 @@ class TestComparison:
         display = ComparisonDisplay(pairs).plot()
         shown = display.ax_.images[0].get_array()
         np.testing.assert_allclose(shown, 0.01 * np.array([[0, 0, 50], [0, 0, 48.25], [-50, -48.25, 0]]))
+        assert display.ax_.images[0].get_clim() == (-1, 1)
         bold = {text.get_text().split("\n")[0] for text in display.ax_.texts if text.get_weight() == "bold"}
         assert bold == {"+20.0", "+19.0", "-20.0", "-19.0"}
         assert display.ax_.texts[0].get_text() == "+1.0\n-2.0 to 4.0"
@@ -121,6 +122,7 @@ class TestReliability:
         (line,) = dots(display)
         np.testing.assert_allclose(line.get_xydata(), [[0.55, 0.5], [0.95, 0.75]])
         assert display.error_ == pytest.approx((4 * 0.2 + 2 * 0.05) / 6)
+        assert ReliabilityDisplay([0.7], [1]).error_ == pytest.approx(0.3)
         bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in display.ax_.patches]
         np.testing.assert_allclose(bars, [(n / 10, 0.1, {5: 1 / 3, 9: 2 / 3}.get(n, 0)) for n in range(10)])
 
