@@ -225,6 +225,7 @@ class TestKeeping:
         first, second = said(1), said(9)
         assert len(set(first)) <= 2 < len(set(second)) and said(1) == first
 
+    @pytest.mark.slow
     def test_reports_are_cumulative(self, tiny_store, tmp_path):
         evaluate(tiny_store, ["knn"], out=tmp_path, verbose=False)
         board = evaluate(tiny_store, ["svm"], out=tmp_path, verbose=False)
@@ -413,6 +414,7 @@ class TestStamps:
             assert "human listeners" not in text
         assert all(pd.read_csv(tmp_path / "results.csv")["note"] == "SUBSET: 4 of 10 categories")
 
+    @pytest.mark.slow
     def test_published_rows_stand_beside_the_official_data_set_whatever_its_name(self, copied, tmp_path, monkeypatch):
         """The content decides; that the digest knows the real ESC-10 is tested with the data sets."""
         from esc_features.evaluation import _facts

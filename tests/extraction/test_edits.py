@@ -216,12 +216,14 @@ class TestCosts:
         assert written == [tmp_path / "store/clips.h5"] * (edit != "nothing")
         assert sorted(looked_at) == sorted((tmp_path / "store").glob("*/fold*.h5"))
 
+    @pytest.mark.slow
     def test_a_new_window_opens_its_recording_once(self, rows, folder, tmp_path, opened):
         run(rows, tmp_path / "store")
         opened.clear()
         run([*rows, clip(folder, "c", 3, fold=3), clip(folder, "c", 4, fold=3)], tmp_path / "store")
         assert opened == ["c.wav"]
 
+    @pytest.mark.slow
     def test_windows_of_a_recording_are_one_open_file_and_its_digest_is_read_once(self, tmp_path, opened, monkeypatch):
         from esc_features.extraction import _plan
 
@@ -355,6 +357,7 @@ class TestWhatIsChosen:
             run(load_clips(table, categories="rain"), tmp_path / "store")
         assert contents(tmp_path / "store") == before
 
+    @pytest.mark.slow
     def test_a_damaged_table_is_not_replaced_by_a_part_of_the_clips(self, rows, tmp_path):
         table = _csv(tmp_path, "")
         table_of(rows).to_csv(table, index=False)

@@ -56,6 +56,7 @@ def problems(store, **options):
     return list(verify(store, **options).itertuples(index=False, name=None))
 
 
+@pytest.mark.slow
 def test_rows_to_extract_again_are_spread_over_the_file(store):
     """Rows of other numbers with their own checksums: only to extract them again can tell, and two of eight are."""
     path, clips = store / "mfcc/fold1.h5", open_store(store)

@@ -117,6 +117,7 @@ def test_the_same_bits_however_clips_are_grouped():
     np.testing.assert_array_equal(feature.compute(sounds[::-1])[::-1], together)
 
 
+@pytest.mark.slow
 def test_the_same_bits_in_threads():
     sounds = np.array(list(SOUNDS.values()), np.float32)
     features = [MelSpectrogram(), MelSpectrogram(n_mels=40), MelSpectrogram(hop_length=400)]

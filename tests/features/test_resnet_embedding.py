@@ -73,6 +73,7 @@ def test_weights_by_name_without_a_network_say_what_to_do(tmp_path, monkeypatch)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_the_fingerprint_is_of_the_weights_and_not_of_their_place(weights_file, tmp_path):
     moved = tmp_path / "moved.pth"
     shutil.copy(weights_file, moved)
@@ -107,6 +108,7 @@ def test_another_file_of_the_same_size_and_time_is_noticed(tmp_path):
     assert feature.fingerprint() != before
 
 
+@pytest.mark.slow
 def test_the_number_of_classes_does_not_matter(random_network, weights_file, noise, tmp_path):
     state = random_network.state_dict()
     state["fc.weight"], state["fc.bias"] = torch.zeros(4, 512), torch.zeros(4)

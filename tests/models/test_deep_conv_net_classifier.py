@@ -139,6 +139,7 @@ def test_clone_keeps_what_was_given():
     assert params["callbacks__weight_averaging__decay"] == 0.9
 
 
+@pytest.mark.slow
 def test_grid_over_the_lazy_array(spectrograms):
     search = GridSearchCV(
         make_pipeline(Standardizer(), DeepConvNetClassifier(**SMALL)),

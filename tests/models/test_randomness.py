@@ -42,6 +42,7 @@ class Recurrent(nn.Module):
 
 
 class TestThreads:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "net",
         [convnet(), ClipClassifier(Recurrent, max_epochs=2, batch_size=8, random_state=0)],

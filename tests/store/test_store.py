@@ -46,6 +46,7 @@ class TestWhatItTells:
         assert [np.unique(tiny_store.folds[test]).tolist() for _, test in splits] == [[1], [2], [3], [4], [5]]
         assert tiny_store.cv().get_n_splits(np.zeros((40, 2))) == 5
 
+    @pytest.mark.slow
     def test_shared_sources(self, tiny_store, demo_folder, tmp_path):
         assert len(tiny_store.shared_sources()) == 0
         clips = load_clips(demo_folder)

@@ -98,6 +98,7 @@ def test_wrong_parameters_only_spoil_the_axes(hostile, tmp_path, update_attribut
         assert requests.get(viewer.url + "picture/0", timeout=300).content[1:4] == b"PNG"
 
 
+@pytest.mark.slow
 def test_rows_that_are_too_large_are_not_read(write_store, tmp_path):
     """A sparse file of a few kB can hold rows of any size."""
     write_store(tmp_path / "store", features=["mel"], shape=(20_000, 500), clips=1, folds=(1,))
