@@ -80,7 +80,7 @@ def waits_for_disk() -> int:
 def try_lock(descriptor: int) -> bool:
     """Take the operating system's lock on an open file; return False if another process holds it.
 
-    The system releases the lock when the process ends, in whatever way.
+    The system releases the lock when the process ends, however it ends.
     """
     try:
         import fcntl

@@ -24,7 +24,7 @@ def category_numbers(clips: pd.DataFrame | Iterable[str]) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Category to number, in sorted order.
+        Maps each category to its number, in sorted order.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def make_features(
     Returns
     -------
     dict of str to Feature
-        Name in the store to feature, in the given order.
+        Maps names in the store to features, in the given order.
 
     Raises
     ------

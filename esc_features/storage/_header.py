@@ -78,7 +78,7 @@ def _read_facts(file: h5py.File, path: Path) -> FeatureFacts:
 def _read_labels(file: h5py.File, fold: int, path: Path) -> LabelFacts:
     folds = read_integers(file, "folds", path)
     if not (isinstance(folds, list) and len(set(folds)) == len(folds) and fold in folds):
-        raise refusal(path, "its fold is not among its folds")
+        raise refusal(path, "its fold is not among the folds that it lists")
     dataset, audio_folder = read_text(file, "dataset", path), read_text(file, "audio_folder", path)
     return LabelFacts(dataset, tuple(folds), audio_folder)
 

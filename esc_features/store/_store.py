@@ -81,7 +81,7 @@ class Store:
     dataset : str
         Name of the data set.
     features : dict
-        Name of each finished feature to its class, version and parameters.
+        Maps the name of each finished feature to its class, version and parameters.
     audio : StoreAudio
         The clips as recordings, for pipelines that start with a feature.
     y : ndarray of shape (clips,)
@@ -98,7 +98,7 @@ class Store:
     categories : list of str
         The categories, in the order of class numbers or of the columns of the indicator matrix.
     unfinished : dict
-        Name of each feature that cannot be used yet to the reason.
+        Maps the name of each feature that cannot be used yet to the reason.
 
     Examples
     --------
