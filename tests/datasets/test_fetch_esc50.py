@@ -221,10 +221,10 @@ def test_a_length_that_is_not_announced_is_fine(server, tmp_path):
         ("403", "403 Forbidden", 1),
         ("503", "503 Service Unavailable, after 4 attempts", 4),
         ("cut", r"cut short \(.*522 bytes read, 522 more expected\)\), after 4 attempts", 4),
-        ("cut_unannounced", "its WAV header announces 1044 bytes, there are 522, after 4", 4),
+        ("cut_unannounced", "its WAV header states 1044 bytes, but there are 522, after 4", 4),
         ("stall", r"no answer in time \(stalled\), after 4 attempts", 4),
         ("trickle", "bytes after 0.3 s, too slow, after 4", 4),
-        ("short", "its WAV header announces 1044 bytes, there are 1037", 1),
+        ("short", "its WAV header states 1044 bytes, but there are 1037", 1),
         ("html", "not a WAV file: it starts with b'<!DOCTYPE html", 1),
         ("huge", "more than 16777216 bytes", 1),
         ("endless", "more than 16777216 bytes", 1),
@@ -244,7 +244,7 @@ def test_lasting_trouble_is_reported_and_the_others_completed(server, tmp_path, 
         DownloadError, match=rf"1 clips could not be fetched from {server.url}: {NAMES[0]} \(.*{message}"
     ) as info:
         fetch_esc50("dog", data_home=tmp_path, mirror=server.url)
-    assert f"9 of the 10 clips asked for are whole in {tmp_path}" in str(info.value)
+    assert f"9 of the 10 requested clips are complete in {tmp_path}" in str(info.value)
     assert "mirror=" in str(info.value)
     assert "load_clips(" in str(info.value)
     assert server.requests[FIRST] == requests
@@ -329,14 +329,14 @@ def test_offline(serve, tmp_path):
 @pytest.mark.slow
 def test_gives_up_when_the_network_is_gone(server, tmp_path):
     server.mood = {"*": "503", "/meta/esc50.csv": []}
-    with pytest.raises(DownloadError, match=r"and 11 more, then gave up: 16 in a row. 0 of the 40 clips"):
+    with pytest.raises(DownloadError, match=r"and 11 more, then gave up: 16 in a row. 0 of the 40 requested clips"):
         fetch_esc50(data_home=tmp_path, mirror=server.url)
 
 
 @pytest.mark.slow
 def test_missing_files_alone_are_not_a_lost_network(server, tmp_path):
     server.mood = {"/audio/" + name: "404" for name in NAMES[:30]}
-    with pytest.raises(DownloadError, match=r"30 clips could not be fetched .* 10 of the 40 clips"):
+    with pytest.raises(DownloadError, match=r"30 clips could not be fetched .* 10 of the 40 requested clips"):
         fetch_esc50(data_home=tmp_path, mirror=server.url)
 
 

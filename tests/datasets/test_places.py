@@ -103,7 +103,7 @@ def test_a_folder_of_a_data_sets_name(tmp_path, monkeypatch, capsys):
     assert len(find_clips("./demo")) == len(find_clips(tmp_path / "demo")) == 1
     assert capsys.readouterr().out == ""
     assert len(find_clips("demo")) == 120
-    assert capsys.readouterr().out == "note: demo is the data set of that name; write ./demo for the folder\n"
+    assert capsys.readouterr().out == "note: demo means the data set of that name; write ./demo for the folder\n"
     find_clips("demo", verbose=False)
     assert capsys.readouterr().out == ""
 
