@@ -321,6 +321,14 @@ def nested(depth, opening="[", closing="]"):
     return '{"class": "a.Class", "version": 1, "parameters": {"x": ' + opening * depth + closing * depth + "}}"
 
 
+def test_parameters_may_be_nested_32_deep(file):
+    _json("description", nested(30))(file)
+    assert read_header(file).facts.description["class"] == "a.Class"
+    _json("description", nested(31))(file)
+    with pytest.raises(StoreError, match="nested too deep"):
+        read_header(file)
+
+
 CASES = {
     "external link": (_external_link, "link"),
     "external group": (_external_group, "link"),

@@ -7,7 +7,7 @@ import pytest
 
 from esc_features import open_store
 from esc_features.exceptions import StoreError
-from esc_features.storage import _hdf5, read_header
+from esc_features.storage import FoldFile, _fold_file, _hdf5, read_column, read_header
 
 
 @pytest.fixture
@@ -94,3 +94,18 @@ def test_during_a_first_extraction_the_message_says_who_is_at_work(write_store, 
             open_store(store)
         assert "being written" not in str(refusal.value)
         (store / f"{name}.partial").rename(store / name)
+
+
+def test_a_column_is_of_the_file_that_was_opened(write_store, tmp_path, monkeypatch):
+    """Another file that takes its name after the file was checked, and before the column is read, is not read."""
+    path = write_store(tmp_path / "store", clips=2) / "mel/fold1.h5"
+    other = write_store(tmp_path / "other", clips=2, seed=1) / "mel/fold1.h5"
+    wanted = read_column(read_header(path), "crc32").tolist()
+    file, read = FoldFile(path), _fold_file.read_column
+
+    def read_late(*arguments):
+        other.replace(path)
+        return read(*arguments)
+
+    monkeypatch.setattr(_fold_file, "read_column", read_late)
+    assert file.column("crc32").tolist() == wanted != read(read_header(path), "crc32").tolist()
