@@ -65,7 +65,7 @@ class TestFinding:
         shutil.copytree(demo_folder, tmp_path / "demo")
         store = extract(tmp_path / "demo", tmp_path / "store", features="mfcc", verbose=False)
         soundfile.write(tmp_path / "demo/audio" / store["mfcc"].filenames[3], np.zeros(80_000), 16000)
-        with pytest.raises(StoreError, match=r"has changed.*extract_features"):
+        with pytest.raises(StoreError, match=r"from, Waveform\(.*=8000.*has changed.*extract_features"):
             Waveform(sample_rate=8000).transform(store.audio)
         shutil.rmtree(tmp_path / "demo")
         with pytest.raises(StoreError, match=r"cannot be read.*extract_features"):
