@@ -135,7 +135,7 @@ class TestIndexing:
     def test_iteration_ends(self, X, rows):
         np.testing.assert_array_equal(np.array(list(X[:3])), rows[:3])
 
-    @pytest.mark.parametrize("index", [10**6, -(10**6), [0, 10**6]], ids=repr)
+    @pytest.mark.parametrize("index", [10**6, -(10**6), [0, 10**6], 40, [-41], [40, 0]], ids=repr)
     def test_out_of_bounds(self, X, index):
         with pytest.raises(IndexError, match="out of bounds"):
             X[index]
@@ -318,7 +318,8 @@ class TestGuards:
 
     def test_array_under_the_limit(self, X, rows):
         np.testing.assert_array_equal(np.asarray(X), rows)
-        assert np.asarray(X, dtype="f8").dtype == np.float64
+        for dtype in ("f8", "f2"):
+            assert np.asarray(X, dtype=dtype).dtype == dtype
         with pytest.raises(ValueError, match="copy"):
             np.array(X, copy=False)
 
