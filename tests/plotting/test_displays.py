@@ -212,7 +212,9 @@ class TestBatch:
     def test_is_titled_by_data_set_and_feature(self, mels):
         assert BatchDisplay.from_store(mels, [0]).figure_.get_suptitle() == "memory, array"
 
-    def test_refuses_too_few_labels(self, mels):
+    def test_refuses_one_clip_and_too_few_labels(self, mels):
+        with pytest.raises(ValueError, match=r"a batch of mel spectrograms, \(clips, bands, frames\)"):
+            BatchDisplay(mels.to_numpy()[0], sample_rate=RATE, hop_length=512)
         with pytest.raises(ValueError, match="There are 1 labels for 3"):
             BatchDisplay(mels.to_numpy(), ["a"], sample_rate=RATE, hop_length=512)
 
@@ -295,6 +297,7 @@ class TestHistory:
         assert drawn == {"training": net.history[:, "train_acc"], "held out": net.history[:, "valid_acc"]}
         assert losses.lines[0].get_xdata().tolist() == [1, 2, 3]
         assert (losses.get_ylabel(), accuracies.get_ylabel()) == ("Loss", "Accuracy")
+        assert losses.get_xlabel() == accuracies.get_xlabel() == "Epoch"
 
     def test_looks_into_pipelines_and_searches(self, net):
         class Search:
