@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, open_store, save_model
-from esc_features.deployment import export_onnx, load_model
+from esc_features.deployment import _export_onnx, export_onnx, load_model
 from esc_features.exceptions import ModelError
 from esc_features.models import ConvNetClassifier, DeepConvNetClassifier, ResNetClassifier, RNNClassifier
 from esc_features.preprocessing import Standardizer
@@ -133,6 +133,14 @@ def test_what_cannot_be_exported_says_so(tones, recording, tmp_path):
     with pytest.raises(ValueError, match="give either store= or recordings="):
         export_onnx(model, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_checked_on_windows_spread_over_the_recordings(tones, recording):
+    samples = tones[0].ravel().clip(-1, 1)
+    np.testing.assert_array_equal(_export_onnx._from_recordings(recording, 16000, 0.1), samples.reshape(120, 1600))
+    many = _export_onnx._from_recordings(recording, 16000, 0.01)
+    assert len(many) == 256
+    np.testing.assert_array_equal(many[[0, -1]], samples.reshape(1200, 160)[[0, -1]])
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from torch import nn
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, load_model, open_store, save_model
 from esc_features.augmentation import SpecAugment, TimeShift
 from esc_features.datasets import OFFICIAL_DATASETS, OfficialDataset, _official
-from esc_features.deployment import read_card
+from esc_features.deployment import _model_file, read_card
 from esc_features.exceptions import ModelError
 from esc_features.features import EfficientNetLiteEmbedding, ResNetEmbedding
 from esc_features.model_selection import HoldOutFold
@@ -318,6 +319,8 @@ def test_another_store_has_another_digest(write_store, small_net, tmp_path):
         save_model(small_net, tmp_path / "m.esc", store=open_store(path)).store_id for path in (one, same, other)
     ]
     assert digests[0] == digests[1] != digests[2]
+    moved = SimpleNamespace(clips=open_store(one).clips.assign(path="/somewhere/else"))
+    assert _model_file._store_id(moved) == digests[0]
 
 
 def test_the_card_is_read_without_torch_or_scikit_learn(small_net, tmp_path):
