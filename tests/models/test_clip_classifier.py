@@ -673,6 +673,8 @@ def test_summary_counts_parameters_before_and_after_fit(X):
     net = small()
     net.summary(X)
     assert not hasattr(net, "classes_")
+    with pytest.raises(ValueError, match="requires y"):
+        net.summary(rows()[0])
 
 
 # Errors
