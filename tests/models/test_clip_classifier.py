@@ -569,10 +569,10 @@ def test_tables_keep_the_names_of_their_columns():
 
 @pytest.mark.slow
 def test_cross_validation_over_a_lazy_x(X):
-    scores = cross_val_score(small(), X, X.y, cv=FoldSplit(), error_score="raise")
+    scores = cross_val_score(small(max_epochs=6), X, X.y, cv=FoldSplit(), error_score="raise")
     assert len(scores) == 5
     assert scores.mean() > 0.8
-    predicted = cross_val_predict(make_pipeline(Standardizer(), small()), X, X.y, cv=FoldSplit())
+    predicted = cross_val_predict(make_pipeline(Standardizer(), small(max_epochs=6)), X, X.y, cv=FoldSplit())
     assert accuracy_score(X.y, predicted) > 0.8
 
 
