@@ -1,8 +1,8 @@
-"""Compare changes of DeepConvNetClassifier's recipe: `python -m benchmarks.recipes ESC-10 --arms crop --seeds 0,1`.
+"""Compare changes of DeepConvNetClassifier's recipe: `python -m benchmarks.recipes ESC-10 --arms whole --seeds 0,1`.
 
-Each run trains on one of folds 1 to 4 and predicts the other three; fold 5 is never read. `base`, the recipe as it
-is, and the arms take turns on the same folds and seeds. What has been run is kept in `--out` and not run again.
-What came out so far: docs/inside/experiments.md.
+Each run trains on one or more of folds 1 to 4 and predicts the others; fold 5 is never read. `base`, the present
+recipe, and the arms take turns on the same folds and seeds. Finished runs are kept in `--out` and not repeated.
+Results so far: docs/inside/experiments.md.
 """
 
 import argparse
@@ -13,23 +13,13 @@ import numpy as np
 import torch
 from sklearn.pipeline import make_pipeline
 
-from esc_features.augmentation import BatchTransform, Gain, Mixup, SpecAugment, TimeShift
+from esc_features.augmentation import BatchTransform, Gain, Mixup, RandomCrop, SpecAugment, TimeShift
 from esc_features.datasets import find_clips
 from esc_features.models import DeepConvNetClassifier
 from esc_features.preprocessing import Standardizer
 
-SHIFT, GAIN, MIXUP, MASKS = TimeShift(0.5, fill="wrap"), Gain(0.2), Mixup(0.4), SpecAugment(fill=0.0)
-
-
-class Crop(BatchTransform):
-    """Keep half of each clip: the louder of two random stretches."""
-
-    def change(self, X, y, generator):
-        frames, clips = X.shape[-1] // 2, torch.arange(len(X))
-        stretches = X.unfold(-1, frames, 1)
-        starts = torch.randint(stretches.shape[2], (2, len(X)), generator=generator)
-        levels = torch.stack([stretches[clips, :, start].amax(-1).mean(-1) for start in starts])
-        return stretches[clips, :, starts[levels.argmax(0), clips]], y
+SHIFT, CROP, GAIN = TimeShift(0.5, fill="wrap"), RandomCrop(0.5, min_length=25), Gain(0.2)
+MIXUP, MASKS = Mixup(0.4), SpecAugment(fill=0.0)
 
 
 class Equalise(BatchTransform):
@@ -45,21 +35,24 @@ class Equalise(BatchTransform):
 # One change each. `epochs` is a factor, so that all arms train for the same time.
 ARMS = {
     "base": {},
-    "crop": {"epochs": 1.7, "iterator_train__transforms": (SHIFT, Crop(), GAIN, MIXUP, MASKS)},
-    "equalise": {"iterator_train__transforms": (SHIFT, Equalise(), GAIN, MIXUP, MASKS)},
-    "mixup1": {"iterator_train__transforms": (SHIFT, GAIN, Mixup(1.0), MASKS)},
+    "whole": {"epochs": 0.6, "iterator_train__transforms": (SHIFT, GAIN, MIXUP, MASKS)},
+    "third": {"epochs": 1.4, "iterator_train__transforms": (SHIFT, RandomCrop(1 / 3), GAIN, MIXUP, MASKS)},
+    "equalise": {"iterator_train__transforms": (SHIFT, CROP, Equalise(), GAIN, MIXUP, MASKS)},
+    "mixup1": {"iterator_train__transforms": (SHIFT, CROP, GAIN, Mixup(1.0), MASKS)},
+    "smooth": {"criterion__label_smoothing": 0.1},
     "batch16": {"batch_size": 16},
 }
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
-    parser.add_argument("audio", help="folder of ESC-10")
-    parser.add_argument("--arms", default=",".join(ARMS))
-    parser.add_argument("--seeds", default="0")
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--width", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/recipes")
+    parser.add_argument("audio", help="folder of ESC-10, or of benchmarks.confusable")
+    parser.add_argument("--arms", default=",".join(ARMS), help="changes to compare with the recipe")
+    parser.add_argument("--seeds", default="0", help="seeds of the fits, with commas")
+    parser.add_argument("--epochs", type=int, default=170, help="of the recipe; arms have as much time")
+    parser.add_argument("--width", type=int, default=12, help="channels of the first convolution")
+    parser.add_argument("--train-folds", type=int, default=1, help="folds to train on")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/recipes", help="finished runs")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -71,15 +64,15 @@ def main():
     sources = []
     for seed in map(int, options.seeds.split(",")):
         for fold in sorted(set(clips["fold"])):
-            train = (clips["fold"] == fold).to_numpy()
+            train = ((clips["fold"] - fold) % 4 < options.train_folds).to_numpy()
             sources.append(clips["src_file"][~train].astype(str))
             for arm in arms:
-                file = options.out / f"{arm}-{fold}-{seed}-{options.epochs}-{options.width}.npz"
+                file = options.out / f"{arm}-{fold}-{seed}-{options.epochs}-{options.width}-{options.train_folds}.npz"
                 if not file.exists():
                     change = dict(ARMS[arm])
                     epochs = round(options.epochs * change.pop("epochs", 1))
                     net = DeepConvNetClassifier(
-                        random_state=seed, max_epochs=epochs, module__width=options.width, **change
+                        random_state=seed, max_epochs=epochs, **{"module__width": options.width, **change}
                     )
                     start = time.process_time()
                     model = make_pipeline(Standardizer(), net).fit(X[train], y[train])

@@ -8,11 +8,11 @@ import torch
 from sklearn.base import clone
 
 from esc_features import StoreArray
-from esc_features.augmentation import AddNoise, BatchTransform, Gain, Mixup, SpecAugment, TimeShift
+from esc_features.augmentation import AddNoise, BatchTransform, Gain, Mixup, RandomCrop, SpecAugment, TimeShift
 from esc_features.model_selection import HoldOutFold
 from esc_features.models import ConvNetClassifier
 
-ALL = [TimeShift(), TimeShift(fill="wrap"), Gain(), SpecAugment(), Mixup(), AddNoise()]
+ALL = [TimeShift(), TimeShift(fill="wrap"), Gain(), SpecAugment(), Mixup(), AddNoise(), RandomCrop()]
 
 
 def generator(seed=0):
@@ -46,6 +46,31 @@ def test_time_shift_is_a_roll_of_each_clip_by_its_own_amount(batch, fill):
         amounts.update(candidates)
     assert amounts == set(range(-most, most + 1)) or (batch.ndim == 2 and {min(amounts), max(amounts)} == {-most, most})
     assert torch.equal(y, torch.arange(50))
+
+
+@pytest.mark.parametrize("batch", [spectrograms(), waveforms()], ids=["spectrograms", "waveforms"])
+def test_a_crop_is_the_louder_of_two_segments(batch):
+    """Against every segment that there is: the rank of the louder of two is that of the larger of two draws."""
+    batch = batch.repeat(40, *[1] * (batch.ndim - 1))
+    cropped, y = RandomCrop(0.3)(batch, torch.arange(len(batch)), generator=generator())
+    frames = int(0.3 * batch.shape[-1])
+    assert cropped.shape == (*batch.shape[:-1], frames) and torch.equal(y, torch.arange(len(batch)))
+    starts, ranks, expected = set(), [], []
+    for before, after in zip(batch.numpy(), cropped.numpy(), strict=True):
+        every = [before[..., start : start + frames] for start in range(before.shape[-1] - frames + 1)]
+        (start,) = [number for number, segment in enumerate(every) if np.array_equal(segment, after)]
+        peaks = np.array([segment.max(-1).mean() if before.ndim == 2 else abs(segment).max() for segment in every])
+        rank = (peaks <= peaks[:, None]).mean(axis=1)
+        starts.add(start)
+        ranks.append(rank[start])
+        expected.append(np.maximum.outer(rank, rank).mean())
+    assert starts == set(range(len(every)))
+    assert np.mean(ranks) == pytest.approx(np.mean(expected), abs=0.015)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(40, 20), (24, 13), (9, 9)])
+def test_a_crop_is_not_shorter_than_the_least_length(length, kept):
+    assert RandomCrop(0.5, min_length=13)(spectrograms(frames=length))[0].shape[-1] == kept
 
 
 def test_gain_adds_decibels_to_spectrograms_and_multiplies_waveforms():
@@ -157,6 +182,9 @@ def test_print_and_clone():
         (TimeShift(1.5), "max_shift must be a share"),
         (TimeShift(True), "max_shift must be a share"),
         (TimeShift(fill="zeros"), "fill must be one of 'minimum', 'wrap' or a number"),
+        (RandomCrop(0.5, 0), "min_length must be a whole number"),
+        (RandomCrop(0.5, 2.5), "min_length must be a whole number"),
+        (RandomCrop(1.5), "share must be a share"),
         (Gain(-1), "max_gain must be"),
         (Gain("loud"), "max_gain must be"),
         (Gain(float("inf")), "max_gain must be"),
@@ -180,7 +208,7 @@ def test_wrong_parameters_say_so(transform, message):
 
 @pytest.mark.parametrize(
     "transform",
-    [TimeShift(0), Gain(0), SpecAugment(0, 0), SpecAugment(1, 1, 0, np.int64(0), "minimum"), Mixup(0)],
+    [TimeShift(0), RandomCrop(1), Gain(0), SpecAugment(0, 0), SpecAugment(1, 1, 0, np.int64(0), "minimum"), Mixup(0)],
     ids=repr,
 )
 def test_nothing_is_allowed_and_changes_nothing(transform):
@@ -189,7 +217,9 @@ def test_nothing_is_allowed_and_changes_nothing(transform):
     assert torch.equal(y, torch.eye(50) if isinstance(transform, Mixup) else torch.arange(50))
 
 
-@pytest.mark.parametrize("transform", [TimeShift(1), TimeShift(1.0, 0), SpecAugment(1, 1), Mixup(1), AddNoise(0, 0)])
+@pytest.mark.parametrize(
+    "transform", [TimeShift(1), TimeShift(1.0, 0), RandomCrop(1e-9), SpecAugment(1, 1), Mixup(1), AddNoise(0, 0)]
+)
 def test_the_largest_parameters_are_allowed(transform):
     batch = waveforms() if isinstance(transform, AddNoise) else spectrograms()
     assert torch.isfinite(transform(batch, torch.arange(50), generator=generator(), n_classes=50)[0]).all()
