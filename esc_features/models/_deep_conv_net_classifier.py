@@ -56,7 +56,7 @@ class DeepConvNetClassifier(ClipClassifier):
     Notes
     -----
     "fast" trains 100 epochs and "best" 250. A clip took 3 ms of one core with AVX-512 bfloat16, so the 1600 training
-    clips of an ESC-50 fold take 9 min ("fast") or 22 min ("best") of one core; two were 1.8 times as fast as one.
+    clips of an ESC-50 fold take 8 min ("fast") or 20 min ("best") of one core; two were 1.8 times as fast as one.
 
     Large buffers are given back to the system and taken again in each step. With glibc, the environment variables
     ``MALLOC_MMAP_THRESHOLD_=8000000000 MALLOC_TRIM_THRESHOLD_=8000000000`` keep them, which saved a fifth of the time.
