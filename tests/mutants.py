@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -100,7 +101,9 @@ def candidates_in(file: Path) -> list[Candidate]:
     return [
         Candidate(file, module, positions[one.original_node].start.line, one.original_node, one.mutated_node)
         for one in mutations
-        if one.original_node in positions and not any(map(_is_for_people, _with_outer(one.original_node, parents)))
+        if one.original_node in positions
+        and not any(map(_is_for_people, _with_outer(one.original_node, parents)))
+        and _without_strict(module, one.original_node) != _without_strict(module, one.mutated_node)
     ]
 
 
@@ -125,6 +128,11 @@ def _is_for_people(node: cst.CSTNode) -> bool:
         return True
     words = m.Name("print") | m.Name("cast") | m.Name("TypeVar") | m.Attribute(attr=m.Name("warn"))
     return isinstance(node, cst.Raise | cst.FormattedString | cst.Decorator) or m.matches(node, m.Call(func=words))
+
+
+def _without_strict(module: cst.Module, node: cst.CSTNode) -> str:
+    """Return the code without `strict=` of zip, a guard that no column of one table can set off."""
+    return re.sub(r",\s*strict=\w+", "", module.code_for_node(node))
 
 
 def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
