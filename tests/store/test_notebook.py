@@ -18,6 +18,7 @@ from esc_features import StoreArray, extract, load_clips, open_store
 from esc_features.exceptions import AudioError, StoreError
 from esc_features.storage import write_clip_table
 from esc_features.store import Sound, Sounds
+from esc_features.store._thumbnails import thumbnails
 
 HOSTILE = """"><script src="https://evil.example/a.js"></script><img src=x onerror='alert(1)'>"""
 
@@ -102,6 +103,7 @@ def test_waveforms_are_drawn_as_waveforms(tiny_store):
 
 def test_vectors_are_shown_as_before(tiny_store):
     assert Page(tiny_store["mfcc"]._repr_html_()).images == []
+    assert thumbnails(tiny_store["mfcc"], []) == ""
 
 
 def test_hostile_names_are_text(write_store, tmp_path):
