@@ -20,8 +20,10 @@ def private_imports(path):
 
 
 def test_they_import_public_names_only():
-    # The file format has a face for the inside, `esc_features.storage`; the program is `_cli`.
-    assert [each for path in sorted(BENCHMARKS.glob("*.py")) for each in private_imports(path)] == []
+    # The file format has a face for the inside, `esc_features.storage`; the program is `_cli`. What is easily confused
+    # is made of the sounds of the demo.
+    files = sorted(set(BENCHMARKS.glob("*.py")) - {BENCHMARKS / "confusable.py"})
+    assert [each for path in files for each in private_imports(path)] == []
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ MODELS = {
     "deepconvnet": lambda: (
         mel(sample_rate=16000, top_db=None, reference=1.0),
         Standardizer(),
-        net(DeepConvNetClassifier, max_epochs=4),
+        net(DeepConvNetClassifier, max_epochs=8),
     ),
     "resnet": lambda: (mel(), net(ResNetClassifier, weights=None, max_epochs=1)),
     "rnn": lambda: (Waveform(duration=0.5), net(RNNClassifier, module__frame_length=300)),

@@ -47,7 +47,7 @@ class Fixed(ConvNetClassifier):
         (ConvNetClassifier(module__dropout=0.5), "ConvNetClassifier(module__dropout=0.5)"),
         (ConvNetClassifier(callbacks__print_log=None), "ConvNetClassifier(callbacks__print_log=None)"),
         (DeepConvNetClassifier(), "DeepConvNetClassifier()"),
-        (DeepConvNetClassifier.preset("best", random_state=1), "DeepConvNetClassifier(max_epochs=150, random_state=1)"),
+        (DeepConvNetClassifier.preset("best", random_state=1), "DeepConvNetClassifier(max_epochs=250, random_state=1)"),
         (ResNetClassifier(weights=None), "ResNetClassifier(weights=None)"),
         (ClipClassifier(nn.Linear), "ClipClassifier(module=<class 'torch.nn.modules.linear.Linear'>)"),
         (Inherits(lr=0.5), "Inherits(lr=0.5)"),
