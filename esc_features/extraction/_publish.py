@@ -20,6 +20,7 @@ from .._suggest import list_some
 from ..datasets import clip_keys, clip_name
 from ..exceptions import StoreError
 from ..storage import (
+    PARTIAL,
     FeatureFacts,
     Header,
     create_file,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ..lazy import ClipKey
     from ._plan import FilePlan, Plan
 
+_NEW = ".new"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -98,7 +100,7 @@ def _begin(plan: FilePlan) -> BegunFile:
 
 def _create(wanted: WantedFile, kept: Kept | None) -> BegunFile:
     """Create a file with space for all rows, and copy the kept rows into it."""
-    path = wanted.partial_path.with_name(wanted.partial_path.name + ".new")
+    path = wanted.partial_path.with_name(wanted.partial_path.name + _NEW)
     feature = wanted.feature
     facts = FeatureFacts(
         feature=wanted.name,
@@ -180,13 +182,18 @@ def _rename(begun: BegunFile, name: Path) -> None:
 
 
 def remove_left_over(plan: Plan, store: Path) -> None:
-    """Remove files of the requested features that no clip needs any more: those of folds that are gone."""
+    """Remove files of the requested features that no clip needs any more: those of folds that are gone.
+
+    A killed run can also leave the temporary file of a fold that is gone since; those of other folds were replaced.
+    """
     needed = {file.wanted.path for file in plan.files}
     needed |= {file.wanted.partial_path for file in plan.files if file.state == "drifted"}
     names = {file.wanted.name for file in plan.files}
     for folder in find_features(store):
         if folder.name in names:
             for path in {*folder.published.values(), *folder.partial.values()} - needed:
+                path.unlink(missing_ok=True)
+            for path in folder.path.glob(f"*{PARTIAL}{_NEW}*"):
                 path.unlink(missing_ok=True)
 
 

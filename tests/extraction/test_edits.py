@@ -451,6 +451,20 @@ class TestNothingIsLost:
         np.testing.assert_array_equal(after[name].to_numpy(), before_values(golden, name)[order])
 
 
+def test_a_file_that_a_killed_run_began_is_gone_with_its_fold(tmp_path):
+    write(tmp_path / "a.wav", 1)
+    rows = [clip(tmp_path, "a", window, window + 1) for window in range(2)]
+    store = tmp_path / "store"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        interrupt_at(patch, 0, (_publish, "_rename"))
+        run(rows, store)
+    begun = sorted(store.glob("*/*.new"))
+    assert {path.name for path in begun} == {"fold1.h5.partial.new", "fold2.h5.partial.new"}
+    begun[-1].with_name(".fold2.h5.partial.new.part").touch()  # a kill a moment earlier
+    run(rows[:1], store)
+    assert {path.name for path in store.glob("*/*")} == {"fold1.h5"}
+
+
 def before_values(store, name):
     return open_store(store)[name].to_numpy()
 
