@@ -36,13 +36,11 @@ class Narrowed:
 def clip(category, recording, take):
     sounds = list(_demo._SOUNDS.values())
     place, inside = np.random.default_rng([1, recording]), np.random.default_rng([2, recording, take])
-    signal = _demo._unit(sounds[category % 6](Narrowed(category, recording), inside))
-    if place.random() < 0.4:
-        other = sounds[place.integers(6)](np.random.default_rng([3, recording]), inside)
-        signal = signal + _demo._unit(other) * _demo._gain(place.uniform(-20, -4))
-    noise = _demo._noise(inside, place.uniform(-1.2, 0), 30, 18000)
-    signal = signal + _demo._unit(noise) * _demo._gain(place.uniform(-35, -6))
-    return signal * (place.uniform(0.1, 0.95) / np.abs(signal).max())
+
+    def another():
+        return sounds[place.integers(6)](np.random.default_rng([3, recording]), inside)
+
+    return _demo._mixed(sounds[category % 6](Narrowed(category, recording), inside), another, place, inside)
 
 
 def main(folder):

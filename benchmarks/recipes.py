@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from sklearn.pipeline import make_pipeline
 
-from esc_features.augmentation import BatchTransform, Gain, Mixup, RandomCrop, SpecAugment, TimeShift
+from esc_features.augmentation import BatchTransform, Mixup, RandomCrop
 from esc_features.datasets import find_clips
 from esc_features.models import DeepConvNetClassifier
 from esc_features.preprocessing import Standardizer
 
-SHIFT, CROP, GAIN = TimeShift(0.5, fill="wrap"), RandomCrop(0.5, min_length=25), Gain(0.2)
-MIXUP, MASKS = Mixup(0.4), SpecAugment(fill=0.0)
+SHIFT, CROP, GAIN, MIXUP, MASKS = DeepConvNetClassifier().iterator_train__transforms
 
 
 class Equalise(BatchTransform):

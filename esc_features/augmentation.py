@@ -177,8 +177,7 @@ class RandomCrop(BatchTransform):
 
     def check_parameters(self) -> None:
         _check_share(self, "share")
-        if not isinstance(self.min_length, (int, np.integer)) or self.min_length < 1:
-            raise ValueError(f"min_length must be a whole number of at least 1, not {self.min_length!r}.")
+        _check_count(self, "min_length", 1)
 
 
 class Gain(BatchTransform):
@@ -319,9 +318,8 @@ class SpecAugment(BatchTransform):
     def check_parameters(self) -> None:
         _check_share(self, "frequency_width")
         _check_share(self, "time_width")
-        for name in ("n_frequency_masks", "n_time_masks"):
-            if not isinstance(getattr(self, name), (int, np.integer)) or getattr(self, name) < 0:
-                raise ValueError(f"{name} must be a whole number of at least 0, not {getattr(self, name)!r}.")
+        _check_count(self, "n_frequency_masks", 0)
+        _check_count(self, "n_time_masks", 0)
         _check_fill(self, "mean", "minimum")
 
 
@@ -389,6 +387,12 @@ def _check_share(transform, name):
     value = getattr(transform, name)
     if not _is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be a share of the clip from 0 to 1, not {value!r}.")
+
+
+def _check_count(transform, name, least):
+    value = getattr(transform, name)
+    if not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
 
 
 def _check_fill(transform, *words):

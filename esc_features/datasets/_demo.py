@@ -6,7 +6,7 @@ import io
 import json
 import os
 import wave
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -193,10 +193,18 @@ def _clip(row: dict, n_categories: int, seed: int) -> np.ndarray:
     place = np.random.default_rng([seed, row["src_file"]])
     take = np.random.default_rng([seed, row["src_file"], ord(row["take"])])
     sounds = list(_SOUNDS.values())[:n_categories]
-    signal = _unit(sounds[row["target"]](place, take))
+
+    def another():
+        return sounds[(row["target"] + place.integers(1, n_categories)) % n_categories](place, take)
+
+    return _mixed(sounds[row["target"]](place, take), another, place, take)
+
+
+def _mixed(sound: np.ndarray, another: Callable[[], np.ndarray], place: Random, take: Random) -> np.ndarray:
+    """Return a clip of a sound: at a random level, over the noise of the place, and often over another sound."""
+    signal = _unit(sound)
     if place.random() < 0.4:
-        other = sounds[(row["target"] + place.integers(1, n_categories)) % n_categories]
-        signal += _unit(other(place, take)) * _gain(place.uniform(-20, -4))
+        signal += _unit(another()) * _gain(place.uniform(-20, -4))
     signal += _unit(_noise(take, place.uniform(-1.2, 0), 30, 18000)) * _gain(place.uniform(-35, -6))
     return signal * (place.uniform(0.1, 0.95) / np.abs(signal).max())
 

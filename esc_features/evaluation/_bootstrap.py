@@ -94,10 +94,10 @@ def interval(scores: np.ndarray, sources: int, is_share: bool) -> Interval:
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) - (drawn.mean() - value)
     if is_share:
+        if low == high and value in (0, 1):
+            room = 1 - ((1 - CONFIDENCE) / 2) ** (1 / sources)
+            low, high = value - room, value + room
         low, high = max(low, 0.0), min(high, 1.0)
-    if is_share and low == high and value in (0, 1):
-        room = 1 - ((1 - CONFIDENCE) / 2) ** (1 / sources)
-        low, high = (1 - room, 1.0) if value == 1 else (0.0, room)
     return Interval(value, float(low), float(high))
 
 

@@ -191,9 +191,8 @@ def remove_left_over(plan: Plan, store: Path) -> None:
     names = {file.wanted.name for file in plan.files}
     for folder in find_features(store):
         if folder.name in names:
-            for path in {*folder.published.values(), *folder.partial.values()} - needed:
-                path.unlink(missing_ok=True)
-            for path in folder.path.glob(f"*{PARTIAL}{_NEW}*"):
+            begun = folder.path.glob(f"*{PARTIAL}{_NEW}*")
+            for path in {*folder.published.values(), *folder.partial.values(), *begun} - needed:
                 path.unlink(missing_ok=True)
 
 
