@@ -89,7 +89,13 @@ def synthetic_store(folder: Path, clips: int, shape=(128, 157), folds: int = 5) 
         facts = FeatureFacts("mel", fold, description, "synthetic", {"numpy": np.__version__}, created)
         create_file(path, shape, "<f4", table, facts)
         header = read_header(path)
+        end = header.data.offset_of(per_fold)
         with path.open("r+b") as file:
+            file.seek(end)
+            rest = file.read()
+            file.truncate(header.data.offset)  # gives back the reserved space of the rows
+            file.seek(end)
+            file.write(rest)
             for name, value in (("crc32", row_crc32(np.zeros(shape, np.float32))), ("done", 1)):
                 column = header.columns[name]
                 file.seek(column.offset)
