@@ -20,7 +20,7 @@ from ..lazy import take_rows
 from ._archive import check_replaceable
 from ._features_of import categories_of, clip_of, features_in, has_several_labels, probabilities_of
 from ._predict_windows import read_chunks
-from ._stretches import stretches_of
+from ._segments import segments_of
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -175,7 +175,7 @@ def _from_recordings(recordings, rate, duration):
 
     spec, waveforms = WaveformSpec(rate, duration), []
     failures: dict[int, str] = {}
-    for chunk in read_chunks(stretches_of(recordings), duration, duration):
+    for chunk in read_chunks(segments_of(recordings), duration, duration):
         waveforms += [spec.waveform_of(recording)[0] for recording in chunk.recordings]
         failures |= chunk.failures
     if failures:

@@ -47,7 +47,7 @@ class Journal:
             _line(
                 {
                     "chunk": chunk.number,
-                    "stretch": chunk.stretch,
+                    "stretch": chunk.segment,
                     "start": chunk.start,
                     "end": chunk.end,
                     "failures": sorted(chunk.failures.items()),
@@ -83,7 +83,7 @@ class Journal:
         values = np.frombuffer(base64.b64decode(content["probabilities"]), "<f4").astype(np.float32)
         return Chunk(
             content["chunk"],
-            stretch=content["stretch"],
+            segment=content["stretch"],
             start=content["start"],
             end=content["end"],
             probabilities=values.reshape(-1, self._n_categories) if len(values) else None,

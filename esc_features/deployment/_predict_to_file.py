@@ -20,7 +20,7 @@ from ._journal import Journal
 from ._model_file import load_model
 from ._predict_windows import BATCH, checked_hop, predict_chunks, windows_frame
 from ._progress_bar import ProgressBar
-from ._stretches import Stretch, stretches_of
+from ._segments import Segment, segments_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,70 +118,70 @@ def predict_to_file(
     check_replaceable(out)
     if threshold is None and kind in ("audacity", "raven"):
         threshold = 0.5
-    stretches = stretches_of(recordings)
+    segments = segments_of(recordings)
     fitted = load_model(model, trusted=trusted)
     hop = checked_hop(hop, clip_of(fitted)[1])
     columns = categories_of(fitted)
-    journal = Journal(out.with_name(f"{out.name}.partial"), _run_id(model, stretches, hop), len(columns))
+    journal = Journal(out.with_name(f"{out.name}.partial"), _run_id(model, segments, hop), len(columns))
     try:
-        with ProgressBar(stretches, verbose) as bar:
+        with ProgressBar(segments, verbose) as bar:
             for chunk in journal.chunks() if verbose else ():
                 bar.skip(chunk)
-            for chunk in predict_chunks(fitted, stretches, hop, n_jobs=n_jobs, done=journal.done):
+            for chunk in predict_chunks(fitted, segments, hop, n_jobs=n_jobs, done=journal.done):
                 journal.write(chunk)
                 bar.add(chunk)
         for part in out.parent.glob(f".{glob.escape(out.name)}.*.part"):  # of a run that was killed while it wrote
             part.unlink()
-        summary = _write(journal, stretches, columns, out, threshold, gap)
+        summary = _write(journal, segments, columns, out, threshold, gap)
     finally:
         journal.close()
     journal.remove()
     return summary
 
 
-def _write(journal, stretches, columns, out, threshold, gap):
+def _write(journal, segments, columns, out, threshold, gap):
     import pandas as pd
 
     failures: dict[int, str] = {}
     counts: Counter[int] = Counter()
     for chunk in journal.chunks():
         failures |= chunk.failures
-        counts.update(chunk.stretch)
+        counts.update(chunk.segment)
     # One table at a time, so that a thousand hours need no more memory than one; the empty one has the columns.
-    tables = chain([windows_frame([], [], columns)], _recordings_in(journal, stretches, columns, failures))
+    tables = chain([windows_frame([], [], columns)], _recordings_in(journal, segments, columns, failures))
     files, events = [out], None
     if threshold is None:
         write_tables(tables, out)
     else:
         table = pd.concat([merge_detections(windows, threshold, gap) for windows in tables], ignore_index=True)
         files, events = write_detections(table, out), len(table)
-    named = {str(stretches[number]): reason for number, reason in failures.items()}
+    named = {str(segments[number]): reason for number, reason in failures.items()}
     windows = sum(count for number, count in counts.items() if number not in failures)
-    return PredictionSummary(files, len(stretches) - len(failures), windows, events, named)
+    return PredictionSummary(files, len(segments) - len(failures), windows, events, named)
 
 
-def _recordings_in(journal, stretches, columns, failures) -> Iterator[pd.DataFrame]:
+def _recordings_in(journal, segments, columns, failures) -> Iterator[pd.DataFrame]:
     """Yield one table of windows per recording."""
     import pandas as pd
 
     pieces = (
         rows
         for chunk in journal.chunks()
-        for table in [windows_frame([chunk], stretches, columns, failures)]
+        for table in [windows_frame([chunk], segments, columns, failures)]
         for _, rows in table.groupby((table["filename"] != table["filename"].shift()).cumsum())
     )
     for _, same in groupby(pieces, key=lambda rows: rows["filename"].iloc[0]):
         yield pd.concat(list(same), ignore_index=True)
 
 
-def _run_id(model, stretches: Sequence[Stretch], hop: float) -> str:
+def _run_id(model, segments: Sequence[Segment], hop: float) -> str:
     """Return a digest of what the results depend on: the model's bytes, the current recordings, and the windows."""
     content = [hop, BATCH, hashlib.sha256(Path(model).read_bytes()).hexdigest()]
-    for stretch in stretches:
+    for segment in segments:
         try:
-            status = os.stat(stretch.path)  # noqa: PTH116 - it may be a URL
+            status = os.stat(segment.path)  # noqa: PTH116 - it may be a URL
             looks = [status.st_size, status.st_mtime_ns]
         except OSError:
             looks = []
-        content.append([stretch.filename, stretch.path, stretch.start, str(stretch.end), *looks])
+        content.append([segment.filename, segment.path, segment.start, str(segment.end), *looks])
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()

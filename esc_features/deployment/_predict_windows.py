@@ -14,7 +14,7 @@ from ..audio import OpenRecording, Recording, WaveformSpec
 from ..exceptions import AudioError
 from ._features_of import categories_of, clip_of, probabilities_of
 from ._progress_bar import ProgressBar
-from ._stretches import Stretch, stretches_of
+from ._segments import Segment, segments_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,19 +30,19 @@ class Chunk:
     number: int
     #: Windows that were planned for it; those of broken recordings are missing below.
     planned: int = 0
-    stretch: list[int] = field(default_factory=list)
+    segment: list[int] = field(default_factory=list)
     start: list[float] = field(default_factory=list)
     end: list[float] = field(default_factory=list)
     recordings: list[Recording] = field(default_factory=list)
     probabilities: np.ndarray | None = None
-    #: Stretch -> why it could not be read to its end.
+    #: Segment -> why it could not be read to its end.
     failures: dict[int, str] = field(default_factory=dict)
 
-    def leave_out(self, stretch: int, reason: str) -> None:
-        """Note why a stretch cannot be read, and drop its windows that could be."""
-        self.failures[stretch] = reason
-        kept = [i for i, number in enumerate(self.stretch) if number != stretch]
-        for name in ("stretch", "start", "end", "recordings"):
+    def leave_out(self, segment: int, reason: str) -> None:
+        """Note why a segment cannot be read, and drop its windows that could be."""
+        self.failures[segment] = reason
+        kept = [i for i, number in enumerate(self.segment) if number != segment]
+        for name in ("segment", "start", "end", "recordings"):
             setattr(self, name, [getattr(self, name)[i] for i in kept])
 
 
@@ -115,26 +115,26 @@ def predict_windows(
     1  long.wav    1.5  2.5
     2  long.wav    3.0  4.0
     """
-    stretches = stretches_of(recordings)
+    segments = segments_of(recordings)
     clip_of(model)
     columns = list(categories) if categories is not None else categories_of(model)
-    with ProgressBar(stretches, verbose) as bar:
-        chunks = [bar.add(chunk) for chunk in predict_chunks(model, stretches, hop, n_jobs=n_jobs)]
+    with ProgressBar(segments, verbose) as bar:
+        chunks = [bar.add(chunk) for chunk in predict_chunks(model, segments, hop, n_jobs=n_jobs)]
     failures = {number: reason for chunk in chunks for number, reason in chunk.failures.items()}
     reasons = "\n".join(f"  {reason}" for reason in failures.values())
-    if len(failures) == len(stretches):
+    if len(failures) == len(segments):
         raise AudioError(f"None of the recordings can be read:\n{reasons}")
     if failures:
-        count = f"{len(failures)} of {len(stretches)} recordings"
+        count = f"{len(failures)} of {len(segments)} recordings"
         warnings.warn(f"{count} cannot be read and have no windows:\n{reasons}", stacklevel=2)
-    frame = windows_frame(chunks, stretches, columns, failures)
-    frame.attrs["failures"] = {stretches[number].filename: reason for number, reason in failures.items()}
+    frame = windows_frame(chunks, segments, columns, failures)
+    frame.attrs["failures"] = {segments[number].filename: reason for number, reason in failures.items()}
     return frame
 
 
 def predict_chunks(
     model: Any,
-    stretches: Sequence[Stretch],
+    segments: Sequence[Segment],
     hop: float | None = None,
     *,
     n_jobs: int | None = 1,
@@ -144,14 +144,14 @@ def predict_chunks(
     from joblib import Parallel, delayed
 
     rate, duration = clip_of(model)
-    chunks = read_chunks(stretches, duration, checked_hop(hop, duration), done)
+    chunks = read_chunks(segments, duration, checked_hop(hop, duration), done)
     compute = delayed(_compute)
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)
     yield from parallel(compute(model, WaveformSpec(rate, duration), chunk) for chunk in chunks)
 
 
 def read_chunks(
-    stretches: Sequence[Stretch], duration: float, hop: float, done: Collection[int] = ()
+    segments: Sequence[Segment], duration: float, hop: float, done: Collection[int] = ()
 ) -> Iterator[Chunk]:
     """Yield chunks of decoded windows; each recording is opened once and read in order of time.
 
@@ -159,14 +159,14 @@ def read_chunks(
     decoded: a run that continues after a kill numbers its chunks as the first one did.
     """
     chunk, broken = Chunk(0), set()
-    for number, stretch in enumerate(stretches):
+    for number, segment in enumerate(segments):
         try:
-            recording = OpenRecording(stretch.path)
+            recording = OpenRecording(segment.path)
         except AudioError as error:
             chunk.failures[number] = str(error)
             continue
         with recording:
-            for start, end in _windows_of(recording, stretch, duration, hop):
+            for start, end in _windows_of(recording, segment, duration, hop):
                 if chunk.planned == BATCH:
                     if chunk.number not in done:
                         yield chunk
@@ -176,13 +176,13 @@ def read_chunks(
                     continue
                 try:
                     # The duration decides where a window ends: the sum of two times can be off in the last digit.
-                    read_to = stretch.end if end == stretch.end else math.inf
+                    read_to = segment.end if end == segment.end else math.inf
                     chunk.recordings.append(recording.read(start, read_to, duration))
                 except AudioError as error:
                     broken.add(number)
                     chunk.leave_out(number, str(error))
                 else:
-                    chunk.stretch.append(number)
+                    chunk.segment.append(number)
                     chunk.start.append(start)
                     chunk.end.append(end)
     if chunk.number not in done:
@@ -190,20 +190,20 @@ def read_chunks(
 
 
 def windows_frame(
-    chunks: Sequence[Chunk], stretches: Sequence[Stretch], columns: Sequence[str], left_out: Collection[int] = ()
+    chunks: Sequence[Chunk], segments: Sequence[Segment], columns: Sequence[str], left_out: Collection[int] = ()
 ) -> pd.DataFrame:
-    """Make the table of chunks, without the windows of stretches that are left out."""
+    """Make the table of chunks, without the windows of segments that are left out."""
     import pandas as pd
 
     chunks = [chunk for chunk in chunks if chunk.probabilities is not None]
     number, start, end = (
         np.concatenate([np.zeros(0), *(getattr(chunk, name) for chunk in chunks)])
-        for name in ("stretch", "start", "end")
+        for name in ("segment", "start", "end")
     )
     probabilities = [chunk.probabilities for chunk in chunks if chunk.probabilities is not None]
     values = np.concatenate([np.zeros((0, len(columns)), np.float32), *probabilities])
     kept = ~np.isin(number, list(left_out))
-    names = np.array([stretch.filename for stretch in stretches], dtype=object)[number[kept].astype(int)]
+    names = np.array([segment.filename for segment in segments], dtype=object)[number[kept].astype(int)]
     times = pd.DataFrame({"filename": names, "start": start[kept], "end": end[kept]})
     return pd.concat([times, pd.DataFrame(values[kept], columns=list(columns))], axis=1)
 
@@ -216,15 +216,15 @@ def checked_hop(hop: float | None, duration: float) -> float:
     return float(hop)
 
 
-def _windows_of(recording, stretch, duration, hop):
-    """Yield start and end of each window; the last one is cut to the end of the stretch."""
-    stop = min(stretch.end, recording.duration)
-    length = stop - stretch.start
+def _windows_of(recording, segment, duration, hop):
+    """Yield start and end of each window; the last one is cut to the end of the segment."""
+    stop = min(segment.end, recording.duration)
+    length = stop - segment.start
     one_sample = 1 / recording.sample_rate
     count = 1 + max(0, math.ceil((length - duration - one_sample / 2) / hop))
     count = min(count, max(1, math.ceil((length - one_sample / 2) / hop)))  # a hop longer than a window
     for number in range(count):
-        start = stretch.start + number * hop
+        start = segment.start + number * hop
         yield start, min(start + duration, stop)
 
 
@@ -232,7 +232,7 @@ def _compute(model, spec, chunk):
     from ._one_thread import one_thread
 
     waveforms = []
-    for number, recording in zip(list(chunk.stretch), list(chunk.recordings), strict=True):
+    for number, recording in zip(list(chunk.segment), list(chunk.recordings), strict=True):
         try:
             waveforms.append((number, spec.waveform_of(recording)[0]))
         except AudioError as error:

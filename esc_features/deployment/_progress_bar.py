@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..audio import recording_duration
 from ..exceptions import AudioError
-from ._stretches import Stretch
+from ._segments import Segment
 
 # Reading the headers of more recordings than this would delay the bar noticeably.
 _LOOK_AT_MOST = 2000
@@ -17,20 +17,20 @@ _LOOK_AT_MOST = 2000
 class ProgressBar:
     """Counts the seconds of recordings that chunks of windows cover."""
 
-    def __init__(self, stretches: Sequence[Stretch], shown: bool):
+    def __init__(self, segments: Sequence[Segment], shown: bool):
         from tqdm import tqdm
 
         self._ends: dict[int, float] = {}
         self._began, self._seconds, self._earlier = time.perf_counter(), 0.0, 0.0
         self._bar = tqdm(
-            total=_total(stretches) if shown else None,
+            total=_total(segments) if shown else None,
             disable=not shown,
             unit="s",
             file=sys.stderr,
             bar_format="{desc}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
             ascii=None if (sys.stderr.encoding or "").lower().startswith("utf") else True,
         )
-        self._starts = [stretch.start for stretch in stretches]
+        self._starts = [segment.start for segment in segments]
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -51,23 +51,23 @@ class ProgressBar:
 
     def _move(self, chunk):
         before = self._seconds
-        for number, end in zip(chunk.stretch, chunk.end, strict=True):
+        for number, end in zip(chunk.segment, chunk.end, strict=True):
             covered = self._ends.get(number, self._starts[number])
             self._seconds += max(0.0, end - covered)
             self._ends[number] = max(covered, end)
-        if chunk.stretch:
-            self._ends = {number: end for number, end in self._ends.items() if number >= chunk.stretch[-1]}
+        if chunk.segment:
+            self._ends = {number: end for number, end in self._ends.items() if number >= chunk.segment[-1]}
         self._bar.update(self._seconds - before)
         return self._seconds - before
 
 
-def _total(stretches):
-    if len(stretches) > _LOOK_AT_MOST or any("://" in stretch.path for stretch in stretches):
+def _total(segments):
+    if len(segments) > _LOOK_AT_MOST or any("://" in segment.path for segment in segments):
         return None
     total = 0.0
-    for stretch in stretches:
+    for segment in segments:
         try:
-            total += min(stretch.end, recording_duration(stretch.path)) - stretch.start
+            total += min(segment.end, recording_duration(segment.path)) - segment.start
         except AudioError:  # it is reported when it is read
             continue
     return total

@@ -202,7 +202,7 @@ def _mean_over_categories(held_out: HeldOut, weights: np.ndarray, function) -> n
 _ALL = (
     Metric("accuracy", "Accuracy", _accuracy, "predictions"),
     Metric("top5", "Top-5 accuracy", _top5, "scores"),
-    Metric("macro_recall", "Mean recall of the categories", _macro_recall, "predictions", is_pooled=True),
+    Metric("macro_recall", "Macro recall", _macro_recall, "predictions", is_pooled=True),
     Metric("macro_f1", "Macro F1", _macro_f1, "predictions", is_pooled=True),
     Metric("map", "Mean average precision", _average_precision, "scores"),
     Metric("macro_auc", "Mean area under the ROC curve", _roc_auc, "scores"),

@@ -117,22 +117,22 @@ class _Problem(NamedTuple):
     file: Path
     clip: str
     text: str
-    #: What mends it: `repair` as it is, or with the feature's name ("again"); "" if the store is not to blame.
-    mended_by: str = "repair"
+    #: What repairs it: `repair` as it is, or with the feature's name ("again"); "" if the store is not to blame.
+    repaired_by: str = "repair"
 
 
 def _command(
     store, folder: Path, files: Files, problems: list[_Problem], recipe, options: dict[str, Collection]
 ) -> str:
     """Return the one command that repairs what was found; "" if there is nothing to repair."""
-    ways = {problem.mended_by for problem in problems}
+    ways = {problem.repaired_by for problem in problems}
     if not ways & {"repair", "again"}:
         return ""
     words = ["esc_features", "repair", os.fspath(store)]
     if lost_folds(folder, files):
         words.append(_dataset_folder(folder, files))
     unreadable = _features_to_name(files, options["--trust"])
-    if again := sorted({problem.file.parent.name for problem in problems if problem.mended_by == "again"}):
+    if again := sorted({problem.file.parent.name for problem in problems if problem.repaired_by == "again"}):
         words += ["--again", ",".join(again)]
     if ours := sorted(unreadable & {*FEATURE_NAMES}):
         words += ["--features", ",".join(ours)]
@@ -323,9 +323,9 @@ def _check_recomputed(header: Header, name: str, count: int, places, named, trus
     keys, digests = stored_keys(header), read_column(header, "audio_digest")
     chosen = np.unique(np.linspace(0, len(header) - 1, min(count, len(header))).round().astype(int)).tolist()
     for row, stored in zip(chosen, read_rows(header, chosen), strict=True):
-        text, mended_by = _compare(feature, places.get(keys[row], ""), keys[row], stored, int(digests[row]), drift)
+        text, repaired_by = _compare(feature, places.get(keys[row], ""), keys[row], stored, int(digests[row]), drift)
         if text:
-            yield _Problem(header.path, clip_name(*keys[row]), text, mended_by)
+            yield _Problem(header.path, clip_name(*keys[row]), text, repaired_by)
 
 
 def _compare(feature: Feature, path: str, key: ClipKey, stored: np.ndarray, digest: int, drift: str) -> tuple[str, str]:

@@ -73,11 +73,11 @@ class ComparisonDisplay(AxesDisplay):
         for pair in self.comparisons.itertuples():
             row, column = place[pair.method], place[pair.other]
             value, low, high = (factor * number for number in (pair.difference, pair.low, pair.high))
-            told_apart = low > 0 or high < 0
-            if told_apart:  # light colours keep black numbers legible, and even the smallest difference is visible
+            excludes_zero = low > 0 or high < 0
+            if excludes_zero:  # light colours keep black numbers legible, and even the smallest difference is visible
                 shown[row, column] = np.sign(value) * (0.15 + 0.35 * abs(pair.difference) / largest)
             text = f"{value:+.{digits}f}\n{low:.{digits}f} to {high:.{digits}f}" if np.isfinite(value) else "–"
-            ax.text(column, row, text, ha="center", va="center", fontsize=7, weight="bold" if told_apart else None)
+            ax.text(column, row, text, ha="center", va="center", fontsize=7, weight="bold" if excludes_zero else None)
         ax.imshow(shown, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
         ax.set_xticks(range(side), self.methods, rotation=35, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(side), self.methods)

@@ -228,7 +228,7 @@ def test_a_journal_drops_what_is_damaged_and_what_follows_it(tmp_path):
     journal = Journal(path, "run", 3)
     assert journal.done == {0, 1, 2}
     chunk = list(journal.chunks())[1]
-    assert (chunk.stretch, chunk.start, chunk.failures) == ([0, 1], [0.1, 1 / 3], {5: "ä"})
+    assert (chunk.segment, chunk.start, chunk.failures) == ([0, 1], [0.1, 1 / 3], {5: "ä"})
     np.testing.assert_array_equal(chunk.probabilities, np.full((2, 3), 1 / 7, np.float32))
     journal.close()
     content = bytearray(path.read_bytes())

@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 
 from esc_features import MFCCStatistics, load_model, predict_windows, save_model
 from esc_features.deployment._predict_windows import read_chunks
-from esc_features.deployment._stretches import Stretch
+from esc_features.deployment._segments import Segment
 from esc_features.exceptions import AudioError, ModelError
 from esc_features.preprocessing import Standardizer
 
@@ -147,7 +147,7 @@ def test_a_recording_is_opened_once_and_no_more_is_held_than_a_few_chunks(small_
 def test_windows_cover_a_recording_and_no_more(samples, duration, hop, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "covered.wav"
     soundfile.write(path, np.full(samples, 0.1), 1000)
-    chunks = read_chunks([Stretch("a", str(path))], duration / 1000, hop / 1000)
+    chunks = read_chunks([Segment("a", str(path))], duration / 1000, hop / 1000)
     windows = [window for chunk in chunks for window in zip(chunk.start, chunk.end, chunk.recordings, strict=True)]
     starts = np.round([start * 1000 for start, _, _ in windows]).astype(int)
     assert starts.tolist() == list(range(0, hop * len(windows), hop))

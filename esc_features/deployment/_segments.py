@@ -15,7 +15,7 @@ from ..datasets import clip_keys, clip_name
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """A recording, or a part of one."""
 
     filename: str
@@ -27,18 +27,18 @@ class Stretch:
         return clip_name(self.filename, self.start, self.end)
 
 
-def stretches_of(recordings: Any) -> list[Stretch]:
-    """Return the stretches in paths or a clip table; folders and patterns become their files, sorted by name."""
+def segments_of(recordings: Any) -> list[Segment]:
+    """Return the segments in paths or a clip table; folders and patterns become their files, sorted by name."""
     if isinstance(recordings, (str, os.PathLike)):
         recordings = [recordings]
     if hasattr(recordings, "columns"):
-        stretches = _from_table(recordings)
+        segments = _from_table(recordings)
     else:
         names = [name for each in recordings for name in _files_of(each)]
-        stretches = [Stretch(name, name) for name in dict.fromkeys(names)]
-    if not stretches:
+        segments = [Segment(name, name) for name in dict.fromkeys(names)]
+    if not segments:
         raise ValueError("No recordings were given: name at least one file, folder, pattern or URL.")
-    return stretches
+    return segments
 
 
 def _from_table(table):
@@ -46,7 +46,7 @@ def _from_table(table):
         raise ValueError("The table of recordings has neither a column 'path' nor 'filename': use load_clips.")
     paths = table["path"] if "path" in table else table["filename"]
     named = table if "filename" in table else table.assign(filename=table["path"])
-    return [Stretch(*key[:1], str(path), *key[1:]) for key, path in zip(clip_keys(named), paths, strict=True)]
+    return [Segment(*key[:1], str(path), *key[1:]) for key, path in zip(clip_keys(named), paths, strict=True)]
 
 
 def _files_of(each: str | os.PathLike) -> Iterable[str]:
