@@ -184,16 +184,17 @@ def _rename(begun: BegunFile, name: Path) -> None:
 def remove_left_over(plan: Plan, store: Path) -> None:
     """Remove files of the requested features that no clip needs any more: those of folds that are gone.
 
-    A killed run can also leave the temporary file of a fold that is gone since; those of other folds were replaced.
+    A killed run can also leave its temporary files, of other features too, which only the holder of the lock writes.
     """
     needed = {file.wanted.path for file in plan.files}
     needed |= {file.wanted.partial_path for file in plan.files if file.state == "drifted"}
     names = {file.wanted.name for file in plan.files}
+    left_over = set(store.glob(f"*/*fold*.h5{PARTIAL}{_NEW}*"))
     for folder in find_features(store):
         if folder.name in names:
-            begun = folder.path.glob(f"*{PARTIAL}{_NEW}*")
-            for path in {*folder.published.values(), *folder.partial.values(), *begun} - needed:
-                path.unlink(missing_ok=True)
+            left_over |= {*folder.published.values(), *folder.partial.values()} - needed
+    for path in left_over:
+        path.unlink(missing_ok=True)
 
 
 def writing_failed(error: OSError, wanted: WantedFile) -> StoreError:

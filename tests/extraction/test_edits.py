@@ -451,18 +451,19 @@ class TestNothingIsLost:
         np.testing.assert_array_equal(after[name].to_numpy(), before_values(golden, name)[order])
 
 
-def test_a_file_that_a_killed_run_began_is_gone_with_its_fold(tmp_path):
+@pytest.mark.parametrize("features", [("waveform", "mfcc"), ("waveform",)])
+def test_the_temporary_files_of_a_killed_run_leave_with_their_fold_and_feature(tmp_path, features):
     write(tmp_path / "a.wav", 1)
-    rows = [clip(tmp_path, "a", window, window + 1) for window in range(2)]
+    rows = [clip(tmp_path, "a", window, window + 1) for window in range(3)]
     store = tmp_path / "store"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
         interrupt_at(patch, 0, (_publish, "_rename"))
-        run(rows, store)
+        run(rows[:2], store)
     begun = sorted(store.glob("*/*.new"))
     assert {path.name for path in begun} == {"fold1.h5.partial.new", "fold2.h5.partial.new"}
     begun[-1].with_name(".fold2.h5.partial.new.part").touch()  # a kill a moment earlier
-    run(rows[:1], store)
-    assert {path.name for path in store.glob("*/*")} == {"fold1.h5"}
+    extract(table_of(rows[2:]), store, features={name: FEATURES[name] for name in features}, verbose=False)
+    assert set(store.glob("*/*")) == {store / name / "fold3.h5" for name in features}
 
 
 def before_values(store, name):

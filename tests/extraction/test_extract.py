@@ -136,6 +136,13 @@ class TestFiles:
         for other in ("threads", "loky", "apart"):
             assert digests(tmp_path / other) == wanted
 
+    @pytest.mark.parametrize(("attrs", "name"), [({"name": "demo"}, "demo"), ({}, "dataset")])
+    def test_are_in_a_folder_named_after_the_data_set_by_default(self, clips, tmp_path, monkeypatch, attrs, name):
+        monkeypatch.chdir(tmp_path)
+        clips.attrs = attrs
+        store = extract(clips[:1], features=Waveform(8000, 0.1), verbose=False)
+        assert store.path == tmp_path / "stores" / name and store.dataset == name
+
     def test_dtypes_on_request(self, clips, tmp_path):
         features = {"half": MelSpectrogram(dtype="float16"), "pcm": Waveform(dtype="int16")}
         store = extract(clips, tmp_path / "store", features=features, verbose=False)
