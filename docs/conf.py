@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "examples")]
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["TQDM_MININTERVAL"] = "1e9"  # a page shows the beginning and the end of a progress bar
 
 import esc_features  # noqa: E402
 
@@ -45,6 +46,8 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "start": [], "lecturers": [], "contributing": []}
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 # The lessons run on the demo, with fewer epochs than by default; the pretrained weights of lesson 06 would have to be
 # downloaded.
@@ -89,5 +92,11 @@ def skip_metadata_routing(app, what, name, value, skip, options):
     return skip or (name.startswith("set_") and name.endswith("_request")) or name == "get_metadata_routing" or None
 
 
+def hide_folders_of_the_build(app, name, source):
+    """Print the paths of stores and figures as if the lessons had run in a reader's folder."""
+    source[0] = source[0].replace(str(_SCRATCH), "/home/me")
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip_metadata_routing)
+    app.connect("source-read", hide_folders_of_the_build)

@@ -113,3 +113,4 @@ with torch.no_grad():
     for kind, part in (("training", training), ("held-out", held_out)):
         right = sum(int((net(x).argmax(1) == y).sum()) for x, y, _ in DataLoader(Subset(dataset, part), batch_size=64))
         print(f"{kind} accuracy {right / len(part):.3f}")
+# sphinx_gallery_thumbnail_path = "images/dogs.png"
