@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -206,7 +205,7 @@ class Run:
 
     def _progress_bar(self, clips: int) -> tqdm:
         hidden = not (self.job.verbose and clips)
-        return tqdm(total=clips, unit="clip", desc="extract", disable=hidden, file=sys.stderr)
+        return tqdm(total=clips, unit="clip", desc="extract", disable=hidden)
 
     def _file_line(self, file: FilePlan, pending: int | None) -> str:
         wanted = file.wanted
