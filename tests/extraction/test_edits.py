@@ -348,6 +348,16 @@ class TestWhatIsChosen:
         with pytest.raises(StoreError, match=r"several labels and those of this table do not.*without --categories"):
             run(load_clips(table, folds=[1]), tmp_path / "store")
 
+    def test_labels_stay_in_the_order_of_the_store_and_then_of_the_table(self, rows, tmp_path):
+        def part(rows, categories):
+            table = table_of(rows).assign(labels=[(categories[0],)] * len(rows)).drop(columns=["category", "target"])
+            table.attrs |= {"categories": categories, "chosen": True}
+            return table
+
+        run(part(rows[:1], ["wind", "dog"]), tmp_path / "store")
+        store = run(part(rows[1:2], ["snow", "rain", "dog"]), tmp_path / "store")
+        assert store.categories == ["wind", "dog", "snow", "rain"]
+
     def test_numbers_of_categories_that_contradict_each_other_are_refused(self, rows, tmp_path):
         run(rows, tmp_path / "store")
         before = contents(tmp_path / "store")
@@ -432,18 +442,19 @@ class TestNothingIsLost:
         run(rows[::-2], tmp_path / "store")
         np.testing.assert_array_equal(X.to_numpy(), before)
 
-    def test_a_store_of_format_1_is_carried_over(self, tmp_path):
+    def test_a_store_of_format_1_is_carried_over(self, tmp_path, capsys):
         golden = Path(__file__).parents[1] / "storage/golden/format1"
         store = shutil.copytree(golden, tmp_path / "store")
         before = open_store(store)
         clips = before.clips
         clips.loc[0, "category"] = "another"
         clips["target"] = clips["category"].factorize(sort=True)[0]
-        clips.attrs["name"] = before.dataset
         name = next(iter(before))
         feature = before.feature(name)
         kept = {path: path.read_bytes() for path in store.glob("*/fold*.h5")}
-        after = extract(clips, store, features={name: feature}, verbose=False)
+        after = extract(clips, store, features={name: feature})
+        assert f"clips: 1 relabelled, {len(clips) - 1} kept" in capsys.readouterr().out
+        assert after.dataset == before.dataset
         assert after.y[0] == "another" and {path: path.read_bytes() for path in store.glob("*/fold*.h5")} == kept
         clips["fold"] = clips["fold"].max() + 1 - clips["fold"]
         after = extract(clips, store, features={name: feature}, verbose=False)

@@ -53,7 +53,9 @@ def flip(path, offset, bits=1):
 
 
 def problems(store, **options):
-    return list(verify(store, **options).itertuples(index=False, name=None))
+    found = verify(store, **options)
+    assert all(clip == "" or clip.endswith(".wav") for clip in found["clip"])
+    return list(found.itertuples(index=False, name=None))
 
 
 @pytest.mark.slow
