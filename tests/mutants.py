@@ -102,7 +102,7 @@ def candidates_in(file: Path) -> list[Candidate]:
         Candidate(file, module, positions[one.original_node].start.line, one.original_node, one.mutated_node)
         for one in mutations
         if one.original_node in positions
-        and not any(map(_is_for_people, _with_outer(one.original_node, parents)))
+        and not any(_is_for_people(node) or _is_strict(node) for node in _with_outer(one.original_node, parents))
         and _without_strict(module, one.original_node) != _without_strict(module, one.mutated_node)
     ]
 
@@ -130,9 +130,13 @@ def _is_for_people(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Raise | cst.FormattedString | cst.Decorator) or m.matches(node, m.Call(func=words))
 
 
+def _is_strict(node: cst.CSTNode) -> bool:
+    return m.matches(node, m.Arg(keyword=m.Name("strict")))
+
+
 def _without_strict(module: cst.Module, node: cst.CSTNode) -> str:
     """Return the code without `strict=` of zip, a guard that no column of one table can set off."""
-    return re.sub(r",\s*strict=\w+", "", module.code_for_node(node))
+    return re.sub(r",\s*(strict=\w+)?(?=\))", "", module.code_for_node(node))
 
 
 def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

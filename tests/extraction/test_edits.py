@@ -426,6 +426,12 @@ class TestNothingIsLost:
                 break
         assert 8 <= point < 50
 
+    def test_clips_that_move_into_any_of_the_files_are_left_out_meanwhile(self, rows, tmp_path):
+        folds = [table_of(rows[:1]), table_of(rows[3:5])]
+        wanted = [_judge.WantedFile("mfcc", FEATURES["mfcc"], n, clips, tmp_path, {}) for n, clips in enumerate(folds)]
+        moving = _publish.moving_clips([_publish.BegunFile(file, None, None) for file in wanted])
+        assert moving == set(clip_keys(table_of([rows[0], *rows[3:5]])))
+
     def test_a_disk_without_room_is_refused_before_anything_is_touched(self, rows, folder, tmp_path, monkeypatch):
         run(rows, tmp_path / "store")
         before = contents(tmp_path / "store")
