@@ -82,6 +82,13 @@ def test_events_and_splits(tmp_path):
     assert label_windows(table, tmp_path / "annotations/train", 0.1)["labels"].tolist() == [("dog_bark", "siren"), ()]
 
 
+def test_a_flag_is_two_categories(tmp_path):
+    (tmp_path / "ff1010bird_metadata_2018.csv").write_text("itemid,datasetid,hasbird\n7,ff1010bird,1\n9,ff1010bird,0\n")
+    clips = load_soundata(prepare("freefield1010", tmp_path, {name: {"audio": f"wav/{name}.wav"} for name in "79"}))
+    assert clips["category"].tolist() == ["bird", "no_bird"]
+    assert clips["target"].tolist() == [0, 1], "numbered by name, because the data set has no numbers"
+
+
 def test_unknown_or_not_there(tmp_path):
     with pytest.raises(ClipTableError, match=r"no loader 'urbansound'\. Did you mean 'urbansound8k'\? Choose from "):
         load_soundata("urbansound")

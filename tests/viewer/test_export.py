@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from esc_features import evaluate, extract, make_demo
 from esc_features.viewer import Viewer, export_site
 
 
@@ -53,3 +55,24 @@ def test_what_is_there_stays(site, tiny_store, tmp_path):
         export_site(viewer, tmp_path / "many", most=39)
     assert not list(tmp_path.iterdir())
     viewer.close()
+
+
+@pytest.mark.slow
+def test_says_what_was_predicted_and_which_recording_is_gone(tmp_path):
+    clips = make_demo(tmp_path / "demo", n_categories=2, clips_per_category=10)
+    store = extract(clips, tmp_path / "store", features="mfcc", verbose=False)
+    board = evaluate(store, "knn", verbose=False)
+    gone = clips["filename"][3]
+    Path(clips["path"][3]).unlink()
+    (tmp_path / "site").mkdir()
+    with Viewer(store.path) as viewer:
+        page = export_site(viewer, tmp_path / "site", "method=knn").read_text(encoding="utf-8")
+    cards = page.split("<li>")[1:]
+    assert len(cards) == 20
+    for clip in board.predictions("knn").itertuples():
+        (card,) = (card for card in cards if clip.filename in card)
+        kind, mark = ("correct", "✓") if clip.true == clip.predicted else ("wrong", "✗")
+        assert f'<span class="tag {kind}">{mark} knn: {clip.predicted} ' in card
+        assert ("No sound." in card, "<img" in card, "<audio" in card) == (
+            (True, False, False) if clip.filename == gone else (False, True, True)
+        )
