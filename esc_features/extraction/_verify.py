@@ -178,7 +178,7 @@ def _problems(folder, files, checksums, recompute, audio, named, trusted) -> Ite
             try:
                 header = read_header(path)
                 if path.suffix == PARTIAL:
-                    done = int(read_column(header, "done").astype(bool).sum())
+                    done = int((read_column(header, "done") == 1).sum())
                     yield _Problem(path, "", f"not finished, {done} of {len(header)} rows are done")
                     continue
                 yield from _check_structure(header, fold)

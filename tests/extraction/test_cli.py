@@ -20,7 +20,7 @@ def test_demo_is_the_main_job(tmp_path):
     result = run("demo", "--data-home", tmp_path / "data", "--out", tmp_path / "store", "--n-jobs", 2)
     assert result.returncode == 0, result.stderr
     assert "mel/fold5: 24 clips" in result.stdout and "120 clips, 6 categories" in result.stdout
-    assert "clip/s" in result.stderr
+    assert "120/120" in result.stderr and "clip/s" in result.stderr
     assert len(open_store(tmp_path / "store")) == 120
 
 

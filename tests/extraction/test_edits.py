@@ -27,7 +27,7 @@ from esc_features._cli import main
 from esc_features.audio import file_digest
 from esc_features.datasets import clip_keys, cut_windows
 from esc_features.exceptions import ExtractionError, StoreError
-from esc_features.extraction import _judge, _publish, _sinks, explain, verify
+from esc_features.extraction import _judge, _publish, _sinks, _stored, explain, verify
 from esc_features.features import MFCCStatistics
 from esc_features.storage import _clip_table, read_header
 
@@ -447,6 +447,11 @@ class TestNothingIsLost:
         before = X.to_numpy()
         run(rows[::-2], tmp_path / "store")
         np.testing.assert_array_equal(X.to_numpy(), before)
+
+    def test_recordings_of_a_store_of_format_1_are_where_they_are_said_to_be(self, tmp_path):
+        golden = Path(__file__).parents[1] / "storage/golden/format1"
+        clips = _stored.stored_clips(*_stored.find_store(golden), audio=tmp_path)
+        assert clips["path"].tolist() == [str(tmp_path / name) for name in clips["filename"]]
 
     def test_a_store_of_format_1_is_carried_over(self, tmp_path, capsys):
         golden = Path(__file__).parents[1] / "storage/golden/format1"

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from esc_features import MelSpectrogram, MFCCStatistics, Waveform, extract, load_clips, open_store
 from esc_features._cli import main
+from esc_features.audio import file_digest
 from esc_features.datasets import cut_windows
 from esc_features.exceptions import StoreError
-from esc_features.extraction import verify
+from esc_features.extraction import _verify, verify
 from esc_features.features._base import fingerprint_of
 from esc_features.storage import FEATURE_2, MEASURED_COLUMNS, ClipTable, read_header
 
@@ -258,6 +259,12 @@ class TestRecomputing:
         ((_, _, text),) = problems(tmp_path / "store", recompute=1)
         assert "does not exist" in text and "--audio" in text
         assert problems(tmp_path / "store", recompute=1, audio=demo_folder / "audio") == []
+
+    def test_a_row_of_another_shape_is_computed_again(self, demo_folder):
+        key = (load_clips(demo_folder)["filename"][0], 0.0, np.inf)
+        path = str(demo_folder / "audio" / key[0])
+        found = _verify._compare(MFCCStatistics(), path, key, np.zeros(3), file_digest(path), "")
+        assert found == ("has the shape (3,), and (26,) now", "again")
 
     def test_clips_that_are_recomputed_are_spread_over_a_file(self, demo_folder, tmp_path):
         data = shutil.copytree(demo_folder, tmp_path / "data")
