@@ -71,7 +71,7 @@ def main():
                     change = dict(ARMS[arm])
                     epochs = round(options.epochs * change.pop("epochs", 1))
                     net = DeepConvNetClassifier(
-                        random_state=seed, max_epochs=epochs, **{"module__width": options.width, **change}
+                        random_state=seed, max_epochs=epochs, module__width=options.width, **change
                     )
                     start = time.process_time()
                     model = make_pipeline(Standardizer(), net).fit(X[train], y[train])
