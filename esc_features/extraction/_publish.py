@@ -184,12 +184,13 @@ def _rename(begun: BegunFile, name: Path) -> None:
 def remove_left_over(plan: Plan, store: Path) -> None:
     """Remove files of the requested features that no clip needs any more: those of folds that are gone.
 
-    A killed run can also leave its temporary files, of other features too, which only the holder of the lock writes.
+    A killed run can also leave its temporary files, of other features too, which only the holder of the lock writes;
+    in a linked folder they may be those of another store.
     """
     needed = {file.wanted.path for file in plan.files}
     needed |= {file.wanted.partial_path for file in plan.files if file.state == "drifted"}
     names = {file.wanted.name for file in plan.files}
-    left_over = set(store.glob(f"*/*fold*.h5{PARTIAL}{_NEW}*"))
+    left_over = {path for path in store.glob(f"*/*fold*.h5{PARTIAL}{_NEW}*") if not path.parent.is_symlink()}
     for folder in find_features(store):
         if folder.name in names:
             left_over |= {*folder.published.values(), *folder.partial.values()} - needed

@@ -484,7 +484,13 @@ def test_the_temporary_files_of_a_killed_run_leave_with_their_fold_and_feature(t
     begun = sorted(store.glob("*/*.new"))
     assert {path.name for path in begun} == {"fold1.h5.partial.new", "fold2.h5.partial.new"}
     begun[-1].with_name(".fold2.h5.partial.new.part").touch()  # a kill a moment earlier
+    others = tmp_path / "another_store/mel/fold1.h5.partial.new"
+    others.parent.mkdir(parents=True)
+    others.touch()
+    (store / "mel").symlink_to(others.parent)
     extract(table_of(rows[2:]), store, features={name: FEATURES[name] for name in features}, verbose=False)
+    assert others.exists()
+    (store / "mel").unlink()
     assert set(store.glob("*/*")) == {store / name / "fold3.h5" for name in features}
 
 
