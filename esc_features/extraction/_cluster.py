@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from importlib import metadata
 from typing import Any
 
@@ -16,6 +17,10 @@ Versions = tuple[tuple[str, str], ...]
 _AHEAD = 2  # blocks per thread: one being computed, one waiting
 _PATIENCE = 60.0  # seconds without a worker, unless Dask is configured otherwise
 _LOOK = 1.0
+_GIVEN_UP = (
+    "The Dask cluster gave up what it was computing: its scheduler was stopped or restarted, or somebody cancelled it. "
+    "What was computed before is kept: run the same command again."
+)
 
 
 def is_dask(backend: object) -> bool:
@@ -47,7 +52,11 @@ def run_on_cluster(client: Any, blocks: Iterator[Block], versions: dict[str, str
                 ended = wait(list(running), timeout=_LOOK, return_when="FIRST_COMPLETED").done
             except TimeoutError:
                 continue
+            except CancelledError as error:
+                raise StoreError(_GIVEN_UP) from error
             for future in ended:
+                if future.status in ("pending", "lost"):
+                    continue  # the worker that held its result is gone since: another one computes it again
                 block = running.pop(future)
                 yield block, _outcome(future, block)
                 future.release()
@@ -77,12 +86,17 @@ def _differences(versions: Versions) -> list[str]:
 
 
 def _check_workers(client: Any, versions: Versions) -> None:
-    """Refuse a cluster whose workers lack the package, or have other versions of libraries that decide the numbers."""
+    """Refuse a cluster whose workers lack the package, or have other versions of libraries that decide the numbers.
+
+    A worker that cannot be reached is left out: it has just left, and the versions are compared again with each block.
+    """
     problems: dict[str, list[str]] = {}
     for name, wanted in versions:
         if wanted == "unknown":
             continue
         for worker, found in client.run(metadata.version, name, on_error="return").items():
+            if isinstance(found, OSError):
+                continue
             if isinstance(found, metadata.PackageNotFoundError):
                 problems.setdefault(worker, []).append(f"no {name}")
             elif found != wanted:
@@ -150,6 +164,4 @@ def _outcome(future: Any, block: Block) -> Done:
         ) from error
     if error is not None:
         raise error
-    raise StoreError(
-        f"The Dask cluster gave up a block ({future.status}). What was computed is kept: run the same command again."
-    )
+    raise StoreError(_GIVEN_UP)

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from functools import partial
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -173,6 +175,22 @@ class TestVersions:
             run(client, data, tmp_path / "store")
         assert not list((tmp_path / "store").glob("*/fold*.h5"))
 
+    def test_a_worker_that_leaves_while_it_is_asked_is_left_out(self, client, data, tmp_path, wanted, monkeypatch):
+        flag, version = str(tmp_path / "flag"), _cluster.metadata.version
+
+        def leave(name):
+            try:
+                os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return version(name)
+            os._exit(1)
+
+        monkeypatch.setattr(
+            _cluster, "metadata", SimpleNamespace(version=leave, PackageNotFoundError=PackageNotFoundError)
+        )
+        run(client, data, tmp_path / "store")
+        assert (tmp_path / "flag").exists() and digests(tmp_path / "store") == wanted
+
     def test_of_a_worker_that_joins_late(self):
         assert _cluster._differences((("soxr", "0.0.1"),))[0].endswith("and not 0.0.1")
         with pytest.raises(StoreError, match="joined the cluster cannot be used"):
@@ -201,6 +219,47 @@ class TestDeaths:
             extract(clips, tmp_path / "store", features=[module_of_cluster.Deadly()], verbose=False)
         assert sorted(error.value.failures["filename"]) == ["0.wav", "1.wav", "2.wav"]
 
+    def test_a_result_that_was_lost_with_its_worker_is_computed_again(self, data, tmp_path, wanted, monkeypatch):
+        """It was there when the parent began to write another one."""
+        monkeypatch.setattr(_cluster, "this_host", lambda: "another one")
+        monkeypatch.setattr(_run, "BLOCK_CLIPS", 8)
+        write, written = _run.write_returned, []
+
+        def lose(block, done):
+            write(block, done)
+            written.append(block)
+            if len(written) in (1, 3):  # the first one waits until several are there, and then they are lost
+                wait_for(lambda: {state.status for state in client.futures.values()} == {"finished"})
+            if len(written) == 3:
+                cluster.scale(0)
+                wait_for(lambda: "lost" in {state.status for state in client.futures.values()})
+                cluster.scale(1)
+
+        monkeypatch.setattr(_run, "write_returned", lose)
+        with (
+            distributed.LocalCluster(1, threads_per_worker=2, processes=True, dashboard_address=None) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            run(client, data, tmp_path / "store")
+        assert digests(tmp_path / "store") == wanted and len(written) == CLIPS // 8
+
+    def test_a_cluster_that_is_restarted_keeps_what_was_computed(self, client, data, tmp_path, wanted, monkeypatch):
+        monkeypatch.setattr(_cluster, "this_host", lambda: "another one")
+        monkeypatch.setattr(_run, "BLOCK_CLIPS", 8)
+        write, written = _run.write_returned, []
+
+        def restart(block, done):
+            write(block, done)
+            written.append(block)
+            if len(written) == 2:
+                client.restart()
+
+        monkeypatch.setattr(_run, "write_returned", restart)
+        with pytest.raises(StoreError, match=r"scheduler was stopped or restarted.*run the same command again"):
+            run(client, data, tmp_path / "store")
+        run(client, data, tmp_path / "store")
+        assert digests(tmp_path / "store") == wanted and len(written) == CLIPS // 8
+
     @pytest.mark.slow
     def test_no_worker_is_left(self, data, tmp_path, monkeypatch):
         monkeypatch.setattr(_cluster, "_PATIENCE", 2)
@@ -209,11 +268,17 @@ class TestDeaths:
             distributed.Client(cluster) as client,
         ):
             cluster.scale(0)
-            while client.nthreads():
-                time.sleep(0.05)
+            wait_for(lambda: not client.nthreads())
             with pytest.raises(StoreError, match=r"No worker of the Dask cluster is left.*run the same command again"):
                 run(client, data, tmp_path / "store")
         assert len(run_here(data, tmp_path / "store")) == CLIPS
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def run_here(data, store):
@@ -231,10 +296,7 @@ def test_a_cluster_that_grows_and_shrinks(data, tmp_path, wanted, monkeypatch):
         cluster.adapt(minimum=0, maximum=2, interval="200ms", target_duration="100ms", wait_count=1)
         run(client, data, tmp_path / "store")
         assert digests(tmp_path / "store") == wanted
-        deadline = time.monotonic() + 60
-        while client.nthreads() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not client.nthreads()
+        wait_for(lambda: not client.nthreads())
 
 
 class TestCommand:
