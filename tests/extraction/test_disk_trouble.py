@@ -79,7 +79,8 @@ def run_apart(program, *arguments, **options):
     """Run a program in a process of its own, whose limits and user can be changed."""
     start = "import os, sys, resource\nfrom esc_features._cli import extract_features as main\n"
     command = [sys.executable, "-c", start + textwrap.dedent(program), *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}  # nor can it write then
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, **options)
 
 
