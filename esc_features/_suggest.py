@@ -21,3 +21,10 @@ def list_some(items: Iterable[object], most: int = 5) -> str:
     texts = [str(item) for item in items]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
+
+
+def list_lines(items: Iterable[object], most: int = 10) -> str:
+    """Return the first few items, each on an indented line, and the number of the others."""
+    lines = [f"  {item}" for item in items]
+    more = [f"  and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n".join(lines[:most] + more)

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from importlib import metadata
 from typing import Any
 
+from .._suggest import list_lines
 from ..exceptions import StoreError
 from ._compute import Block, Failure
 from ._judge import version_of
@@ -102,18 +103,11 @@ def _check_workers(client: Any, versions: Versions) -> None:
             elif found != wanted:
                 problems.setdefault(worker, []).append(f"{name} {found} and not {wanted}")
     if problems:
-        lines = [f"  {worker} has {', '.join(differences)}" for worker, differences in sorted(problems.items())[:10]]
-        more = [f"  and {len(problems) - 10} more"] if len(problems) > 10 else []
+        differences = list_lines(f"{worker} has {', '.join(found)}" for worker, found in sorted(problems.items()))
         raise StoreError(
-            "\n".join(
-                [
-                    f"{len(problems)} of the workers of the cluster cannot be used, because they would compute "
-                    "different numbers:",
-                    *lines,
-                    *more,
-                    "Nothing was computed. Install the same versions on all machines, and run the same command again.",
-                ]
-            )
+            f"{len(problems)} of the workers of the cluster cannot be used, because they would compute different "
+            f"numbers:\n{differences}\nNothing was computed. Install the same versions on all machines, and run the "
+            "same command again."
         )
 
 

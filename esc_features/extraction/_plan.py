@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from joblib import Parallel, delayed
 
+from .._suggest import list_lines
 from ..exceptions import AudioError, StoreError
 from ..storage import FeatureFolder, find_features
 from ._judge import AudioDigests, Headers, Kept, RowsOfFeature, Verdict, WantedFile, judge, library_versions
@@ -144,19 +145,11 @@ def refuse_stale(plan: Plan) -> None:
     stale = [file for file in plan.files if file.state == "stale" and file.state not in plan.computed_states]
     if not stale:
         return
-    lines = [f"  {file.wanted.label}: {'; '.join(file.verdict.reasons)}" for file in stale[:10]]
-    more = [f"  and {len(stale) - 10} more"] if len(stale) > 10 else []
+    differences = list_lines(f"{file.wanted.label}: {'; '.join(file.verdict.reasons)}" for file in stale)
     raise StoreError(
-        "\n".join(
-            [
-                f"{len(stale)} file{'s' * (len(stale) > 1)} of the store differ{'s' * (len(stale) == 1)} from what "
-                "would be extracted now:",
-                *lines,
-                *more,
-                "Nothing was changed. --overwrite replaces what differs, and computes nothing else again; another "
-                "--out folder, or another name in a recipe, keeps both.",
-            ]
-        )
+        f"{len(stale)} file{'s' * (len(stale) > 1)} of the store differ{'s' * (len(stale) == 1)} from what would be "
+        f"extracted now:\n{differences}\nNothing was changed. --overwrite replaces what differs, and computes nothing "
+        "else again; another --out folder, or another name in a recipe, keeps both."
     )
 
 
