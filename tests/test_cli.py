@@ -82,7 +82,7 @@ def test_extract_is_extract_features(capsys):
 @pytest.mark.slow
 def test_an_ascii_terminal_stops_no_command(tiny_store, tmp_path):
     (tmp_path / "größe").symlink_to(tiny_store.path)
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     command = [sys.executable, "-m", "esc_features", "verify", "größe", "--quick"]
     run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "gr\\xf6\\xdfe (structure): no problems\n"), run.stderr

@@ -133,7 +133,7 @@ def _with_others(store: Path, before: pd.DataFrame, clips: pd.DataFrame) -> pd.D
         )
     before, keys = _with_numbers_of(clips, before, store), clip_keys(before)
     chosen = dict(zip(clip_keys(clips), range(len(clips)), strict=True))
-    both = pd.concat([before, clips], ignore_index=True)
+    both = pd.concat([before, clips])
     in_place = [len(before) + chosen[key] if key in chosen else row for row, key in enumerate(keys)]
     known = set(keys)
     added = [len(before) + row for key, row in chosen.items() if key not in known]

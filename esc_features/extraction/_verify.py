@@ -241,7 +241,9 @@ def _check_together(headers: dict[str, dict[int, Header]], files, table: ClipTab
             for header in in_fold:
                 yield from _check_clips_of_table(header, fold, table)
         for other in in_fold[1:]:
-            yield from _check_same_clips(in_fold[0], other, table is None)
+            if table is None:
+                yield from _check_same_labels(in_fold[0], other)
+            yield from _check_same_clips(in_fold[0], other)
 
 
 def _folds(header: Header) -> tuple[int, ...]:
@@ -255,21 +257,24 @@ def _check_clips_of_table(header: Header, fold: int, table: ClipTable) -> Iterat
         yield _Problem(header.path, clip_name(*key), "is missing, although the clip table has it")
 
 
-def _check_same_clips(first: Header, other: Header, labels: bool) -> Iterator[_Problem]:
+def _check_same_clips(first: Header, other: Header) -> Iterator[_Problem]:
+    feature, place = first.path.parent.name, {key: row for row, key in enumerate(stored_keys(first))}
+    one, two = read_column(first, "audio_digest"), read_column(other, "audio_digest")
+    for row, key in enumerate(stored_keys(other)):
+        if key in place and one[place[key]] != two[row]:
+            yield _Problem(other.path, clip_name(*key), f"was computed from another recording than in {feature}")
+
+
+def _check_same_labels(first: Header, other: Header) -> Iterator[_Problem]:
     feature = first.path.parent.name
-    names = [clip_name(*key) for key in stored_keys(first)]
-    columns = [name for name in first.layout.given if name in other.layout.given]
     if len(first) != len(other):
-        if labels:
-            yield _Problem(other.path, "", f"has {len(other)} clips, and {feature} has {len(first)}")
+        yield _Problem(other.path, "", f"has {len(other)} clips, and {feature} has {len(first)}")
         return
-    for column in (*(columns if labels else ()), "audio_digest"):
+    names = [clip_name(*key) for key in stored_keys(first)]
+    for column in [name for name in first.layout.given if name in other.layout.given]:
         one, two = read_column(first, column), read_column(other, column)
         for row in np.flatnonzero(one != two):
-            if column == "audio_digest":
-                yield _Problem(other.path, names[row], f"was computed from another recording than in {feature}")
-            else:
-                yield _Problem(other.path, names[row], f"its {column} is {two[row]!s}, and {one[row]!s} in {feature}")
+            yield _Problem(other.path, names[row], f"its {column} is {two[row]!s}, and {one[row]!s} in {feature}")
 
 
 def _read_table(folder: Path, headers: dict[str, dict[int, Header]]) -> tuple[ClipTable | None, str]:
@@ -350,8 +355,7 @@ def _compute(feature: Feature, path: str, key: ClipKey):
     import pandas as pd
 
     _, start, end = key
-    whole = start == 0 and end == np.inf
-    return feature.transform([path] if whole else pd.DataFrame({"path": [path], "start": [start], "end": [end]}))
+    return feature.transform(pd.DataFrame({"path": [path], "start": [start], "end": [end]}))
 
 
 def _tolerance(stored: np.ndarray) -> float:

@@ -74,8 +74,7 @@ def same_time(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def client(data):
-    """Two worker processes of this machine."""
+def cluster_client(data):
     paths = os.pathsep.join([str(data), *filter(None, sys.path)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", paths)
@@ -87,10 +86,18 @@ def client(data):
             yield client
 
 
+@pytest.fixture
+def client(cluster_client):
+    """Two worker processes of this machine; after a test that killed some, new ones come."""
+    cluster_client.wait_for_workers(2)
+    return cluster_client
+
+
 @pytest.fixture(scope="module")
 def wanted(data):
-    os.environ["SOURCE_DATE_EPOCH"] = "1500000000"
-    return digests(extract(load_clips(data), data.parent / "wanted", features=FEATURES, verbose=False).path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1500000000")
+        return digests(extract(load_clips(data), data.parent / "wanted", features=FEATURES, verbose=False).path)
 
 
 def digests(store):

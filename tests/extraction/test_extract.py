@@ -89,7 +89,7 @@ class TestFiles:
         for name, feature in (("waveform", Waveform()), ("mel", MelSpectrogram()), ("mfcc", MFCCStatistics())):
             np.testing.assert_array_equal(store[name].to_numpy(), feature.transform(paths))
 
-    def test_any_hdf5_tool_reads_them(self, clips, tmp_path):
+    def test_any_hdf5_tool_reads_them(self, clips, tmp_path, same_time):
         extract(clips, tmp_path / "store", features="mel", verbose=False)
         in_fold = clips[clips["fold"] == 2]
         with h5py.File(tmp_path / "store/mel/fold2.h5") as file:
@@ -107,6 +107,9 @@ class TestFiles:
             for column in ("filename", "category", "src_file"):
                 assert file[f"clips/{column}"].asstr()[:].tolist() == in_order[column].tolist()
             assert file["clips/fold"][:].tolist() == in_order["fold"].tolist()
+        for path in (tmp_path / "store").glob("**/*.h5"):
+            with h5py.File(path) as file:
+                assert file.attrs["created"] == b"2017-07-14T02:40:00Z"  # SOURCE_DATE_EPOCH of these tests
 
     def test_relabelling_computes_and_decodes_nothing(self, clips, tmp_path, decoded, capsys):
         extract(clips, tmp_path / "store", features="mfcc", verbose=False)

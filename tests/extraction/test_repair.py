@@ -45,9 +45,9 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(data):
-    os.environ["SOURCE_DATE_EPOCH"] = "1500000000"
-    yield extract(load_clips(data), data.parent / "whole", features=FEATURES, verbose=False).path
-    del os.environ["SOURCE_DATE_EPOCH"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1500000000")
+        yield extract(load_clips(data), data.parent / "whole", features=FEATURES, verbose=False).path
 
 
 @pytest.fixture

@@ -37,6 +37,12 @@ def random_store(write_store, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def four_clips(demo_folder):
+    clips = load_clips(demo_folder)
+    return clips[clips["fold"] == 1][:4]
+
+
 def set_attribute(path, **attributes):
     with h5py.File(path, "r+") as file:
         for name, value in attributes.items():
@@ -174,6 +180,16 @@ class TestStructure:
             ("waveform/fold2.h5", "", "differs from fold1.h5 in dataset"),
             ("mfcc/fold2.h5", names[1], f"its filename is {names[0]}, and {names[1]} in mel"),
             ("mfcc/fold2.h5", names[3], f"its category is another, and {category} in mel"),
+            ("mfcc/fold2.h5", names[0], "was computed from another recording than in mel"),  # the second of this name
+        ]
+
+    def test_a_feature_that_lacks_an_edit_has_no_other_problem(self, four_clips, tmp_path):
+        """The rows of its clips are at other places than those of the features that were edited."""
+        extract(four_clips[:-1], tmp_path / "store", features="waveform,mfcc", verbose=False)
+        extract(four_clips[1:], tmp_path / "store", features="mfcc", verbose=False)
+        last = four_clips["filename"].iloc[-1]
+        assert problems(tmp_path / "store") == [
+            ("waveform/fold1.h5", last, "is missing, although the clip table has it")
         ]
 
     def test_a_table_of_clips_that_is_gone(self, store):
