@@ -73,7 +73,7 @@ def steps(document):
     return {step["tuple"][0]: step["tuple"][1] for step in document["object"]["fitted"]["steps"]}
 
 
-@pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", "C:\\x", "a//b", "parts/", "x\n"])
+@pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", "C:\\x", "C:x", "a\\b", "a//b", "parts/", "x\n"])
 def test_names_that_leave_the_zip_are_refused(saved, tmp_path, name):
     with pytest.raises(ModelError, match=r"which no model has|is damaged or not a model"):
         load_bytes(zipped({**saved, name: b""}), tmp_path)
