@@ -40,7 +40,15 @@ def connected(address: str | None) -> Iterator[None]:
                 "machine."
             ) from error
         stack.enter_context(joblib.parallel_config("dask", client=client))
-        yield
+        try:
+            yield
+        except Exception as error:
+            if client.status == "running":
+                raise
+            raise ConnectionError(
+                f"The Dask scheduler at {address} is gone. What was computed is kept: start it again, and run the same "
+                "command again."
+            ) from error
 
 
 @contextmanager
