@@ -273,8 +273,7 @@ def parameter_differences(stored: dict, wanted: dict, prefix: str = "") -> list[
         name = f"{prefix}{key}"
         old, new = stored.get(key, "(absent)"), wanted.get(key, "(absent)")
         if isinstance(old, dict) and isinstance(new, dict):
-            inner = "" if key == "parameters" else f"{name}."
-            reasons += parameter_differences(old, new, prefix if key == "parameters" else inner)
+            reasons += parameter_differences(old, new, prefix if key == "parameters" else f"{name}.")
         elif json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):  # True is not 1
             reasons.append(f"{name} is {old!r} in the store and {new!r} now")
     return reasons

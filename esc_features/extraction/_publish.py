@@ -86,7 +86,7 @@ def _begin(plan: FilePlan) -> BegunFile:
     """Reserve the space of a file, under a temporary name if it is new, and find which of its rows are done."""
     wanted, kept = plan.wanted, plan.kept
     try:
-        wanted.path.parent.mkdir(parents=True, exist_ok=True)
+        wanted.path.parent.mkdir(exist_ok=True)
         if kept is not None and kept.in_place:
             (header,) = kept.headers
             return BegunFile(wanted, header, (kept.rows >= 0) & whole_rows(header))

@@ -210,6 +210,12 @@ class TestComputesOnlyWhatIsWrong:
         assert follow(store)
         assert digests(store) == digests(whole) and computed == []
 
+    def test_a_file_of_another_feature(self, store, whole):
+        """One of each is in the folder, whose name decides."""
+        shutil.copy(store / "waveform/fold1.h5", store / "mel/fold1.h5")
+        assert follow(store)
+        assert digests(store) == digests(whole)
+
     @pytest.mark.slow
     def test_a_recording_that_changed(self, data, tmp_path, computed):
         moved = shutil.copytree(data, tmp_path / "data")
