@@ -35,10 +35,12 @@ def pytest_collection_finish():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Mark the tests of modules that import torch, and leave hunts to those who ask for them."""
+    """Mark tests of modules that import torch, and those of the real ESC-10; leave hunts to those who ask for them."""
     for item in items:
         if _imports_torch(item.path):
             item.add_marker("torch")
+        if "esc10_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")  # to make its recordings takes seconds
     if "hunt" not in config.option.markexpr:
         hunts = [item for item in items if item.get_closest_marker("hunt")]
         items[:] = [item for item in items if item not in hunts]
