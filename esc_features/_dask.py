@@ -61,7 +61,7 @@ def _processes(count: int) -> Iterator[object]:
         processes=True,
         dashboard_address=None,
         scheduler_kwargs={"dashboard_address": ":0"},  # no warning if port 8787 is in use
-        silence_logs=logging.ERROR,
+        silence_logs=logging.CRITICAL,  # errors are raised here; a process that is being ended prints others, too
         preload=[_IGNORE_CTRL_C],
     )
     try:
