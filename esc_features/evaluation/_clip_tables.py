@@ -41,7 +41,10 @@ def only_splits(seeds: Sequence[HeldOut], splits: set[str]) -> list[HeldOut]:
 def need_probabilities(method: str, held: HeldOut) -> None:
     """Raise ValueError if a method gives no probabilities."""
     if held.kind != PROBABILITY:
-        raise ValueError(f"{method!r} gives no probabilities: its estimator has no predict_proba.")
+        raise ValueError(
+            f"{method!r} gives no probabilities: its estimator has no predict_proba. "
+            "scikit-learn's CalibratedClassifierCV would add one."
+        )
 
 
 def prediction_table(results: Iterable[Result], probabilities: bool) -> pd.DataFrame:
