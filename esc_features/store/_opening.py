@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from .._suggest import list_some
 from ..datasets import clip_name
 from ..exceptions import StoreError
 from ..storage import (
@@ -152,8 +153,8 @@ class _Look:
         if len(missing) == np.isin(folds, lacking).sum():
             return _lacks_folds(name, lacking, begun)
         keys = keys_of(lambda column: clips.column(column)[missing])
-        shown = ", ".join(clip_name(*key) for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
-        return f"{name!r} lacks {len(missing)} of {len(clips)} clips ({shown})."
+        names = list_some(clip_name(*key) for key in keys)
+        return f"{name!r} lacks {len(missing)} of {len(clips)} clips ({names})."
 
     # Format 1: labels in every file
 

@@ -173,7 +173,7 @@ class TestComputesOnlyWhatIsWrong:
         header = read_header(store / "mel/fold2.h5")
         flip(header.path, header.data.offset_of(3))
         assert main(["verify", str(store)]) == 1
-        assert f"To repair this: esc_features repair {store}\n" in capsys.readouterr().out
+        assert f"To repair this: esc_features repair {shlex.quote(str(store))}\n" in capsys.readouterr().out
         assert follow(store)
         assert computed == [("mel", "fold2", 3)] and digests(store) == digests(whole)
 

@@ -106,6 +106,9 @@ def test_what_is_cut_is_said_once(folder, caplog, monkeypatch):
     (record,) = caplog.records
     assert "1 of 3 clips are longer than duration=5.0 s of Waveform and are cut" in record.getMessage()
     assert "long.wav" in record.getMessage()
+    with caplog.at_level(logging.WARNING, "esc_features"):
+        Waveform(duration=2.0).transform(clips)
+    assert "duration=2.0 s" in caplog.records[1].getMessage()
 
 
 def test_what_is_not_cut_is_not_said(folder, caplog, monkeypatch):

@@ -143,6 +143,11 @@ def test_paths_and_waveforms_agree(tmp_path):
     )
 
 
+def test_one_window_may_be_the_whole_clip():
+    feature = MelSpectrogram(duration=0.125, n_fft=2000, hop_length=2000, n_mels=16)
+    assert feature.transform(np.zeros((1, 2000))).shape == (1, 16, 2)
+
+
 @pytest.mark.parametrize(
     "parameters, message",
     [

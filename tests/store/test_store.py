@@ -1,5 +1,6 @@
 """A store, opened: what it tells, and what it refuses."""
 
+import html
 import os
 import shutil
 
@@ -62,6 +63,12 @@ class TestWhatItTells:
         assert main(["show", str(tiny_store.path)]) == 0
         assert capsys.readouterr().out.strip() == text
 
+    def test_a_page_has_the_notes_of_the_text(self, copied):
+        (copied / "mel/fold3.h5").unlink()
+        store = open_store(copied)
+        note = "not finished: 'mel' lacks fold 3"
+        assert note in repr(store) and note in html.unescape(store._repr_html_())
+
 
 class TestWhatItRefuses:
     def test_a_folder_that_is_not_there_or_empty(self, tmp_path, capsys):
@@ -75,6 +82,11 @@ class TestWhatItRefuses:
     def test_an_unknown_feature(self, tiny_store):
         with pytest.raises(StoreError, match=r"it has mel, mfcc, waveform. Did you mean 'mel'.*--features mell"):
             tiny_store["mell"]
+
+    def test_a_number_as_a_selection(self, tiny_store):
+        with pytest.raises(IndexError, match=r"store\[3\] is neither a feature nor a selection of clips"):
+            tiny_store[3]
+        assert tiny_store[1:3].clips["filename"].tolist() == tiny_store.clips["filename"][1:3].tolist()
 
     def test_a_missing_fold(self, copied):
         (copied / "mel/fold3.h5").unlink()
