@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict, cross_
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from esc_features import MelSpectrogram, MFCCStatistics, evaluate, open_store
@@ -281,6 +282,17 @@ class TestKeeping:
         two = evaluate(tiny_store, ["forest"], folds=[1, 2], out=tmp_path / "2", n_jobs=2, verbose=False)
         first, second = (board.predictions(probabilities=True) for board in (one, two))
         pd.testing.assert_frame_equal(first, second)
+
+    @pytest.mark.slow
+    def test_workers_are_other_processes(self, tiny_store, tmp_path):
+        def say_where(statistics, folder=str(tmp_path)):
+            Path(folder, f"{os.getpid()}.pid").touch()
+            return statistics
+
+        method = make_pipeline(MFCCStatistics(), FunctionTransformer(say_where), KNeighborsClassifier())
+        for n_jobs, here in ((2, False), (1, True)):
+            evaluate(tiny_store, {f"in {n_jobs}": method}, folds=[1, 2], out=tmp_path, n_jobs=n_jobs, verbose=False)
+            assert list(tmp_path.glob("*.pid")) and (tmp_path / f"{os.getpid()}.pid").exists() == here
 
     def test_a_damaged_result_is_named_and_computed_anew(self, tiny_store, tmp_path, fitted, caplog):
         evaluate(tiny_store, ["knn"], folds=[1, 2], out=tmp_path, verbose=False)

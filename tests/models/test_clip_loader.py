@@ -31,6 +31,12 @@ def test_batches_are_those_of_a_plain_loader(X):
         torch.testing.assert_close(labels, expected_labels, rtol=0, atol=0)
 
 
+def test_another_data_set_gives_its_clips_one_by_one():
+    plain = TensorDataset(torch.from_numpy(CLIPS), torch.from_numpy(LABELS))
+    for ours, theirs in zip(ClipLoader(plain, batch_size=4), DataLoader(plain, batch_size=4), strict=True):
+        torch.testing.assert_close(tuple(ours), tuple(theirs), rtol=0, atol=0)
+
+
 def test_transforms_change_clips_and_labels_one_after_the_other():
     loader = ClipLoader(
         ClipDataset(CLIPS, LABELS),

@@ -243,6 +243,13 @@ class TestSeveralLabels:
 
 
 class TestOneLabel:
+    @pytest.mark.parametrize("strange", ["ant", "cow", "wolf"])  # before, between and behind those it knows
+    def test_labels_that_it_does_not_know_are_named(self, strange):
+        codec = OneLabel(np.array(["bee", "dog"]))
+        np.testing.assert_array_equal(codec.encode(np.array(["dog", "bee"])), [1, 0])
+        with pytest.raises(ValueError, match=rf"does not know: \['{strange}'\]; it knows \['bee', 'dog'\]"):
+            codec.encode(np.array(["dog", strange]))
+
     @given(st.data())
     @settings(max_examples=25, deadline=None)
     def test_encode_and_decode_are_the_inverse_of_each_other(self, data):
