@@ -273,7 +273,7 @@ class Leaderboard:
         -------
         pandas.DataFrame
             One row per ordered pair of methods: `method`, `other`, `difference` (the method's score minus the
-            other's), `low`, `high`, and `told_apart`, whether the interval excludes 0.
+            other's), `low`, `high`, and `excludes_zero`, whether 0 is outside the interval.
         """
         names = self.table["method"].tolist()
         rows = []
@@ -282,7 +282,7 @@ class Leaderboard:
                 if method != other:
                     found = self.compare(method, other, metric)
                     rows.append((method, other, found.value, found.low, found.high, found.excludes_zero))
-        return pd.DataFrame(rows, columns=["method", "other", "difference", "low", "high", "told_apart"])
+        return pd.DataFrame(rows, columns=["method", "other", "difference", "low", "high", "excludes_zero"])
 
     def with_metrics(self, metrics: str | Sequence[str]) -> Leaderboard:
         """Return the same results with other metrics; nothing is fitted again.

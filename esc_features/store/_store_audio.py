@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _logger = logging.getLogger("esc_features")
-_said: set[tuple[str, str]] = set()
+_warned: set[tuple[str, str]] = set()
 
 
 class StoreAudio:
@@ -119,9 +119,9 @@ class StoreAudio:
         """
         arrays = {name: array.all_clips() for name, array in self._arrays.items()}
         derivation = derivation_of(feature, arrays, self._fingerprints, self._location)
-        said = (self._location, repr(feature))
-        if said not in _said:
-            _said.add(said)
+        subject = (self._location, repr(feature))
+        if subject not in _warned:
+            _warned.add(subject)
             _logger.warning(
                 "%r is not in %s: computing it from the %s. extract_features would store it.",
                 feature,

@@ -116,7 +116,7 @@ class TestTable:
         assert (one["difference"], one["low"], one["high"]) == pytest.approx(
             (-two["difference"], -two["high"], -two["low"])
         )
-        assert one["told_apart"] and not pairs.loc[("good", "even"), "told_apart"]
+        assert one["excludes_zero"] and not pairs.loc[("good", "even"), "excludes_zero"]
 
     def test_a_method_without_probabilities_has_no_log_loss(self):
         results = [result("svm", f"fold{fold}", kind="none") for fold in (1, 2, 3)]
@@ -125,7 +125,8 @@ class TestTable:
         results += [result("good", f"fold{fold}") for fold in (1, 2, 3)]
         ranked = Leaderboard(results, facts(), "log_loss")
         assert ranked.table["method"].tolist() == ["good", "svm"]
-        assert ranked.table["same_as_best"].tolist() == [True, False] and not ranked.comparisons()["told_apart"].any()
+        assert ranked.table["same_as_best"].tolist() == [True, False]
+        assert not ranked.comparisons()["excludes_zero"].any()
         assert "–" in Leaderboard(results, facts()).to_text()
 
     def test_says_what_a_fit_takes_and_is_made_of(self):

@@ -23,7 +23,7 @@ from esc_features.store import _derived, _store_audio
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch):
-    monkeypatch.setattr(_store_audio, "_said", set())
+    monkeypatch.setattr(_store_audio, "_warned", set())
 
 
 class TestFinding:
